@@ -1,7 +1,7 @@
 """What can go wrong, by whose move it is.
 
-`NotFound`, `Invalid`, `Forbidden` and `Conflict` are the caller's, `SettingsError` is the operator's, `Unreachable` is the
-world's. Anything else is ours and rises.
+`NotFound`, `Invalid`, `Forbidden` and `Conflict` are the caller's, `SettingsError` is the operator's, `Unreachable` is
+the world's. Anything else is ours and rises.
 """
 
 from __future__ import annotations

@@ -1,0 +1,92 @@
+"""What a card shows, before any wallet has its say. Pure values: no database, no platform, no clock.
+
+A `CardContent` is composed once, at publishing, stored with the card, and rendered by each wallet's study. What is
+stored is what is shown: a pass fetched a week later is the version that was announced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown members."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Money(Value):
+    """An amount in the currency's minor units (7990 EUR cents is 79.90 €)."""
+
+    amount: int
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
+FieldKind = Literal["text", "number", "money", "date", "instant"]
+BarcodeFormat = Literal["qr", "aztec", "pdf417", "code128", "ean13"]
+
+
+class FieldContent(Value):
+    """One field of the face, in the member's language.
+
+    `value` is machine-readable by `kind` (number: integer; money: `Money`; date and instant: ISO 8601), so that a wallet
+    that formats for the phone's own locale can do so; `text` is the same value already formatted for the card's locale.
+    """
+
+    id: str
+    kind: FieldKind
+    label: str
+    value: str | int | Money
+    text: str
+
+
+class Barcode(Value):
+    """`value` is what the till reads, `text` what a person reads under it."""
+
+    format: BarcodeFormat
+    value: str
+    text: str | None = None
+
+
+class Place(Value):
+    """A spot near which the phone may bring the card forward. Degrees, WGS 84."""
+
+    store_id: str
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    text: str | None = None
+
+
+class Stamps(Value):
+    """A stamp card's state: `earned` of `total`."""
+
+    earned: int = Field(ge=0)
+    total: int = Field(ge=1, le=30)
+
+
+class CardContent(Value):
+    """Everything that the holder can see or feel of one card, at one moment, in one language."""
+
+    locale: str
+    template_digest: str
+    fields: tuple[FieldContent, ...]
+    barcode: Barcode | None = None
+    places: tuple[Place, ...] = ()
+    radius_m: int | None = None
+    stamps: Stamps | None = None
+    voided: bool = False
+    notify_field: str | None = None
+    """The one field whose change the phone puts into words (Apple shows one generic notice when several speak)."""
+
+    def digest(self) -> str:
+        """SHA-256, hex, of what the holder can see; which field speaks is left out: it changes nothing by itself."""
+        visible = self.model_dump(mode="json", exclude={"notify_field"})
+        return hashlib.sha256(orjson.dumps(visible, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def field(self, field_id: str) -> FieldContent | None:
+        """The field of that id, or None where the card shows none (its value was empty)."""
+        return next((field for field in self.fields if field.id == field_id), None)

@@ -1,0 +1,91 @@
+"""What a template's expressions may look at. Pure, frozen, and closed: a name that is not here is refused on loading.
+
+Every root is one of these models; `facts.model_fields` is the list that template authors find in `docs/templates.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from wallet_service.cards.content import Money, Value
+
+
+class MemberFacts(Value):
+    """The customer, as the CRM describes them."""
+
+    member_id: str
+    first_name: str | None = None
+    last_name: str | None = None
+    full_name: str | None = None
+    birthday: date | None = None
+    locale: str
+    card_number: str
+    attributes: dict[str, Any] = {}
+
+
+class VoucherFacts(Value):
+    """One voucher the member holds."""
+
+    code: str
+    amount: Money | None = None
+    valid_until: datetime | None = None
+    label: str | None = None
+
+
+class BalanceFacts(Value):
+    """What the member has earned. None: the program has never said."""
+
+    points: int | None = None
+    tier: str | None = None
+    tier_points: int | None = None
+    stamps: int | None = None
+    cashback: Money | None = None
+    vouchers: tuple[VoucherFacts, ...] = ()
+    badges: tuple[str, ...] = ()
+    lines: dict[str, str] = {}
+
+
+class CardFacts(Value):
+    """The card itself."""
+
+    serial_number: str
+    link: str
+    issued_at: datetime
+    voided: bool = False
+
+
+class ProgramFacts(Value):
+    """The brand's programme."""
+
+    name: str
+    brand: str
+    time_zone: str
+
+
+class OfferFacts(Value):
+    """The offer that counts most for this member now."""
+
+    code: str
+    title: str
+    text: str | None = None
+    ends_at: datetime | None = None
+    store_name: str | None = None
+
+
+class StoreFacts(Value):
+    """The member's favourite store."""
+
+    name: str
+    city: str | None = None
+
+
+class CardFactsheet(Value):
+    """All roots. `offer` and `store` may be absent; a field whose value comes out as None is not shown."""
+
+    member: MemberFacts
+    balance: BalanceFacts
+    card: CardFacts
+    program: ProgramFacts
+    offer: OfferFacts | None = None
+    store: StoreFacts | None = None

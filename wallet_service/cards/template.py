@@ -1,0 +1,113 @@
+"""A card design in neutral words, as `pass_templates/<name>/template.toml` writes it. Pure; `template_folder` reads it.
+
+One document serves every wallet. What only one platform knows goes into `[apple]` and `[google]`, whose keys are the
+platform's own and are checked by that platform's study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from wallet_service.cards.content import BarcodeFormat, FieldKind, Value
+
+AppleSlot = Literal["header", "primary", "secondary", "auxiliary", "back", "none"]
+GoogleSlot = Literal["points", "secondary_points", "account_name", "account_id", "text", "none"]
+Colour = str
+"""`#RRGGBB`."""
+
+_COLOUR = r"^#[0-9A-Fa-f]{6}$"
+_NAME = r"^[a-z][a-z0-9_]{0,31}$"
+Expression = str
+"""A Jinja expression over the roots of `cards.facts.CardFactsheet`, e.g. `store.name if store`."""
+
+
+class Colours(Value):
+    """`text` and `label` must stand out from `background` (contrast is checked on loading)."""
+
+    background: Colour = Field(pattern=_COLOUR)
+    text: Colour = Field(pattern=_COLOUR)
+    label: Colour = Field(pattern=_COLOUR)
+
+
+class BarcodeSpec(Value):
+    """Formats in order of preference; a wallet takes the first that it can draw."""
+
+    formats: tuple[BarcodeFormat, ...] = Field(min_length=1)
+    value: Expression
+    text: Expression | None = None
+
+
+class FieldSpec(Value):
+    """One field. `label` and `notify` are keys of `words/<locale>.toml`; `notify` words carry one `%@`."""
+
+    id: str = Field(pattern=_NAME)
+    kind: FieldKind = "text"
+    value: Expression
+    label: str
+    notify: str | None = None
+    apple: AppleSlot
+    google: GoogleSlot
+
+
+class StampsSpec(Value):
+    """The strip of a stamp card is drawn from these and from the images `stamp` and `stamp_empty`."""
+
+    earned: Expression
+    total: int = Field(ge=1, le=30)
+
+
+class LinkSpec(Value):
+    """A link on the back; `label` is a key of the words; `url` starts with https://, mailto: or tel:."""
+
+    id: str = Field(pattern=_NAME)
+    label: str
+    url: str = Field(pattern=r"^(https://|mailto:|tel:)\S+$")
+
+
+class TemplateDocument(Value):
+    """`template.toml`, whole."""
+
+    style: Literal["store_card", "coupon", "generic", "event_ticket", "gift_card"]
+    description: str
+    """Key of the words: what VoiceOver says of the card."""
+    logo_text: str | None = None
+    """Key of the words."""
+    colours: Colours
+    barcode: BarcodeSpec | None = None
+    fields: tuple[FieldSpec, ...] = Field(min_length=1)
+    stamps: StampsSpec | None = None
+    links: tuple[LinkSpec, ...] = ()
+    apple: dict[str, Any] = {}
+    google: dict[str, Any] = {}
+
+
+ImageName = Literal["icon", "logo", "strip", "hero", "stamp", "stamp_empty"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A loaded, validated design. Equal digests are equal designs, byte for byte.
+
+    Attributes:
+        template_id: the folder's name.
+        digest: SHA-256, hex, over every file's name and bytes.
+        words: locale → key → text; every locale has the same keys.
+        images: image name → PNG bytes, at least as large as the largest wallet needs.
+    """
+
+    template_id: str
+    digest: str
+    document: TemplateDocument
+    words: Mapping[str, Mapping[str, str]]
+    images: Mapping[ImageName, bytes]
+
+    def locale_for(self, wanted: str | None, fallback: str) -> str:
+        """The best locale that the design has words for: `fr-CA` falls back to `fr`, then to `fallback`."""
+        for tag in (wanted or "", (wanted or "").split("-")[0], fallback):
+            if tag in self.words:
+                return tag
+        return next(iter(self.words))

@@ -1,0 +1,124 @@
+"""The installation's settings: environment variables `WALLET_…`, read once, checked, frozen.
+
+The table in README.md lists them; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from wallet_service.errors import SettingsError
+
+PREFIX = "WALLET_"
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("should look like https://cards.example.com, without query or fragment")
+    return text.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """All settings. Durations end in `_s` and are seconds; the properties beside them give spans."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: Literal["development", "production"] = "development"
+    public_url: BaseUrl = "http://127.0.0.1:8000"
+    database_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    data_dir: Path = Path("var")
+    templates_dir: Path = Path(__file__).parent.parent / "pass_templates"
+    clock: str | None = None
+    log_format: Literal["json", "text"] = "json"
+
+    apns_url: BaseUrl = "https://api.push.apple.com"
+    apns_ca_file: Path | None = None
+    apns_timeout_s: Seconds = 20
+    apple_root_file: Path | None = None
+    google_api_url: BaseUrl = "https://walletobjects.googleapis.com"
+    google_keys_url: BaseUrl = "https://pay.google.com/gp/m/issuer/keys"
+    google_save_url: BaseUrl = "https://pay.google.com/gp/v/save"
+    google_timeout_s: Seconds = 20
+
+    announce_spacing_s: Annotated[float, Field(ge=0)] = 60
+    announce_again_after_s: Seconds = 4 * 3600
+    retry_first_s: Seconds = 1
+    retry_most_s: Seconds = 300
+    lease_s: Seconds = 45
+    poll_s: Seconds = 2
+    batch: Annotated[int, Field(ge=1, le=5000)] = 500
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claimed row belongs to its worker."""
+        return timedelta(seconds=self.lease_s)
+
+    @property
+    def is_production(self) -> bool:
+        """Whether simulators, development certificates, a moved clock and plain http are refused."""
+        return self.env == "production"
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings out of `environment`, and out of nothing else.
+
+    Raises:
+        SettingsError: a variable is unknown, malformed or, in production, missing or meant for development only.
+    """
+    values = {
+        name.removeprefix(PREFIX).lower(): text
+        for name, text in environment.items()
+        if name.startswith(PREFIX) and text != ""
+    }
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_in_words(error)) from error
+    if settings.lease_s <= max(settings.apns_timeout_s, settings.google_timeout_s):
+        raise SettingsError("WALLET_LEASE_S should exceed WALLET_APNS_TIMEOUT_S and WALLET_GOOGLE_TIMEOUT_S")
+    if settings.is_production:
+        _refuse_development_shapes(settings)
+    return settings
+
+
+def _in_words(error: ValidationError) -> str:
+    lines = []
+    for fault in error.errors():
+        name = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{name} is not a setting of this program")
+        else:
+            lines.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+def _refuse_development_shapes(settings: Settings) -> None:
+    if settings.secret_key is None or len(settings.secret_key.get_secret_value()) < 32:
+        raise SettingsError("WALLET_SECRET_KEY is needed in production: 32 characters or more, kept secret")
+    if settings.database_url is None:
+        raise SettingsError(
+            "WALLET_DATABASE_URL is needed in production, e.g. postgresql://wallet@db.example.com/wallet"
+        )
+    if not settings.public_url.startswith("https://"):
+        raise SettingsError("WALLET_PUBLIC_URL should start with https:// in production")
+    if settings.clock is not None:
+        raise SettingsError("WALLET_CLOCK moves the clock and is refused in production")
+    if settings.apple_root_file is not None:
+        raise SettingsError("WALLET_APPLE_ROOT_FILE trusts a development chain and is refused in production")
+    for name, url in {"WALLET_APNS_URL": settings.apns_url, "WALLET_GOOGLE_API_URL": settings.google_api_url}.items():
+        if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"):
+            raise SettingsError(f"{name} names this machine: simulators are refused in production")
+    if urlsplit(settings.apns_url).hostname == "api.sandbox.push.apple.com":
+        raise SettingsError("WALLET_APNS_URL names Apple's sandbox, where pass pushes do not work")

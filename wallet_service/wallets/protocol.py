@@ -1,0 +1,109 @@
+"""What every wallet platform can do, and the values that pass between the postroom and the studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from wallet_service.cards.content import CardContent
+from wallet_service.cards.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The far side took it. `answer` is its own word for that (an APNs id, a Google resource id)."""
+
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The far end no longer exists, since that instant."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now; `after` is the far side's own wish, if it named one."""
+
+    reason: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never again as it is: kept and shown, until a person or a new registration mends it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDown:
+    """Our credentials or our address are wrong: the whole channel stops and a person is woken. Nothing is lost."""
+
+    reason: str
+
+
+Outcome = Accepted | Gone | Later | Refused | ChannelDown
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramView:
+    """What a study needs to know of the programme. `locale` is the programme's first."""
+
+    program_id: str
+    name: str
+    brand: str
+    locale: str
+    organization_name: str
+    pass_type_id: str | None
+    team_id: str | None
+    issuer_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardView:
+    """One card as last published: everything that a wallet needs to draw it, and nothing that needs the network.
+
+    Attributes:
+        card_link: the smart link, absolute.
+        version: the change number of the content.
+        google_object_id: `issuer.suffix`, if the programme is on Google.
+    """
+
+    program: ProgramView
+    template: Template
+    content: CardContent
+    serial_number: str
+    auth_token: str
+    card_link: str
+    version: int
+    google_object_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One far end that is owed an announcement. `far_end` is a push token for Apple, an object id for Google.
+
+    `card` is None where the platform announces without content (Apple's push carries nothing).
+    """
+
+    delivery_id: int
+    far_end: str
+    version: int
+    card: CardView | None = None
+
+
+class Announcer(Protocol):
+    """A channel to one platform for one programme; kept open between calls, used by one thread."""
+
+    def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+        """Tell each far end once; yields every notice exactly once, as its answer arrives. Never in a transaction."""
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
