@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("pass_type_id", sa.Text(), nullable=True),
         sa.Column("template_version_id", sa.BigInteger(), nullable=False),
         sa.Column("callback_token", sa.Text(), nullable=False),
+        sa.Column("places_revision", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["template_version_id"], ["template_versions.id"], name=op.f("fk_programs_template_version_id")
@@ -381,19 +382,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["kind", "next_attempt_at"],
+        ["kind", "program_id", "next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("wanted_version > told_version AND parked IS NULL"),
     )
-
     _make_job_queue()
 
 
 def _make_job_queue() -> None:
-    """Procrastinate's own tables, as the installed release (3.10) ships them."""
+    """Procrastinate's own tables, as the pinned release (3.10) ships them."""
     driver = op.get_bind().connection.driver_connection
     driver.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a release is never rolled back by its schema: the previous one runs on the new tables")
