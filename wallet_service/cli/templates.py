@@ -1,0 +1,40 @@
+"""`wallet-service templates`: checks designs before they reach a customer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wallet_service.cards.template_folder import load_template
+from wallet_service.errors import Invalid
+
+
+@click.group()
+def templates() -> None:
+    """Check card designs."""
+
+
+@templates.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER...",
+)
+def check(folders: tuple[Path, ...]) -> None:
+    """Refuse each wrong design with the path of every fault; exit code 1 if there is any."""
+    wrong = 0
+    for folder in folders:
+        try:
+            template = load_template(folder)
+        except Invalid as refusal:
+            wrong += 1
+            click.echo(f"{folder.name}: {len(refusal.faults)} fault{'s' if len(refusal.faults) > 1 else ''}")
+            for fault in refusal.faults:
+                click.echo(f"  {fault}")
+        else:
+            click.echo(f"{folder.name}: good ({', '.join(sorted(template.words))}; {template.digest[:12]})")
+    if wrong:
+        raise SystemExit(1)
