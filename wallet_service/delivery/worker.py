@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from wallet_service.cards.publishing import Publisher, claim_cards_due
@@ -22,7 +22,7 @@ from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
-from wallet_service.storage.tables import Program, WorkerHeartbeat
+from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
 from wallet_service.storage.wake import Listener
 
 log = structlog.get_logger()
@@ -131,7 +131,7 @@ class Worker:
 
     def _next_compose_at(self) -> datetime | None:
         with self._tools.sessions() as db:
-            return db.scalar(text("SELECT min(recompose_at) FROM cards WHERE recompose_at IS NOT NULL"))
+            return db.scalar(select(func.min(Card.recompose_at)))
 
     def _on_work(self, program_id: str) -> None:
         self._composing.wake()
@@ -141,10 +141,10 @@ class Worker:
 
     def _open_new_lanes(self) -> None:
         with self._tools.sessions() as db:
-            known = {program_id for _, program_id in self._lanes}
-            fresh = set(db.scalars(select(Program.program_id))) - known
             lanes = [
-                lane for program_id in sorted(fresh) for lane in open_lanes(db, program_id, self._tools, self._keys)
+                lane
+                for program_id in db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
+                for lane in open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys())
             ]
         for lane in lanes:
             loop = Loop(f"{lane.kind}:{lane.program_id}", lane.step, lane.next_due_at, self._tools)
