@@ -139,12 +139,12 @@ def list_changed(db: Session, device_library_id: str, pass_type_id: str, *, tag:
     return Listing(sorted(row[0] for row in rows), max(row[1] for row in rows))
 
 
-def handed_out(db: Session, card: Card) -> None:
-    """A copy of the pass as it is now goes out of the door, to a phone that will register soon."""
+def handed_out(db: Session, card_id: int, version: int) -> None:
+    """A copy of that version of the pass goes out of the door, to a phone that will register soon."""
     db.execute(
         update(Card)
-        .where(Card.id == card.id)
-        .values(held_version=func.least(func.coalesce(Card.held_version, card.version), card.version))
+        .where(Card.id == card_id)
+        .values(held_version=func.least(func.coalesce(Card.held_version, version), version))
     )
 
 
@@ -152,7 +152,9 @@ _FETCHED = text("""
 UPDATE registrations r SET fetched_version = d.wanted_version, fetched_at = :now
 FROM deliveries d
 WHERE d.registration_id = r.id AND r.id = (
-    SELECT r2.id FROM registrations r2 JOIN deliveries d2 ON d2.registration_id = r2.id
+    SELECT r2.id FROM registrations r2
+    JOIN deliveries d2 ON d2.registration_id = r2.id
+    JOIN cards c ON c.id = r2.card_id AND c.version = :version
     WHERE r2.card_id = :card AND r2.fetched_version < d2.wanted_version
     ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
     LIMIT 1
@@ -160,9 +162,12 @@ WHERE d.registration_id = r.id AND r.id = (
 """)
 
 
-def fetched(db: Session, card: Card, *, now: datetime) -> None:
-    """A phone came for the newest pass. A download names the card alone, so it is counted for the registration that has
-    asked "what changed?" and waited longest.
+def fetched(db: Session, card_id: int, version: int, *, now: datetime) -> None:
+    """A phone came for the pass and got that version.
+
+    A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
+    longest; if the card has changed meanwhile, for none.
     """
-    db.execute(update(Card).where(Card.id == card.id).values(fetched_version=card.version, fetched_at=now))
-    db.execute(_FETCHED, {"card": card.id, "now": now})
+    values = {"fetched_version": func.greatest(Card.fetched_version, version), "fetched_at": now}
+    db.execute(update(Card).where(Card.id == card_id).values(values))
+    db.execute(_FETCHED, {"card": card_id, "version": version, "now": now})
