@@ -87,11 +87,10 @@ def _apply_once(
     now: datetime,
 ) -> Taken:
     event, data = pair
-    if _is_repeat(db, program.program_id, event):
-        return Taken(event_id=event.id, status="repeated")
     try:
         with db.begin_nested():
-            _note(db, program.program_id, event, now=now)
+            if not _note(db, program.program_id, event, now=now):
+                return Taken(event_id=event.id, status="repeated")
             if isinstance(data, MemberDocument):
                 members[event.subject], _ = put_member(db, program.program_id, event.subject, data, now=now)
             member = members.get(event.subject)
@@ -109,13 +108,11 @@ def _apply_once(
     return Taken(event_id=event.id, status="applied")
 
 
-def _is_repeat(db: Session, program_id: str, event: CloudEvent) -> bool:
-    return db.get(InboxEvent, (program_id, event.source, event.id)) is not None
-
-
-def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> None:
-    db.execute(
-        insert(InboxEvent).values(
+def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> bool:
+    """Write the event down; False if it was here before."""
+    fresh = (
+        insert(InboxEvent)
+        .values(
             program_id=program_id,
             source=event.source,
             event_id=event.id,
@@ -123,7 +120,10 @@ def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> 
             subject=event.subject,
             received_at=now,
         )
+        .on_conflict_do_nothing()
+        .returning(InboxEvent.event_id)
     )
+    return db.scalar(fresh) is not None
 
 
 def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:

@@ -18,8 +18,18 @@ PAGE = 1000
 
 
 def start_campaign(db: Session, program_id: str, *, reason: str, now: datetime) -> None:
-    """Begin a walk with the caller's transaction; the workers take it up at commit."""
-    db.add(Campaign(program_id=program_id, reason=reason, created_at=now))
+    """Begin a walk with the caller's transaction; the workers take it up at commit.
+
+    A walk that has not left yet takes the new reason along: it is held back until this transaction ends.
+    """
+    waiting = (
+        select(Campaign)
+        .where(Campaign.program_id == program_id, Campaign.finished_at.is_(None), Campaign.cursor == 0)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if db.scalar(waiting) is None:
+        db.add(Campaign(program_id=program_id, reason=reason, created_at=now))
     wake_workers(db, program_id)
 
 
