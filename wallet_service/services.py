@@ -22,6 +22,8 @@ from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
 from wallet_service.storage.sealing import sealer_for
 from wallet_service.wallets.apple.certificates import Trust, apple_trust, development_trust
+from wallet_service.wallets.google.key_cache import KeyCache, fetch_from
+from wallet_service.wallets.issuing import Issuer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Services:
     publisher: Publisher
     keys: KeyRing
     trust: Trust
+    issuer: Issuer
+    google_keys: KeyCache
 
     def close(self) -> None:
         """Close in reverse order."""
@@ -69,6 +73,7 @@ def build_services(settings: Settings, *, database: Database | None = None) -> S
         if not is_current(database.engine):
             raise SettingsError("the database has not this release's tables yet; run: wallet-service db upgrade")
         catalogue = Catalogue()
+        keys = KeyRing(sealer_for(settings))
         return Services(
             settings=settings,
             clock=clock,
@@ -80,8 +85,10 @@ def build_services(settings: Settings, *, database: Database | None = None) -> S
                 public_url=settings.public_url,
                 spacing=timedelta(seconds=settings.announce_spacing_s),
             ),
-            keys=KeyRing(sealer_for(settings)),
+            keys=keys,
             trust=_trust(settings.apple_root_file),
+            issuer=Issuer(settings=settings, catalogue=catalogue, keys=keys),
+            google_keys=KeyCache(fetch_from(settings.google_keys_url)),
         )
     except BaseException:
         database.close()

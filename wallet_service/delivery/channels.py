@@ -26,10 +26,16 @@ def open_lanes(
             clock=tools.clock,
         )
         yield AppleLane(program_id, apns, tools)
-    if ("google", program_id) not in known and (account := keys.google_account(db, program_id)) is not None:
+    google_document = tools.catalogue.program(db, program_id).document.google
+    account = keys.google_account(db, program_id) if google_document is not None else None
+    if ("google", program_id) not in known and google_document is not None and account is not None:
         google = GoogleChannel(
             settings.google_api_url,
             account,
+            public_url=settings.public_url,
+            id_prefix=google_document.id_prefix,
             timeout_s=settings.google_timeout_s,
+            may_notify=lambda _notice: True,  # the fourth in a day is refused by Google, and then told silently
+            clock=tools.clock,
         )
         yield GoogleLane(program_id, google, tools)
