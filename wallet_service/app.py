@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from flask import Flask
-from flask_openapi3 import HTTPBearer, Info, OpenAPI
+from flask_openapi3 import Info, OpenAPI
 
 from wallet_service.logs import configure_logs
 from wallet_service.services import Services, build_services
@@ -42,7 +42,7 @@ def create_app(services: Services | None = None) -> Flask:
     app = OpenAPI(
         __name__,
         info=_INFO,
-        security_schemes={"key": HTTPBearer(bearerFormat="API key")},
+        security_schemes={"key": {"type": "http", "scheme": "bearer", "bearerFormat": "API key"}},
         doc_prefix="/api",
         doc_url="/openapi.json",
         validation_error_model=Problem,

@@ -16,7 +16,9 @@ State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
 
 @dataclass(frozen=True, kw_only=True)
 class FarEnd:
-    """One iPhone, or one Google object. Versions are change numbers; None where it never happened or cannot be known."""
+    """One iPhone, or one Google object. Versions are change numbers; None where it never happened or cannot be
+    known.
+    """
 
     kind: str
     id: str
@@ -37,9 +39,7 @@ def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
         select(Delivery)
         .where(Delivery.card_id == card.id, Delivery.wanted_version > 0)
         .order_by(Delivery.id)
-        .options(
-            joinedload(Delivery.registration).joinedload(Registration.device), joinedload(Delivery.google_object)
-        )
+        .options(joinedload(Delivery.registration).joinedload(Registration.device), joinedload(Delivery.google_object))
     )
     return [_apple(row, row.registration) if row.registration else _google(row) for row in rows]
 

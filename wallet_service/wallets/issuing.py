@@ -1,4 +1,6 @@
-"""Handing cards out: a freshly signed pass, or a save link. Only keys and the database are touched, never the network."""
+"""Handing cards out: a freshly signed pass, or a save link. Only keys and the database are touched, never the
+network.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """Issues cards for every programme; one for each process. Builders are kept for as long as their keys are current."""
+    """Issues cards for every programme; one for each process. Builders are kept for as long as their keys are
+    current.
+    """
 
     settings: Settings
     catalogue: Catalogue
@@ -93,9 +97,7 @@ class Issuer:
         object_id = db.scalars(select(GoogleObject.object_id).where(GoogleObject.card_id == card.id)).one()
         if row.told_version > 0:
             return links.skinny(object_id, now=now)
-        view = card_view(
-            db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=object_id
-        )
+        view = card_view(db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=object_id)
         class_id = loyalty.class_id_of(view.program, view.template.template_id, google.id_prefix)
         return links.fat(loyalty.first_body(view, class_id=class_id), now=now)
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
-_PASS = "/passes/<pass_type_id>/<serial_number>"
+_NEWEST = "/passes/<pass_type_id>/<serial_number>"
 
 
 def make_apple_service() -> Blueprint:
@@ -34,7 +34,7 @@ def make_apple_service() -> Blueprint:
         blueprint.add_url_rule(version + _REGISTRATION, f"register{version}", register, methods=["POST"])
         blueprint.add_url_rule(version + _REGISTRATION, f"unregister{version}", unregister, methods=["DELETE"])
         blueprint.add_url_rule(version + _LISTING, f"list{version}", list_changed, methods=["GET"])
-        blueprint.add_url_rule(version + _PASS, f"pass{version}", send_pass, methods=["GET"])
+        blueprint.add_url_rule(version + _NEWEST, f"pass{version}", send_pass, methods=["GET"])
         blueprint.add_url_rule(version + "/log", f"log{version}", take_log, methods=["POST"])
     blueprint.register_error_handler(HTTPException, lambda error: Response(status=error.code))
     return blueprint

@@ -51,9 +51,7 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
     fresh = insert(GoogleCallback).values(nonce=event.nonce, received_at=now()).on_conflict_do_nothing()
     if db.scalar(fresh.returning(GoogleCallback.nonce)) is None:
         return
-    google_object = db.scalar(
-        select(GoogleObject).where(GoogleObject.object_id == event.object_id).with_for_update()
-    )
+    google_object = db.scalar(select(GoogleObject).where(GoogleObject.object_id == event.object_id).with_for_update())
     if google_object is None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return

@@ -33,7 +33,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'",
 }
 
 
@@ -50,8 +50,8 @@ def make_landing() -> Blueprint:
 
 
 def phone_of(user_agent: str) -> Phone:
-    """Which wallet a visitor can have, by the browser's own word. A desktop gets the page, and so does an app's browser on
-    an iPhone, which cannot add passes.
+    """Which wallet a visitor can have, by the browser's own word. A desktop gets the page, and so does an app's browser
+    on an iPhone, which cannot add passes.
     """
     if "Android" in user_agent:
         return "android"
@@ -83,8 +83,8 @@ def pass_file(link_token: str) -> AnyResponse:
 
 
 def google_link(link_token: str) -> AnyResponse:
-    """Off to Google's save page. The object is asked for first, and given a moment to reach Google: a link that only names
-    it is short and shows no data.
+    """Off to Google's save page. The object is asked for first, and given a moment to reach Google: a link that only
+    names it is short and shows no data.
     """
     with services().sessions.begin() as db:
         card = _card(db, link_token)
@@ -160,7 +160,9 @@ def _wait_for_object(card_id: int) -> None:
     deadline = time.monotonic() + _WAIT_FOR_GOOGLE_S
     with services().sessions() as db:
         while time.monotonic() < deadline:
-            told = db.scalar(select(Delivery.told_version).where(Delivery.card_id == card_id, Delivery.kind == "google"))
+            told = db.scalar(
+                select(Delivery.told_version).where(Delivery.card_id == card_id, Delivery.kind == "google")
+            )
             db.rollback()
             if told:
                 return

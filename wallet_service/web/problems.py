@@ -1,4 +1,6 @@
-"""The only table from our errors to HTTP. For the JSON API: problem+json, RFC 9457, with a field path for every fault."""
+"""The only table from our errors to HTTP. For the JSON API: problem+json, RFC 9457, with a field path for every
+fault.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.cards.documents import BalancesDocument, Identifier, MemberDocument
 from wallet_service.cards.enrolment import issue_card
-from wallet_service.cards.factsheet import balance_facts
 from wallet_service.cards.facts import BalanceFacts
+from wallet_service.cards.factsheet import balance_facts
 from wallet_service.cards.members import card_of, erase_member, lock_member, put_member, set_balances
 from wallet_service.cards.publishing import lock_cards
 from wallet_service.storage.tables import Card, Member

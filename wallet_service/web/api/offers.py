@@ -74,12 +74,16 @@ def add_routes(api: APIBlueprint) -> None:
 def list_offers_route(query: OffersQuery) -> dict[str, Any]:
     """List the offers, a page at a time."""
     caller().require("read")
-    found = session().scalars(
-        select(Offer)
-        .where(Offer.program_id == caller().program_id, Offer.id > query.after)
-        .order_by(Offer.id)
-        .limit(query.limit + 1)
-    ).all()
+    found = (
+        session()
+        .scalars(
+            select(Offer)
+            .where(Offer.program_id == caller().program_id, Offer.id > query.after)
+            .order_by(Offer.id)
+            .limit(query.limit + 1)
+        )
+        .all()
+    )
     page = found[: query.limit]
     return {"items": [_answer(offer) for offer in page], "next": page[-1].id if len(found) > len(page) else None}
 

@@ -72,12 +72,16 @@ def add_routes(api: APIBlueprint) -> None:
 def list_stores_route(query: StoresQuery) -> dict[str, Any]:
     """List the stores, a page at a time."""
     caller().require("read")
-    found = session().scalars(
-        select(Store)
-        .where(Store.program_id == caller().program_id, Store.store_id > query.after)
-        .order_by(Store.store_id)
-        .limit(query.limit + 1)
-    ).all()
+    found = (
+        session()
+        .scalars(
+            select(Store)
+            .where(Store.program_id == caller().program_id, Store.store_id > query.after)
+            .order_by(Store.store_id)
+            .limit(query.limit + 1)
+        )
+        .all()
+    )
     page = found[: query.limit]
     return {"items": [_answer(store) for store in page], "next": page[-1].store_id if len(found) > len(page) else None}
 

@@ -1,7 +1,7 @@
 """One request, one transaction: begun with the first look, committed with the answer, rolled back with any refusal.
 
-A write that carries `Idempotency-Key` leaves its answer in the same transaction; sent again, it gets that answer and changes
-nothing.
+A write that carries `Idempotency-Key` leaves its answer in the same transaction; sent again, it gets that answer and
+changes nothing.
 """
 
 from __future__ import annotations
