@@ -33,7 +33,7 @@ _WHOLE: Kinds = frozenset({int})
 _TRUTH: Kinds = frozenset({bool})
 
 # None: the filter gives back what it was given.
-_FILTERS: Mapping[str, Kinds | None] = {
+FILTERS: Mapping[str, Kinds | None] = {
     "default": None, "d": None, "sort": None, "list": None, "unique": None, "abs": None, "replace": None,
     "first": _ANY, "last": _ANY, "min": _ANY, "max": _ANY, "sum": _ANY, "map": _ANY,
     "length": _WHOLE, "count": _WHOLE, "int": _WHOLE,
@@ -236,8 +236,8 @@ def _part_of_model(model: type[BaseModel], name: str) -> Kinds:
 
 
 def _filtered(node: nodes.Filter, words: set[str]) -> Kinds:
-    if node.node is None or node.name not in _FILTERS:
-        raise ExpressionError(f"the filter {node.name} is not known{did_you_mean(node.name, _FILTERS)}")
+    if node.node is None or node.name not in FILTERS:
+        raise ExpressionError(f"the filter {node.name} is not known{did_you_mean(node.name, FILTERS)}")
     given = _kinds_of(node.node, words)
     _visit(node.args, words)
     _visit((pair.value for pair in node.kwargs), words)
@@ -253,7 +253,7 @@ def _filtered(node: nodes.Filter, words: set[str]) -> Kinds:
                     _part_of_kind(element, pair.value.value, words, dotted=True)
     if node.name in ("default", "d"):
         return given | frozenset[Kind]().union(*(_kinds_of(argument, words) for argument in node.args[:1]))
-    kinds = _FILTERS[node.name]
+    kinds = FILTERS[node.name]
     return given if kinds is None else kinds
 
 

@@ -27,6 +27,7 @@ from wallet_service.cards.expressions import did_you_mean, kinds_in
 from wallet_service.cards.template import ImageName, Template, TemplateDocument
 from wallet_service.cards.template_rules import faults_in_design
 from wallet_service.errors import Fault, Invalid
+from wallet_service.parsing import faults_of
 
 DOCUMENT = "template.toml"
 MOST_BYTES = 32_000_000
@@ -166,15 +167,10 @@ def _document(files: Mapping[str, bytes], faults: list[Fault]) -> TemplateDocume
         return TemplateDocument.model_validate_json(orjson.dumps(table), strict=True)
     except ValidationError as error:
         faults += [
-            Fault(path_of(fault["loc"]), _in_words(fault["loc"], fault["type"], fault.get("ctx", {}), fault["msg"]))
-            for fault in error.errors()
+            Fault(fault.path, _in_words(detail["loc"], detail["type"], detail.get("ctx", {}), fault.message))
+            for fault, detail in zip(faults_of(error), error.errors(), strict=True)
         ]
         return None
-
-
-def path_of(steps: tuple[str | int, ...]) -> str:
-    """`("fields", 2, "label")` as its author writes it: `fields[2].label`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def _in_words(steps: tuple[str | int, ...], kind: str, context: dict[str, Any], message: str) -> str:
