@@ -1,4 +1,6 @@
-"""A whole installation for one test: its own database, real keys, simulators on real sockets, phones, and the workers."""
+"""A whole installation for one test: its own database, real keys, simulators on real sockets, phones, and the
+workers.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apple_pki import Chain
-from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.simulators.phones import Android, Iphone
+from wallet_service.simulators.google.simulator import GoogleSimulator
+from wallet_service.simulators.phones.android import Android
+from wallet_service.simulators.phones.iphone import Iphone
 from wallet_service.storage.engine import Database
 from wallet_service.wallets.apple.certificates import development_trust
 from wallet_service.web.api.callers import create_key

@@ -22,8 +22,9 @@ from wallet_service.services import build_services
 from wallet_service.settings import settings_from
 from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
-from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.simulators.phones import Android, Iphone
+from wallet_service.simulators.google.simulator import GoogleSimulator
+from wallet_service.simulators.phones.android import Android
+from wallet_service.simulators.phones.iphone import Iphone
 from wallet_service.storage import embedded, engine, schema
 from wallet_service.web.api.callers import create_key
 
@@ -161,9 +162,7 @@ def _apply_programs(folder: Path, environment: Mapping[str, str]) -> dict[str, s
                     now=services.clock(),
                 )
             return {
-                program.program_id: create_key(
-                    db, program.program_id, "demo", role="technical", now=services.clock()
-                )
+                program.program_id: create_key(db, program.program_id, "demo", role="technical", now=services.clock())
                 for program in PROGRAMS
             }
     finally:

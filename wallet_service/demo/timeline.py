@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -71,5 +71,3 @@ class Timeline:
 
 def _ms(span: timedelta) -> str:
     return f"+{span / timedelta(milliseconds=1):.0f} ms"
-
-

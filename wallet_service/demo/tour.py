@@ -143,9 +143,7 @@ def _offer(stage: Stage, card: dict[str, Any], step: Step) -> None:
     stage.iphone.wait_until(lambda phone: text in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
     step.note(f"iPhone at the shop’s door: “{text}”", system_clock())
     google = stage.google.object(object_id)
-    _until(
-        lambda: "maille" in str(stage.google.object(object_id).get("textModulesData")), "the offer is not at Google"
-    )
+    _until(lambda: "maille" in str(stage.google.object(object_id).get("textModulesData")), "the offer is not at Google")
     step.note(f"Google object: {len(google['merchantLocations'])} merchantLocations, offer shown", system_clock())
     stage.iphone.wait_until(lambda phone: text not in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
     step.note("the offer is over: it has left the pass by itself", system_clock())
@@ -175,4 +173,3 @@ def _until(holds: Callable[[], object], otherwise: str) -> None:
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
         raise RuntimeError(otherwise)
-

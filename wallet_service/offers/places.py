@@ -24,7 +24,9 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class MemberPlace:
-    """What the choice of places looks at: where the member lives and shops, what they may use, what the card has now."""
+    """What the choice of places looks at: where the member lives and shops, what they may use, what the card has
+    now.
+    """
 
     home: Point | None
     favourite_store_id: str | None
@@ -38,9 +40,7 @@ class MemberPlace:
         if member.home_latitude is not None and member.home_longitude is not None:
             home = Point(member.home_latitude, member.home_longitude)
         current = tuple(place["store_id"] for place in content.get("places", ()))
-        return cls(
-            home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier, current=current
-        )
+        return cls(home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier, current=current)
 
 
 @dataclass(frozen=True, kw_only=True)
