@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from wallet_service.cards.catalogue import Catalogue, LoadedProgram
-from wallet_service.cards.composing import speaking_field
+from wallet_service.cards.composing import next_change_at, speaking_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.factsheet import factsheet_of
 from wallet_service.offers.places import MemberPlace
@@ -52,7 +52,8 @@ class Publisher:
             store=plan.favourite_store,
         )
         content = program.composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
-        return content, plan.valid_until
+        boundaries = (plan.valid_until, next_change_at(facts, now))
+        return content, min((instant for instant in boundaries if instant is not None), default=None)
 
     def publish(self, db: Session, program: LoadedProgram, cards: Sequence[Card], *, now: datetime) -> list[Card]:
         """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.

@@ -106,7 +106,7 @@ def settle(
     *,
     claim_id: str,
     now: datetime,
-    spacing: timedelta = timedelta(0),
+    spacing_s: float = 0,
 ) -> int:
     """Write down what became of claimed rows; returns how many were no longer ours.
 
@@ -121,7 +121,7 @@ def settle(
             "versions": [claimed.version for claimed, _ in told],
             "answers": [step.answer for _, step in told],
             "now": now,
-            "again": now + spacing,
+            "again": now + timedelta(seconds=spacing_s),
             "claim": claim_id,
         }
         ours.update(db.scalars(_TOLD, parameters))

@@ -59,7 +59,7 @@ class Backoff:
 
     def after(self, attempt: int, chance: Random) -> timedelta:
         """The pause after the `attempt`-th try (1 or more)."""
-        ceiling = min(self.most, self.first * 2 ** min(attempt - 1, 32))
+        ceiling = min(self.most, self.first * (1 << min(attempt - 1, 20)))
         return self.first + (ceiling - self.first) * chance.random()
 
 

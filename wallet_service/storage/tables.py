@@ -310,7 +310,7 @@ class Delivery(Base):
 
 
 class InboxEvent(Base):
-    """An event that was taken in, by the sender's own identity; a repeat gets the first answer again."""
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing."""
 
     __tablename__ = "inbox_events"
 
@@ -320,7 +320,6 @@ class InboxEvent(Base):
     type: Mapped[str]
     subject: Mapped[str]
     received_at: Mapped[datetime]
-    answer: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
 
 
 class IdempotencyKey(Base):

@@ -119,12 +119,6 @@ def upgrade() -> None:
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column(
-            "answer",
-            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
-            server_default=sa.text("'{}'"),
-            nullable=False,
-        ),
         sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"], name=op.f("fk_inbox_events_program_id")),
         sa.PrimaryKeyConstraint("program_id", "source", "event_id", name=op.f("pk_inbox_events")),
     )

@@ -1,0 +1,1 @@
+"""The phones: an iPhone with Wallet and an Android phone with Google Wallet, over the real protocols."""

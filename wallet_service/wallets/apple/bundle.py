@@ -1,0 +1,163 @@
+"""The `.pkpass`: pass.json, its manifest, the signature and the images in one archive.
+
+Apple, "Building a Pass". The archive is written by hand because everything but three small files is the same for all
+cards of a design: those entries are made once, checksums and headers included, and copied from then on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+import orjson
+
+from wallet_service.errors import Invalid
+from wallet_service.wallets.apple.certificates import PassIdentity
+from wallet_service.wallets.apple.images import bundle_images
+from wallet_service.wallets.apple.pass_json import pass_json
+from wallet_service.wallets.apple.pass_rules import Rules, validate
+from wallet_service.wallets.apple.signing import Signer
+from wallet_service.wallets.protocol import CardView
+
+MIME_TYPE = "application/vnd.apple.pkpass"
+MOST_DESIGNS = 256
+"""Designs (and stamp counts of one) whose images are kept ready; the least recently used goes first."""
+
+# PKWARE APPNOTE 6.3: local header, central header, end record. No flags, no extra field, no comment; 1980-01-01, made
+# on Unix with mode 0644.
+_LOCAL = struct.Struct("<4sHHHHHIIIHH")
+_CENTRAL = struct.Struct("<4sHHHHHHIIIHHHHHI")
+_END = struct.Struct("<4sHHHHIIH")
+_NEW_YEAR_1980 = 1 << 5 | 1
+_VERSION_NEEDED = 20
+_MADE_ON_UNIX = 3 << 8 | 20
+_REGULAR_0644 = 0o100644 << 16
+_STORED, _DEFLATED = 0, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, ready to be copied into an archive: its local part, and its directory line but for the offset."""
+
+    name: bytes
+    local: bytes
+    directory: bytes
+
+
+def entry(name: str, body: bytes, *, deflate: bool) -> Entry:
+    """Make an entry; deflated only if asked and if that is shorter."""
+    packed, method = body, _STORED
+    if deflate:
+        compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        squeezed = compressor.compress(body) + compressor.flush()
+        if len(squeezed) < len(body):
+            packed, method = squeezed, _DEFLATED
+    crc, raw = zlib.crc32(body), name.encode("ascii")
+    header = _LOCAL.pack(
+        b"PK\x03\x04", _VERSION_NEEDED, 0, method, 0, _NEW_YEAR_1980, crc, len(packed), len(body), len(raw), 0
+    )
+    directory = _CENTRAL.pack(
+        b"PK\x01\x02", _MADE_ON_UNIX, _VERSION_NEEDED, 0, method, 0, _NEW_YEAR_1980, crc,
+        len(packed), len(body), len(raw), 0, 0, 0, 0, _REGULAR_0644,
+    )  # fmt: skip
+    return Entry(raw, b"".join((header, raw, packed)), directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Artwork:
+    """The constant part of a design's bundles: the images' entries, joined, and their part of the manifest."""
+
+    entries: tuple[Entry, ...]
+    body: bytes
+    manifest: bytes
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> Artwork:
+        """Prepare `files`, in order of their names."""
+        names = sorted(files)
+        entries = tuple(entry(name, files[name], deflate=True) for name in names)
+        hashes = {name: hashlib.sha1(files[name]).hexdigest() for name in names}  # noqa: S324  (Apple's manifest is SHA-1)
+        return cls(entries, b"".join(each.local for each in entries), orjson.dumps(hashes)[1:-1])
+
+
+class PassBuilder:
+    """Builds signed passes of one pass type. Safe to share between threads.
+
+    Args:
+        identity: the certificate of the pass type, already found usable.
+        web_service_url: the base for phones, without trailing slash.
+        rules: how strictly passes are checked before they are signed.
+    """
+
+    def __init__(self, identity: PassIdentity, *, web_service_url: str, rules: Rules | None = None) -> None:
+        self._identity = identity
+        self._signer = Signer(identity)
+        self._web_service_url = web_service_url
+        self._rules = rules or Rules()
+        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
+        self._lock = Lock()
+
+    def build(self, card: CardView, *, at: datetime) -> bytes:
+        """Make the `.pkpass` of a card, signed as of `at`. The same card at the same instant gives the same bytes.
+
+        Raises:
+            Invalid: the pass would break one of Apple's rules, or is not of this builder's pass type; with the paths.
+
+        Source: Apple, "Creating the Source for a Pass", "Building a Pass".
+        """
+        program = card.program
+        if (program.pass_type_id, program.team_id) != (self._identity.pass_type_id, self._identity.team_id):
+            words = f"is {program.pass_type_id} of {program.team_id}, and the certificate is for"
+            message = f"{words} {self._identity.pass_type_id} of {self._identity.team_id}"
+            raise Invalid.at("passTypeIdentifier", message)
+        document = pass_json(card, web_service_url=self._web_service_url)
+        if faults := validate(document, self._rules):
+            raise Invalid(*faults)
+        return self._archive(orjson.dumps(document), self._artwork(card), at)
+
+    def sign(self, token: bytes, *, at: datetime) -> bytes:
+        """Sign a personalization token; the same form as a bundle's signature."""
+        return self._signer.sign(token, at=at)
+
+    def _artwork(self, card: CardView) -> Artwork:
+        stamps = card.content.stamps
+        key = (card.template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
+        with self._lock:
+            if (found := self._artworks.get(key)) is not None:
+                self._artworks.move_to_end(key)
+                return found
+        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
+        made = Artwork.of(bundle_images(card.template, stamps))
+        with self._lock:
+            self._artworks[key] = made
+            while len(self._artworks) > MOST_DESIGNS:
+                self._artworks.popitem(last=False)
+        return made
+
+    def _archive(self, pass_document: bytes, artwork: Artwork, at: datetime) -> bytes:
+        digest = hashlib.sha1(pass_document).hexdigest()  # noqa: S324  (Apple's manifest is SHA-1)
+        manifest = b'{"pass.json":"%s",%s}' % (digest.encode("ascii"), artwork.manifest)
+        first = (
+            entry("pass.json", pass_document, deflate=False),
+            entry("manifest.json", manifest, deflate=False),
+            entry("signature", self._signer.sign(manifest, at=at), deflate=False),
+        )
+        return archive(first, artwork)
+
+
+def archive(first: tuple[Entry, ...], artwork: Artwork) -> bytes:
+    """Join entries into an archive: those of `first`, then the artwork's."""
+    lines: list[bytes] = []
+    offset = 0
+    for each in (*first, *artwork.entries):
+        lines += (each.directory, offset.to_bytes(4, "little"), each.name)
+        offset += len(each.local)
+    directory, count = b"".join(lines), len(first) + len(artwork.entries)
+    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
+    return b"".join([*(each.local for each in first), artwork.body, directory, end])

@@ -1,0 +1,120 @@
+"""What Apple asks of the fields of a style beyond their shape: checklist 41, 42, 43 and 45. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from wallet_service.wallets.apple.findings import Finding, Severity
+from wallet_service.wallets.apple.pass_model import STYLES, PassDocument, PassField
+
+_PLAIN_KEYS = {"key", "label", "value"}
+_TOGETHER = 4
+
+_LIMITS: Mapping[str, Mapping[str, int]] = {
+    "storeCard": {"headerFields": 3, "primaryFields": 1},
+    "coupon": {"headerFields": 3, "primaryFields": 1},
+    "generic": {"headerFields": 3, "primaryFields": 1, "secondaryFields": 4, "auxiliaryFields": 4},
+    "eventTicket": {"headerFields": 3, "primaryFields": 1, "secondaryFields": 4, "auxiliaryFields": 8},
+    "boardingPass": {"headerFields": 3, "primaryFields": 2, "secondaryFields": 5, "auxiliaryFields": 5},
+    "posterGeneric": {
+        "headerFields": 1, "primaryFields": 4, "secondaryFields": 0, "auxiliaryFields": 0, "footerFields": 1,
+    },
+}  # fmt: skip
+"""How many fields each style draws (Wallet Developer Guide; others are dropped in silence)."""
+
+_TAG = re.compile(r"<[^>]*>?")
+_GOOD_TAG = re.compile(r"""</a>|<a href=('[^'<>]*'|"[^"<>]*")>""")
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
+_CONTACT = re.compile(r"\S@\S+\.\S|https?://\S|mailto:\S|tel:\S|\+?\d(?:[ .()-]{0,2}\d){7,}")
+
+
+Arrays = dict[str, list[PassField]]
+
+
+def styles_in(document: PassDocument) -> Iterator[tuple[str, Arrays]]:
+    """The style dictionaries that a pass carries, with their keys."""
+    anything: Mapping[str, Any] = document
+    for style in (*STYLES, "posterGeneric"):
+        if style in anything:
+            yield style, {array: fields for array, fields in anything[style].items() if array != "transitType"}
+
+
+def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
+    """Broken field rules of every style in the pass; `ours` makes what Wallet merely drops an error."""
+    reachable = False
+    for style, arrays in styles_in(document):
+        seen: set[str] = set()
+        for array, fields in arrays.items():
+            for index, field in enumerate(fields):
+                if field["key"] in seen:
+                    path, words = f"{style}.{array}[{index}].key", f"{field['key']!r} is used twice in this style"
+                    yield Finding("41", path, words, "give each field its own key")
+                seen.add(field["key"])
+                if not field.keys() <= _PLAIN_KEYS:
+                    yield from _one_field(f"{style}.{array}[{index}]", style, array, field)
+        yield from _counts(style, arrays, document, ours=ours)
+        reachable = reachable or any(_tells_contact(field) for field in arrays.get("backFields", ()))
+    if not reachable:
+        remedy = "add a link (https://, mailto: or tel:) or a back field with an address of the brand"
+        severity: Severity = "error" if ours else "warning"
+        yield Finding("45", "backFields", "hold no contact of the issuer", remedy, severity)
+
+
+def _tells_contact(field: PassField) -> bool:
+    return any(_CONTACT.search(str(field.get(key, ""))) for key in ("value", "attributedValue"))
+
+
+def _one_field(path: str, style: str, array: str, field: PassField) -> Iterator[Finding]:
+    if "changeMessage" in field and "%@" not in field["changeMessage"]:
+        yield Finding("41", f"{path}.changeMessage", "does not contain %@", "say where the new value goes with %@")
+    if "textAlignment" in field and array in ("primaryFields", "backFields"):
+        yield Finding("41", f"{path}.textAlignment", "is not allowed on primary and back fields", "leave it out")
+    if "dataDetectorTypes" in field and array != "backFields":
+        yield Finding("41", f"{path}.dataDetectorTypes", "is allowed on back fields only", "leave it out")
+    if "row" in field and not (style == "eventTicket" and array == "auxiliaryFields"):
+        yield Finding("41", f"{path}.row", "is allowed on auxiliary fields of event tickets only", "leave it out")
+    formats = [key for key in ("currencyCode", "numberStyle") if key in field]
+    if formats and isinstance(field["value"], str):
+        yield Finding("41", f"{path}.{formats[0]}", "needs a number as value, not a text", "give the value as a number")
+    if len(formats) == 2:
+        yield Finding("41", f"{path}.numberStyle", "cannot stand beside currencyCode", "keep one of the two")
+    if "attributedValue" in field:
+        for message, remedy in _markup_faults(str(field["attributedValue"])):
+            yield Finding("43", f"{path}.attributedValue", message, remedy)
+
+
+@lru_cache(maxsize=1024)
+def _markup_faults(text: str) -> tuple[tuple[str, str], ...]:
+    """Kept, for the links on the back are the same on every card of a design."""
+    faults = []
+    for tag in _TAG.findall(text):
+        if not _GOOD_TAG.fullmatch(tag):
+            faults.append((f"holds {tag!r}", "only <a href='…'> and </a> are drawn"))
+        elif _BARE_AMPERSAND.search(tag):
+            faults.append((f"holds a bare & in {tag!r}", "write &amp;"))
+    return tuple(faults)
+
+
+def _counts(style: str, arrays: Arrays, document: PassDocument, *, ours: bool) -> Iterator[Finding]:
+    severity: Severity = "error" if ours else "warning"
+    counts = {array: len(fields) for array, fields in arrays.items()}
+    for array, limit in _LIMITS[style].items():
+        if counts.get(array, 0) > limit:
+            message = f"holds {counts[array]} fields, of which at most {limit} are drawn"
+            yield Finding("42", f"{style}.{array}", message, "move fields to the back", severity)
+    if style in ("storeCard", "coupon") or (style == "generic" and _square_code(document)):
+        together = counts.get("secondaryFields", 0) + counts.get("auxiliaryFields", 0)
+        if together > _TOGETHER:
+            message = f"hold {together} fields together, of which at most {_TOGETHER} are drawn"
+            path = f"{style}.secondaryFields and auxiliaryFields"
+            yield Finding("42", path, message, "move fields to the back", severity)
+    if style != "posterGeneric" and counts.get("footerFields"):
+        yield Finding("42", f"{style}.footerFields", "is drawn on posterGeneric only", "move the fields")
+
+
+def _square_code(document: PassDocument) -> bool:
+    codes = document.get("barcodes", [])
+    return bool(codes) and codes[0]["format"] in ("PKBarcodeFormatQR", "PKBarcodeFormatAztec")
