@@ -26,9 +26,7 @@ def create(program_id: str, name: str, role: str, scopes: tuple[str, ...], store
     """Make a key and print it, alone and once; only its digest is kept."""
     with opened_services() as services, services.sessions.begin() as db:
         services.catalogue.program(db, program_id)
-        key = create_key(
-            db, program_id, name, role=role, scopes=scopes, store_id=store_id, now=services.clock()
-        )
+        key = create_key(db, program_id, name, role=role, scopes=scopes, store_id=store_id, now=services.clock())
     click.echo(key)
 
 
