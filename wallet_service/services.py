@@ -61,13 +61,13 @@ class Services:
         return Worker(self.database, tools, self.publisher, self.keys)
 
 
-def build_services(settings: Settings, *, database: Database | None = None) -> Services:
-    """Open the database and build the rest; the caller closes it.
+def build_services(settings: Settings, *, database: Database | None = None, clock: Clock | None = None) -> Services:
+    """Open the database and build the rest; the caller closes it. What is given takes the place of what settings name.
 
     Raises:
         SettingsError: a setting is wrong, or the database lacks this release's tables.
     """
-    clock = clock_from(settings.clock)
+    clock = clock or clock_from(settings.clock)
     database = database or open_database(settings)
     try:
         if not is_current(database.engine):

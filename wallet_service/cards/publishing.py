@@ -43,7 +43,7 @@ class Publisher:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
         member = card.member
         locale = program.composer.template.locale_for(member.locale, program.document.locales[0])
-        plan = program.places.plan_for(MemberPlace.of(member), locale=locale, now=now)
+        plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
         facts = factsheet_of(
             card,
             program=program.document,

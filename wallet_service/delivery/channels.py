@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -22,8 +23,8 @@ def open_lanes(
             settings.apns_url,
             identity,
             ca_file=settings.apns_ca_file,
-            timeout_s=settings.apns_timeout_s,
-            clock=tools.clock,
+            timeout=timedelta(seconds=settings.apns_timeout_s),
+            now=tools.clock,
         )
         yield AppleLane(program_id, apns, tools)
     google_document = tools.catalogue.program(db, program_id).document.google

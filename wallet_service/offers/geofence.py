@@ -3,8 +3,7 @@
 A phone takes ten and decides alone when it is near one. So the order is: stores with an offer that the member may use,
 the member's own stores, then the nearest; of several within a stone's throw only one.
 
-Source: design.md section 7; "Choosing the ten locations" (apple-wallet.md section 7); `merchantLocations` (google-wallet.md
-section 13).
+Source: design.md section 7; apple-wallet.md section 7, "Choosing the ten locations"; google-wallet.md section 13.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.content import Place
 from wallet_service.cards.facts import OfferFacts, StoreFacts
-from wallet_service.offers.geofence import Candidate, Point, choose_places
+from wallet_service.offers.geofence import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
 Texts = Mapping[str, str]
@@ -23,19 +24,23 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class MemberPlace:
-    """What the choice of places looks at: where the member lives and shops, and what they may use."""
+    """What the choice of places looks at: where the member lives and shops, what they may use, what the card has
+    now.
+    """
 
     home: Point | None
     favourite_store_id: str | None
     tier: str | None
+    current: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, member: Member) -> MemberPlace:
-        """The member as a row says, with the balance loaded."""
+    def of(cls, member: Member, content: Mapping[str, Any]) -> MemberPlace:
+        """The member as a row says, with the balance loaded, and the card's stored content."""
         home = None
         if member.home_latitude is not None and member.home_longitude is not None:
             home = Point(member.home_latitude, member.home_longitude)
-        return cls(home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier)
+        current = tuple(place["store_id"] for place in content.get("places", ()))
+        return cls(home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier, current=current)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +107,13 @@ class ProgramPlaces:
         running = [offer for offer in mine if offer.starts_at <= now]
         best_by_store = self._best_by_store(running)
         favourite = self.stores.get(member.favourite_store_id or "")
-        chosen = choose_places(
-            self._candidates,
+        chosen = self._map.choose(
             with_offer=best_by_store.keys(),
             own=[favourite.store_id] if favourite else [],
             home=member.home or (favourite.point if favourite else None),
+            current=member.current,
+            limit=MOST_PLACES,
+            apart_m=APART_M,
         )
         places = tuple(self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
         offer = running[0] if running else None
@@ -123,15 +130,21 @@ class ProgramPlaces:
         )
 
     @cached_property
-    def _candidates(self) -> tuple[Candidate, ...]:
-        return tuple(Candidate(store_id=store.store_id, point=store.point) for store in self.stores.values())
+    def _map(self) -> StoreMap:
+        return StoreMap(Candidate(store_id=store.store_id, point=store.point) for store in self.stores.values())
+
+    @cached_property
+    def _stores_of_offer(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            offer.code: tuple(store.store_id for store in self.stores.values() if offer.holds_at(store))
+            for offer in self.offers
+        }
 
     def _best_by_store(self, running: list[LiveOffer]) -> dict[str, LiveOffer]:
         best: dict[str, LiveOffer] = {}
         for offer in running:  # in order of priority
-            for store in self.stores.values():
-                if offer.holds_at(store):
-                    best.setdefault(store.store_id, offer)
+            for store_id in self._stores_of_offer[offer.code]:
+                best.setdefault(store_id, offer)
         return best
 
     def _place(self, store: LiveStore, offer: LiveOffer | None, locale: str) -> Place:
@@ -144,13 +157,13 @@ class ProgramPlaces:
         )
 
     def _offer_facts(self, offer: LiveOffer, locale: str) -> OfferFacts:
-        here = [store.name for store in self.stores.values() if offer.holds_at(store)]
+        here = self._stores_of_offer[offer.code]
         return OfferFacts(
             code=offer.code,
             title=text_in(offer.title, locale) or offer.code,
             text=text_in(offer.text, locale),
             ends_at=offer.ends_at,
-            store_name=here[0] if len(here) == 1 else None,
+            store_name=self.stores[here[0]].name if len(here) == 1 else None,
         )
 
 

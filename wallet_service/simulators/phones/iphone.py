@@ -56,6 +56,7 @@ Step = Literal[
     "notified",
     "refused",
     "gave_up",
+    "logged",
     "removed",
 ]
 
@@ -105,7 +106,12 @@ class Iphone:
         self._push_service, self._roots_pem, self._allow_http = push_service, roots_pem, allow_http
         self._locale, self._time_zone, self._clock = locale, time_zone, clock
         self._off = threading.Event()
-        self._service = PassService(clock=clock, wait=wait or self._off.wait, reachable=lambda: self._online)
+        self._service = PassService(
+            clock=clock,
+            wait=wait or self._off.wait,
+            reachable=lambda: self._online,
+            logged=lambda line: self._note("logged", None, line),
+        )
         self._state = threading.Condition()
         # One conversation at a time, as on a phone; `_state` is held for moments only, so that looking never waits.
         self._busy = threading.RLock()

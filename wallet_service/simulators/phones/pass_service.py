@@ -47,10 +47,18 @@ class PassService:
         clock: stamps log lines.
         wait: called with seconds before each new try; returns true to give up (the phone was switched off).
         reachable: whether the phone is online.
+        logged: called with each line that the service's log was told.
     """
 
-    def __init__(self, *, clock: Clock, wait: Callable[[float], object], reachable: Callable[[], bool]) -> None:
-        self._clock, self._wait, self._reachable = clock, wait, reachable
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        wait: Callable[[float], object],
+        reachable: Callable[[], bool],
+        logged: Callable[[str], None],
+    ) -> None:
+        self._clock, self._wait, self._reachable, self._logged = clock, wait, reachable, logged
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "passd/1.0 CFNetwork/3826.600.41 Darwin/24.6.0"
 
@@ -134,6 +142,7 @@ class PassService:
             self._session.post(f"{_base(bundle)}/v1/log", json={"logs": [f"[{stamp}] {line}"]}, timeout=TIMEOUT_S)
         except requests.RequestException:
             return
+        self._logged(line)
 
     def _call(
         self,

@@ -1,7 +1,7 @@
 """Google's signed messages: a card was saved, or removed. Verified exactly as Google signs them, or refused.
 
-Scheme ECv2SigningOnly: a published root key signs an intermediate key, which signs the message. The signed strings are
-used byte for byte as they came. Source: google-wallet.md section 17; section 25, checks 43 to 46.
+Scheme ECv2SigningOnly: a root key (published) signs an intermediate key, which signs the message. The signed strings
+are used byte for byte as they came. Source: google-wallet.md section 17; section 25, checks 43 to 46.
 """
 
 from __future__ import annotations
