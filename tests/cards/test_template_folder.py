@@ -295,3 +295,10 @@ def test_the_command_names_every_fault_and_fails(design: Path) -> None:
     assert "points-card: 2 faults" in bad.output
     assert "  fields[0].value: balance has no point, did you mean points?" in bad.output
     assert "stamp-card: good" in bad.output
+
+
+def test_the_command_checks_the_raw_keys_for_google(design: Path) -> None:
+    document("[[links]]", '[google.class]\nviewUnlockRequirement = "ALWAYS"\n\n[[links]]')(design)
+    bad = CliRunner().invoke(templates, ["check", str(design)])
+    assert bad.exit_code == 1
+    assert "  google.class.viewUnlockRequirement: should be one of UNLOCK_NOT_REQUIRED" in bad.output

@@ -8,6 +8,7 @@ import click
 
 from wallet_service.cards.template_folder import load_template
 from wallet_service.errors import Invalid
+from wallet_service.wallets.google.loyalty import faults_in_raw_keys
 
 
 @click.group()
@@ -29,6 +30,8 @@ def check(folders: tuple[Path, ...]) -> None:
     for folder in folders:
         try:
             template = load_template(folder)
+            if faults := faults_in_raw_keys(template):
+                raise Invalid(*faults)
         except Invalid as refusal:
             wrong += 1
             click.echo(f"{folder.name}: {len(refusal.faults)} fault{'s' if len(refusal.faults) > 1 else ''}")

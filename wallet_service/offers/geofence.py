@@ -1,9 +1,9 @@
 """Which ten places go on a member's card. Pure.
 
 A phone takes ten and decides alone when it is near one. So the order is: stores with an offer that the member may use,
-the member's own stores, then the nearest; of several within a stone's throw only one. Source: design.md section 7;
-Apple, "Choosing the ten locations" (apple-wallet.md section 7); Google, `merchantLocations` (google-wallet.md section
-13).
+the member's own stores, then the nearest; of several within a stone's throw only one.
+
+Source: design.md section 7; apple-wallet.md section 7, "Choosing the ten locations"; google-wallet.md section 13.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import median
 
 import numpy as np
@@ -78,7 +77,7 @@ def looks_swapped(point: Point, others: Sequence[Point]) -> bool:
 
 
 def choose_places(
-    candidates: Collection[Candidate],
+    candidates: StoreMap | Iterable[Candidate],
     *,
     with_offer: Collection[str] = (),
     own: Sequence[str] = (),
@@ -90,7 +89,7 @@ def choose_places(
     """Choose the stores near which the card should come forward.
 
     Args:
-        candidates: any order, any length; the result does not depend on the order.
+        candidates: any order, any length; the result does not depend on the order. A `StoreMap` saves building one.
         with_offer: stores with an offer that this member may use now; unknown ids are ignored, as in `own`.
         own: the member's stores, the dearest first: favourite, last purchases.
         home: from where nearness counts; None: the order of the ids decides.
@@ -108,7 +107,8 @@ def choose_places(
         raise Invalid.at("limit", f"{limit} should be 0 or more")
     if not apart_m >= 0:
         raise Invalid.at("apart_m", f"{apart_m} should be 0 or more metres")
-    return _map_of(tuple(candidates)).choose(with_offer, own, home, current, limit, apart_m)
+    stores = candidates if isinstance(candidates, StoreMap) else StoreMap(candidates)
+    return stores.choose(with_offer, own, home, current, limit, apart_m)
 
 
 class StoreMap:
@@ -156,36 +156,32 @@ class StoreMap:
             yield from sorted(range(len(self._stores)), key=lambda index: (index not in staying, index))
             return
         spot = unit_vectors([home])[0]
-        yield from self._by_distance(sorted(offers), spot, staying)
+        yield from (index for _, index in self._weighed(offers, spot, staying))
         yield from mine
         yield from self._nearest(spot, staying)
 
     def _known(self, store_ids: Iterable[str]) -> list[int]:
         return [index for store_id in store_ids if (index := self._index.get(store_id)) is not None]
 
-    def _by_distance(self, indices: Sequence[int], spot: _Floats, staying: set[int]) -> list[int]:
-        if not indices:
-            return []
-        chords = np.sqrt(((self._spots[indices] - spot) ** 2).sum(axis=1))
-        weighed = [
+    def _weighed(self, stores: Iterable[int], spot: _Floats, staying: set[int]) -> list[tuple[float, int]]:
+        indices = list(stores)
+        chords = np.sqrt(((self._spots[indices] - spot) ** 2).sum(axis=1)).tolist()
+        return sorted(
             (chord * CLEARLY_NEARER if index in staying else chord, index)
-            for index, chord in zip(indices, chords.tolist(), strict=True)
-        ]
-        return [index for _, index in sorted(weighed)]
+            for index, chord in zip(indices, chords, strict=True)
+        )
 
     def _nearest(self, spot: _Floats, staying: set[int]) -> Iterator[int]:
         """Stores by distance from `spot`, in growing portions; exact also where many are equally far."""
         count = len(self._stores)
-        portion = min(count, 2 * MOST_PLACES)
-        while self._tree is not None:
-            chords, indices = self._tree.query(spot, k=list(range(1, portion + 1)))
-            farthest = chords[-1]
-            sure = {int(index) for chord, index in zip(chords, indices, strict=True) if chord < farthest}
-            if portion == count:
-                yield from self._by_distance(range(count), spot, staying)
-                return
-            yield from self._by_distance(sorted(sure | staying), spot, staying)
-            portion = min(count, 4 * portion)
+        portion = 2 * MOST_PLACES
+        while portion < count and self._tree is not None:
+            chords, indices = self._tree.query(spot, k=portion)
+            farthest = float(chords[-1])
+            sure = {index for chord, index in zip(chords.tolist(), indices.tolist(), strict=True) if chord < farthest}
+            yield from (index for weight, index in self._weighed(sure | staying, spot, staying) if weight < farthest)
+            portion *= 4
+        yield from (index for _, index in self._weighed(range(count), spot, staying))
 
     def _is_near_any(self, index: int, chosen: Sequence[int], apart_m: float) -> bool:
         here = self._stores[index].point
@@ -199,8 +195,3 @@ def unit_vectors(points: Sequence[Point]) -> _Floats:
     return np.column_stack(
         (np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude))
     )
-
-
-@lru_cache(maxsize=32)
-def _map_of(candidates: tuple[Candidate, ...]) -> StoreMap:
-    return StoreMap(candidates)

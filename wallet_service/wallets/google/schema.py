@@ -25,6 +25,7 @@ Schema = Mapping[str, Any]
 READ_ONLY = frozenset({"classReference", "hasUsers", "hasLinkedDevice"})
 """What Google returns and no one may send."""
 
+_DEPRECATED_IN_WORDS = frozenset({"infoModuleData"})  # the schema marks it on classes only
 _INTEGERS = {"int32": range(-(2**31), 2**31), "uint32": range(2**32)}
 _INTEGERS_IN_TEXT = {"int64": range(-(2**63), 2**63), "uint64": range(2**64)}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
@@ -70,13 +71,17 @@ def with_nulls(
     for name, member in schemas()[schema_name]["properties"].items():
         value = body.get(name)
         if value is None:
-            if name not in but and not member.get("deprecated"):
+            if name not in but and not _is_deprecated(name, member):
                 full[name] = [] if member.get("type") == "array" else None
         elif "$ref" in member:
             full[name] = with_nulls(member["$ref"], value)
         else:
             full[name] = value
     return full
+
+
+def _is_deprecated(name: str, member: Schema) -> bool:
+    return bool(member.get("deprecated")) or name in _DEPRECATED_IN_WORDS
 
 
 def _object_faults(name: str, body: object, path: str, partial: bool) -> Iterator[Fault]:
@@ -101,7 +106,7 @@ def _member_faults(name: str, body: Mapping[str, Any], before: str, partial: boo
             yield Fault(path, f"{name} has no such member")
         elif key in READ_ONLY and not before:
             yield Fault(path, "is written by Google only")
-        elif member.get("deprecated"):
+        elif _is_deprecated(key, member):
             yield Fault(path, "is deprecated and is never sent")
         elif value is None:
             if not partial:
