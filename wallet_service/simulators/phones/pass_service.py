@@ -20,7 +20,7 @@ PAUSES_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 """How long a device waits before each new try; then it gives up until the next push."""
 
 
-class GaveUp(Exception):  # noqa: N818 - it is what the device did
+class GaveUp(Exception):
     """The service refused, or was away for too long; the log has been told."""
 
 
