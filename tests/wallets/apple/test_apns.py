@@ -16,7 +16,7 @@ from pathlib import Path
 import pycurl
 import pytest
 
-from tests.wallets.apple.conftest import NOW, PASS_TYPE, Chain, rsa_key
+from tests.wallets.apple.conftest import NOW, PASS_TYPE, Chain, make_chain, rsa_key
 from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apns.tls import make_server_identity
 from wallet_service.wallets.apple.apns import ApnsChannel, new_apns_id, outcome_from_apns, outcome_from_curl
@@ -93,6 +93,18 @@ def test_apns_ids_are_version_4_uuids() -> None:
     ids = {new_apns_id() for _ in range(100)}
     assert len(ids) == 100
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}", each) for each in ids)
+
+
+@pytest.fixture(scope="module")
+def chain() -> Chain:
+    """A chain for today: TLS looks at the machine's own clock."""
+    today = datetime.now(UTC)
+    return make_chain(starts=today - timedelta(days=1), ends=today + timedelta(days=1))
+
+
+@pytest.fixture(scope="module")
+def identity(chain: Chain) -> PassIdentity:
+    return chain.identity()
 
 
 @pytest.fixture

@@ -129,12 +129,14 @@ def identity_from_files(
         Invalid: with the path `certificate`, `key`, `password` or `intermediate`.
     """
     leaf = read_certificate(certificate)
-    if intermediate is not None:
-        issuer = read_certificate(intermediate, "intermediate")
-    else:
-        following = x509.load_pem_x509_certificates(certificate)[1:] if b"-----BEGIN" in certificate else []
-        issuer = _issuer_among(following, leaf)
+    issuer = read_certificate(intermediate, "intermediate") if intermediate else issuer_for(certificate)
     return _identity(leaf, _read_key(key, key_password), issuer)
+
+
+def issuer_for(certificate: bytes) -> x509.Certificate:
+    """The issuer that follows a certificate in its PEM file, else WWDR G4."""
+    following = x509.load_pem_x509_certificates(certificate)[1:] if b"-----BEGIN" in certificate else []
+    return _issuer_among(following, read_certificate(certificate))
 
 
 def identity_from_p12(data: bytes, password: str | None, *, intermediate: bytes | None = None) -> PassIdentity:

@@ -1,0 +1,229 @@
+"""`wallet-service certs`: asking Apple for a certificate, importing and checking it; a throwaway development chain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from wallet_service.clock import clock_from
+from wallet_service.errors import Invalid, WalletServiceError
+from wallet_service.wallets.apple.certificates import (
+    PassIdentity,
+    Trust,
+    apple_trust,
+    chain_findings,
+    check,
+    development_trust,
+    identity_from_files,
+    identity_from_p12,
+    issuer_for,
+    make_csr,
+    read_certificate,
+    subject_of,
+)
+from wallet_service.wallets.apple.findings import Finding
+
+StoreIdentity = Callable[[str, PassIdentity], None]
+"""Puts the identity where the programme's processes find it, encrypted; raises `NotFound` for an unknown programme."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+root_option = click.option("--root", type=FILE, help="Trust this root (PEM) instead of Apple's: a development chain.")
+
+
+@contextmanager
+def told_in_words() -> Iterator[None]:
+    """Turn this program's errors into a line on standard error and exit code 1."""
+    try:
+        yield
+    except WalletServiceError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def now() -> datetime:
+    """The present, as `WALLET_CLOCK` has it."""
+    return clock_from(os.environ.get("WALLET_CLOCK"))()
+
+
+def trust_from(root: Path | None) -> Trust:
+    """Apple's root with G4, or the development root in a file."""
+    return development_trust(root.read_bytes()) if root else apple_trust()
+
+
+def certs_group(store_identity: StoreIdentity) -> click.Group:
+    """The commands; `store_identity` is where `certs import` puts what it read."""
+
+    @click.group("certs")
+    def certs() -> None:
+        """Apple certificates: request, import, check; a throwaway development chain."""
+
+    certs.add_command(_csr)
+    certs.add_command(_check)
+    certs.add_command(_dev)
+    certs.add_command(_import_command(store_identity))
+    return certs
+
+
+@click.command("csr")
+@click.option("--pass-type-id", required=True, help="Like pass.com.example.loyalty.")
+@click.option("--team-id", required=True, help="Ten characters, from Apple's membership page.")
+@click.option("--organization", default="", help="Shown in the request only; Apple puts its own.")
+@click.option("--out", required=True, type=FOLDER, help="Folder for key.pem and request.csr.")
+def _csr(pass_type_id: str, team_id: str, organization: str, out: Path) -> None:
+    """Make a private key and a certificate request for Apple's portal. No Mac needed."""
+    with told_in_words():
+        made = make_csr(pass_type_id=pass_type_id, team_id=team_id, organization=organization or pass_type_id)
+        _write(out, {"key.pem": made.key_pem, "request.csr": made.csr_pem})
+    click.echo(f"Keep {out / 'key.pem'} secret. Upload {out / 'request.csr'} at Apple: Identifiers, Pass Type IDs,")
+    click.echo(
+        f"{pass_type_id}, Create Certificate. Then: wallet-service certs import pass.cer --key {out / 'key.pem'}"
+    )
+
+
+def _import_command(store_identity: StoreIdentity) -> click.Command:
+    @click.command("import")
+    @click.argument("file", type=FILE)
+    @click.option("--program", required=True, help="The programme's id.")
+    @click.option("--key", type=FILE, help="The private key, when FILE is the certificate that Apple returned (.cer).")
+    @click.option("--password-file", type=FILE, help="Holds the password of the .p12 or of the key.")
+    @click.option("--intermediate", type=FILE, help="The issuer, if it is not WWDR G4 (development chains).")
+    @root_option
+    def import_(
+        file: Path,
+        program: str,
+        key: Path | None,
+        password_file: Path | None,
+        intermediate: Path | None,
+        root: Path | None,
+    ) -> None:
+        """Import a certificate with its key: FILE is a .p12, or the .cer with --key."""
+        with told_in_words():
+            identity = _read(file, key, password_file, intermediate)
+            findings = _findings(identity, identity.pass_type_id, identity.team_id, trust_from(root))
+            if _tell(file, findings):
+                raise click.ClickException("nothing was imported")
+            store_identity(program, identity)
+        click.echo(f"{identity.pass_type_id} of team {identity.team_id}, until {identity.not_after:%Y-%m-%d}: imported")
+
+    return import_
+
+
+@click.command("check")
+@click.argument("files", type=FILE, nargs=-1, required=True)
+@click.option("--key", type=FILE, help="The private key, when FILE is a certificate.")
+@click.option("--password-file", type=FILE, help="Holds the password of the .p12 or of the key.")
+@click.option("--intermediate", type=FILE, help="The issuer, if it is not WWDR G4.")
+@click.option("--pass-type-id", help="What the certificate should be for.")
+@click.option("--team-id", help="Whose the certificate should be.")
+@root_option
+def _check(
+    files: tuple[Path, ...],
+    key: Path | None,
+    password_file: Path | None,
+    intermediate: Path | None,
+    pass_type_id: str | None,
+    team_id: str | None,
+    root: Path | None,
+) -> None:
+    """Say in words how certificates are: FILES are .p12, or .cer and .pem (with --key: the key is compared too).
+
+    Exit code 1 if any of them would keep passes from installing.
+    """
+    failed = False
+    for file in files:
+        try:
+            if key is None and file.suffix.lower() not in (".p12", ".pfx"):
+                findings, words = _certificate_alone(file, intermediate, pass_type_id, team_id, trust_from(root))
+            else:
+                identity = _read(file, key, password_file, intermediate)
+                expected = (pass_type_id or identity.pass_type_id, team_id or identity.team_id)
+                findings = _findings(identity, *expected, trust_from(root))
+                words = f"{identity.pass_type_id} of team {identity.team_id}, until {identity.not_after:%Y-%m-%d}"
+        except WalletServiceError as error:
+            click.echo(f"{file}: error: {error}")
+            failed = True
+            continue
+        click.echo(f"{file}: {words}")
+        failed = _tell(file, findings) or failed
+        if not findings:
+            click.echo(f"{file}: good")
+    if failed:
+        raise SystemExit(1)
+
+
+def _certificate_alone(
+    file: Path, intermediate: Path | None, pass_type_id: str | None, team_id: str | None, trust: Trust
+) -> tuple[list[Finding], str]:
+    data = file.read_bytes()
+    leaf = read_certificate(data)
+    issuer = read_certificate(intermediate.read_bytes(), "intermediate") if intermediate else issuer_for(data)
+    findings = chain_findings(leaf, issuer, now=now(), trust=trust)
+    uid, unit = subject_of(leaf)
+    for name, expected, found in (("pass type", pass_type_id, uid), ("team", team_id, unit)):
+        if expected is not None and expected != found:
+            findings.append(Finding("18", "certificate", f"is for another {name}: {found} instead of {expected}"))
+    return (
+        findings,
+        f"{uid or leaf.subject.rfc4514_string()}, until {leaf.not_valid_after_utc:%Y-%m-%d}, without its key",
+    )
+
+
+@click.command("dev")
+@click.option("--pass-type-id", default="pass.example.maison-lumiere", show_default=True)
+@click.option("--team-id", default="DEVELOPMNT", show_default=True)
+@click.option("--organization", default="Maison Lumière", show_default=True)
+@click.option("--out", required=True, type=FOLDER, help="Folder for the chain.")
+def _dev(pass_type_id: str, team_id: str, organization: str, out: Path) -> None:
+    """Make a throwaway chain with the shape of Apple's, for the simulators. Real phones do not take its passes."""
+    # The simulators are an extra that production does without.
+    from wallet_service.simulators.apple_pki import make_chain
+
+    with told_in_words():
+        chain = make_chain(pass_type_id, team_id, organization, now())
+        files = {"key.pem": chain.key_pem, "certificate.pem": chain.leaf_pem + chain.intermediate_pem}
+        _write(out, {**files, "intermediate.pem": chain.intermediate_pem, "root.pem": chain.root_pem})
+    click.echo(f"Made in {out}: key.pem, certificate.pem, intermediate.pem, root.pem")
+    click.echo(f"WALLET_APPLE_ROOT_FILE={out / 'root.pem'}")
+
+
+def _read(file: Path, key: Path | None, password_file: Path | None, intermediate: Path | None) -> PassIdentity:
+    password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
+    issuer = intermediate.read_bytes() if intermediate else None
+
+    def attempt(password: str | None) -> PassIdentity:
+        if key is None:
+            return identity_from_p12(file.read_bytes(), password, intermediate=issuer)
+        return identity_from_files(file.read_bytes(), key.read_bytes(), key_password=password, intermediate=issuer)
+
+    try:
+        return attempt(password)
+    except Invalid as refused:
+        if password is not None or refused.faults[0].path != "password":
+            raise
+    return attempt(click.prompt("Password", hide_input=True, err=True))
+
+
+def _findings(identity: PassIdentity, pass_type_id: str, team_id: str, trust: Trust) -> list[Finding]:
+    return check(identity, pass_type_id=pass_type_id, team_id=team_id, now=now(), trust=trust)
+
+
+def _tell(file: Path, findings: list[Finding]) -> bool:
+    for finding in findings:
+        click.echo(f"{file}: {finding.severity}: {finding}", err=True)
+    return any(finding.severity == "error" for finding in findings)
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in files:
+        if (folder / name).exists():
+            raise Invalid.at(str(folder / name), "exists already; name another folder")
+    for name, data in files.items():
+        mode = 0o600 if name == "key.pem" else 0o644
+        with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)

@@ -1,0 +1,115 @@
+"""Taking a `.pkpass` apart without trusting it: lines 1 to 5 of the conformance checklist, in bounded memory.
+
+Apple publishes no profile of ZIP; the rules are what every working issuer keeps to.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wallet_service.wallets.apple.findings import Finding
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of the archive, and of all its files unpacked."""
+MOST_ENTRIES = 500
+_END_RECORD = b"PK\x05\x06"
+_END_SIZE = 22
+_ENCRYPTED, _DATA_DESCRIPTOR = 0x01, 0x08
+_JUNK = (".DS_Store", "Thumbs.db", "__MACOSX")
+_BUILD_AGAIN = "build the archive with a writer that seeks, without extras"
+
+
+@dataclass(frozen=True)
+class OpenedBundle:
+    """The files that could be read, and everything that is wrong with how they are packed."""
+
+    files: dict[str, bytes]
+    findings: tuple[Finding, ...]
+
+
+def open_bundle(data: bytes) -> OpenedBundle:
+    """Read every file of an archive that may be damaged or hostile. Never raises for what it holds."""
+    if len(data) > MOST_BYTES:
+        return _unreadable(f"is larger than {MOST_BYTES // 2**20} MB")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError) as error:
+        return _unreadable(f"is not a ZIP archive: {error}")
+    with archive:
+        entries = archive.infolist()
+        if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > MOST_BYTES:
+            return _unreadable(f"holds more than {MOST_ENTRIES} files or {MOST_BYTES // 2**20} MB")
+        findings = [*_frame(data, archive), *_names(entries)]
+        files: dict[str, bytes] = {}
+        for entry in entries:
+            findings += _headers(data, entry)
+            if not entry.orig_filename.endswith("/"):
+                body = _read(archive, entry)
+                if body is None:
+                    findings.append(Finding("1", entry.orig_filename, "cannot be unpacked or is damaged", _BUILD_AGAIN))
+                else:
+                    files.setdefault(entry.orig_filename, body)
+    return OpenedBundle(files, (*findings, *_required(files)))
+
+
+def _unreadable(words: str) -> OpenedBundle:
+    return OpenedBundle({}, (Finding("1", "archive", words, "send the .pkpass file itself"),))
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | None:
+    try:
+        with archive.open(entry) as stream:
+            body = stream.read(entry.file_size + 1)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error):
+        return None
+    return body if len(body) == entry.file_size else None
+
+
+def _frame(data: bytes, archive: zipfile.ZipFile) -> Iterator[Finding]:
+    if not data.startswith(b"PK\x03\x04"):
+        yield Finding("4", "archive", "something stands before its first file", _BUILD_AGAIN)
+    if archive.comment:
+        yield Finding("4", "archive", "has a comment", _BUILD_AGAIN)
+    elif data[-_END_SIZE : -_END_SIZE + 4] != _END_RECORD:
+        yield Finding("4", "archive", "something follows its end", _BUILD_AGAIN)
+
+
+def _names(entries: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    for name, count in Counter(entry.orig_filename for entry in entries).items():
+        if count > 1:
+            yield Finding("3", name, f"is there {count} times", "keep one")
+        if name.endswith("/"):
+            yield Finding("3", name, "is a folder's own entry", "pack files only")
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name or not name.isascii() or "\0" in name:
+            yield Finding("3", name, "is not a plain relative ASCII name", "rename it")
+        if any(part in _JUNK for part in name.split("/")):
+            yield Finding("5", name, "does not belong in a pass", "leave it out, also of the manifest")
+
+
+def _headers(data: bytes, entry: zipfile.ZipInfo) -> Iterator[Finding]:
+    path = entry.orig_filename
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        yield Finding("4", path, "is packed with another method than store and deflate", _BUILD_AGAIN)
+    if entry.flag_bits & _ENCRYPTED:
+        yield Finding("4", path, "is encrypted", _BUILD_AGAIN)
+    if entry.flag_bits & _DATA_DESCRIPTOR:
+        yield Finding("4", path, "has a data descriptor: it was written to a stream", _BUILD_AGAIN)
+    local_extra = data[entry.header_offset + 28 : entry.header_offset + 30]
+    if entry.extra or local_extra != b"\0\0":
+        yield Finding("4", path, "has an extra field", _BUILD_AGAIN)
+
+
+def _required(files: dict[str, bytes]) -> Iterator[Finding]:
+    for name in ("pass.json", "manifest.json", "signature"):
+        if name not in files:
+            wrapped = next((other for other in files if other.endswith(f"/{name}")), None)
+            words = f"is at {wrapped}, not at the root" if wrapped else "is missing"
+            yield Finding("2", name, words, "pack the folder's contents, not the folder")
+    if not {"icon.png", "icon@2x.png", "icon@3x.png"} & files.keys():
+        yield Finding("2", "icon.png", "is missing in every size, and Wallet opens no pass without one", "add it")
