@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -115,6 +115,10 @@ class GoogleSimulator(Failures):
     def make_service_account(self, issuer_id: str) -> dict[str, str]:
         """A service account that this issuer has invited, as the JSON of Google's key file."""
         return self.accounts.make(issuer_id, self.token_url)
+
+    def adopt_service_account(self, info: Mapping[str, str], issuer_id: str) -> None:
+        """Know the key file of an earlier run again, so that a restart does not lock the service out."""
+        self.accounts.adopt(info, issuer_id)
 
     def rotate_keys(self, *, keep_old: bool = False) -> None:
         """Sign callbacks with a new root key; the old one is withdrawn unless it is kept."""
