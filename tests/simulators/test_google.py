@@ -48,8 +48,11 @@ class LocalCredentials(Credentials):
 class Issuer:
     """The service's side, in the plainest way."""
 
-    def __init__(self, google: GoogleSimulator) -> None:
-        self.info = google.make_service_account(ISSUER)
+    def __init__(self, google: GoogleSimulator, known: Mapping[str, str] | None = None) -> None:
+        if known is not None:
+            google.adopt_service_account(known, ISSUER)
+        info = google.make_service_account(ISSUER) if known is None else known
+        self.info = {**info, "token_uri": google.token_url}
         make_credentials: Any = LocalCredentials.from_service_account_info
         make_session: Any = AuthorizedSession
         self.credentials = make_credentials(self.info, scopes=[SCOPE])
@@ -119,9 +122,16 @@ def google(time: Time) -> Iterator[GoogleSimulator]:
         yield simulator
 
 
+@pytest.fixture(scope="module")
+def key_file() -> dict[str, str]:
+    """A key file made by an earlier simulator."""
+    with GoogleSimulator() as earlier:
+        return earlier.make_service_account(ISSUER)
+
+
 @pytest.fixture
-def issuer(google: GoogleSimulator) -> Iterator[Issuer]:
-    one = Issuer(google)
+def issuer(google: GoogleSimulator, key_file: dict[str, str]) -> Iterator[Issuer]:
+    one = Issuer(google, key_file)
     yield one
     one.session.close()
 

@@ -11,6 +11,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,20 @@ class Accounts:
             "client_id": str(secrets.randbelow(10**21)),
             "token_uri": token_uri,
         }
+
+    def adopt(self, info: Mapping[str, str], issuer_id: str) -> None:
+        """Know the account of a key file that an earlier run made.
+
+        Raises:
+            ValueError: the private key is not an RSA key in PEM.
+        """
+        key = serialization.load_pem_private_key(info["private_key"].encode("ascii"), None)
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise ValueError("the key of a service account is RSA")
+        email = info["client_email"]
+        account = Account(email, info["private_key_id"], key.public_key(), frozenset({issuer_id}))
+        with self._lock:
+            self._accounts[email] = account
 
     def exchange(self, grant_type: str, assertion: str, audience: str) -> dict[str, object]:
         """The token endpoint: a signed assertion becomes a bearer token.

@@ -159,21 +159,22 @@ class PassService:
         headers = dict(headers or {})
         if authorize:
             headers["Authorization"] = f"ApplePass {bundle.content['authenticationToken']}"
-        trouble = "The Internet connection appears to be offline."
         for pause_s in (*PAUSES_S, None):
-            if self._reachable():
-                try:
-                    answer = self._session.request(
-                        method, _base(bundle) + path, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, **more
-                    )
-                except requests.RequestException as error:
-                    trouble = f"Could not connect to the server ({type(error).__name__})."
-                else:
-                    if answer.status_code in expected:
-                        return answer
-                    trouble = f"Unexpected response code {answer.status_code}"
-                    if answer.status_code < 500:
-                        break
+            if not self._reachable():
+                trouble = "The Internet connection appears to be offline."
+                break
+            try:
+                answer = self._session.request(
+                    method, _base(bundle) + path, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, **more
+                )
+            except requests.RequestException as error:
+                trouble = f"Could not connect to the server ({type(error).__name__})."
+            else:
+                if answer.status_code in expected:
+                    return answer
+                trouble = f"Unexpected response code {answer.status_code}"
+                if answer.status_code < 500:
+                    break
             if pause_s is None or self._wait(pause_s):
                 break
         raise self._gave_up(bundle, task, trouble)
