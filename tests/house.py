@@ -4,6 +4,9 @@ workers.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -106,6 +109,7 @@ class House:
     google: GoogleSimulator
     chain: Chain
     folder: Path
+    environment: dict[str, str]
     _cleanup: ExitStack
 
     def iphone(self, **options: Any) -> Iphone:
@@ -147,10 +151,24 @@ class House:
             worker.stop()
             thread.join()
 
+    def worker_process(self) -> subprocess.Popen[bytes]:
+        """A worker as production has it: a process of its own, which a test may kill at any moment."""
+        environment = os.environ | self.environment | {"WALLET_DATABASE_URL": self.services.database.url}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wallet_service", "worker"], env=environment, stderr=subprocess.DEVNULL
+        )
+        self._cleanup.callback(_end, process)
+        return process
+
     def rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """What the database says."""
         with self.services.sessions() as db:
             return [dict(row) for row in db.execute(text(query), parameters).mappings()]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def write_program(folder: Path, chain: Chain, account: dict[str, Any], *, master: str, template: str) -> Path:
@@ -177,24 +195,22 @@ def open_house(
         file = write_program(folder, chain, google.make_service_account(ISSUER), master=master, template=template)
         server = _idle_server()
         url = f"http://127.0.0.1:{server.server_port}"
-        settings = settings_from(
-            {
-                "WALLET_PUBLIC_URL": url,
-                "WALLET_SECRET_KEY": SECRET,
-                "WALLET_DATA_DIR": str(folder),
-                "WALLET_APNS_URL": apns.url,
-                "WALLET_APNS_CA_FILE": str(apns.write_ca(folder / "apns-ca.pem")),
-                "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
-                "WALLET_GOOGLE_API_URL": google.url,
-                "WALLET_GOOGLE_KEYS_URL": google.keys_url,
-                "WALLET_GOOGLE_SAVE_URL": google.save_url,
-                "WALLET_ANNOUNCE_SPACING_S": "0",
-                "WALLET_RETRY_FIRST_S": "0.05",
-                "WALLET_RETRY_MOST_S": "1",
-                "WALLET_POLL_S": "0.2",
-            }
-            | env
-        )
+        environment = {
+            "WALLET_PUBLIC_URL": url,
+            "WALLET_SECRET_KEY": SECRET,
+            "WALLET_DATA_DIR": str(folder),
+            "WALLET_APNS_URL": apns.url,
+            "WALLET_APNS_CA_FILE": str(apns.write_ca(folder / "apns-ca.pem")),
+            "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
+            "WALLET_GOOGLE_API_URL": google.url,
+            "WALLET_GOOGLE_KEYS_URL": google.keys_url,
+            "WALLET_GOOGLE_SAVE_URL": google.save_url,
+            "WALLET_ANNOUNCE_SPACING_S": "0",
+            "WALLET_RETRY_FIRST_S": "0.05",
+            "WALLET_RETRY_MOST_S": "1",
+            "WALLET_POLL_S": "0.2",
+        } | env
+        settings = settings_from(environment)
         services = build_services(settings, database=database, clock=clock)
         cleanup.callback(services.close)
         server.app = create_app(services)
@@ -211,7 +227,7 @@ def open_house(
             key = create_key(db, "lumiere", "tests", role="technical", now=clock())
         api = Api(url, key)
         cleanup.callback(api.session.close)
-        yield House(services, clock, url, api, apns, google, chain, folder, cleanup)
+        yield House(services, clock, url, api, apns, google, chain, folder, environment, cleanup)
 
 
 def _idle_server() -> BaseWSGIServer:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.errors import Conflict, NotFound
+from wallet_service.programs.document import ProgramDocument
 from wallet_service.storage.tables import Balance, Card, Member
 
 _CARD_NUMBER_DIGITS = 12
@@ -49,18 +50,20 @@ def lock_members(db: Session, program_id: str, member_ids: set[str]) -> dict[str
 
 
 def put_member(
-    db: Session, program_id: str, member_id: str, document: MemberDocument, *, now: datetime
+    db: Session, program: ProgramDocument, member_id: str, document: MemberDocument, *, now: datetime
 ) -> tuple[Member, bool]:
     """Create or update a member; returns the locked row and whether it is new.
+
+    Where we keep the books ourselves a new member starts at zero; a CRM's member has no balance until the CRM says so.
 
     Raises:
         Conflict: the card number belongs to another member.
     """
-    _refuse_taken_card_number(db, program_id, member_id, document.card_number)
+    _refuse_taken_card_number(db, program.id, member_id, document.card_number)
     created = db.scalar(
         insert(Member)
         .values(
-            program_id=program_id,
+            program_id=program.id,
             member_id=member_id,
             card_number=document.card_number or _new_card_number(),
             created_at=now,
@@ -70,8 +73,9 @@ def put_member(
         .returning(Member.id)
     )
     if created is not None:
-        db.execute(insert(Balance).values(member_pk=created))
-    member = lock_member(db, program_id, member_id)
+        zero = 0 if program.master == "builtin" else None
+        db.execute(insert(Balance).values(member_pk=created, points=zero, stamps=zero))
+    member = lock_member(db, program.id, member_id)
     for name, value in _columns(document).items():
         if getattr(member, name) != value:
             setattr(member, name, value)

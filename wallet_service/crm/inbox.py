@@ -92,7 +92,7 @@ def _apply_once(
             if not _note(db, program.program_id, event, now=now):
                 return Taken(event_id=event.id, status="repeated")
             if isinstance(data, MemberDocument):
-                members[event.subject], _ = put_member(db, program.program_id, event.subject, data, now=now)
+                members[event.subject], _ = put_member(db, program.document, event.subject, data, now=now)
             member = members.get(event.subject)
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")

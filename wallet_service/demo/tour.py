@@ -110,7 +110,9 @@ def _note_phone(stage: Stage, step: Step) -> None:
 
 def _until_android(stage: Stage, card: dict[str, Any], step: Step, points: str) -> None:
     object_id = _far_ends(stage, card, "google")[0]["id"]
-    stage.android.wait_until(lambda phone: phone.shows(object_id).points == points, STEP_TIMEOUT_S)
+    stage.android.wait_until(
+        lambda phone: phone.shows(object_id).fields["loyaltyPoints"].text == points, STEP_TIMEOUT_S
+    )
     step.note(f"Android shows {points} points", system_clock())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,7 +81,6 @@ def _apply_row(db: Session, document: ProgramDocument, version_id: int, changes:
                 document=plain,
                 pass_type_id=pass_type_id,
                 template_version_id=version_id,
-                callback_token=secrets.token_urlsafe(24),
                 updated_at=now,
             )
         )

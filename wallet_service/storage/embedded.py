@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from wallet_service.errors import SettingsError
 
@@ -88,14 +88,23 @@ def start(data_dir: Path, *, durable: bool = True) -> EmbeddedPostgres:
     with (folder.parent / "postgresql.starting").open("wb") as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         users = (folder.parent / "postgresql.users").open("wb")
-        fcntl.flock(users, fcntl.LOCK_SH)
-        if not (folder / "PG_VERSION").exists():
-            _run("initdb", "-D", str(folder), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
-        socket_folder = _socket_folder(folder)
-        _configure(folder, socket_folder, durable=durable)
-        if _pg_ctl(folder, "status", check=False) != 0:
-            _pg_ctl(folder, "start", "-w", "-t", "60", "-l", str(folder / "server.log"))
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            socket_folder = _start_server(folder, durable=durable)
+        except BaseException:
+            users.close()
+            raise
     return EmbeddedPostgres(folder, socket_folder, users)
+
+
+def _start_server(folder: Path, *, durable: bool) -> Path:
+    if not (folder / "PG_VERSION").exists():
+        _run("initdb", "-D", str(folder), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C")
+    socket_folder = _socket_folder(folder)
+    _configure(folder, socket_folder, durable=durable)
+    if _pg_ctl(folder, "status", check=False) != 0:
+        _pg_ctl(folder, "start", "-w", "-t", "60", "-l", str(folder / "server.log"))
+    return socket_folder
 
 
 def _configure(folder: Path, socket_folder: Path, *, durable: bool) -> None:
@@ -147,6 +156,14 @@ def _pg_ctl(folder: Path, action: str, *options: str, check: bool = True) -> int
     return _run("pg_ctl", action, "-D", str(folder), *options, check=check, log=folder / "server.log")
 
 
+def _identity() -> dict[str, Any]:
+    """As root: run as somebody who has no rights, root's groups among them."""
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam(_UNPRIVILEGED)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
 def _run(program: str, *arguments: str, check: bool = True, log: Path | None = None) -> int:
     with tempfile.TemporaryFile() as output:  # a pipe would stay open in the server that pg_ctl leaves behind
         done = subprocess.run(
@@ -155,9 +172,9 @@ def _run(program: str, *arguments: str, check: bool = True, log: Path | None = N
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
-            user=_UNPRIVILEGED if os.geteuid() == 0 else None,
             start_new_session=True,
             check=False,
+            **_identity(),
         )
         if check and done.returncode != 0:
             output.seek(0)

@@ -62,11 +62,9 @@ class Program(Base):
     document: Mapped[dict[str, Any]]
     pass_type_id: Mapped[str | None] = mapped_column(unique=True)
     template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
-    callback_token: Mapped[str] = mapped_column(unique=True)
     places_revision: Mapped[int] = mapped_column(server_default=sql("0"))
     """Rises with every write to a store or an offer, so that each process knows when its picture of them is old."""
     updated_at: Mapped[datetime]
-    template_version: Mapped[TemplateVersion] = relationship(lazy="joined")
 
 
 class ChangeCounter(Base):

@@ -93,7 +93,7 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     """Create or update a member."""
     caller().require("members")
     db = session()
-    member, created = put_member(db, caller().program_id, path.member_id, body, now=now())
+    member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
     _publish_card_of(db, member)
     return _answer(db, member), 201 if created else 200
 

@@ -44,14 +44,12 @@ def upgrade() -> None:
         sa.Column("document", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("pass_type_id", sa.Text(), nullable=True),
         sa.Column("template_version_id", sa.BigInteger(), nullable=False),
-        sa.Column("callback_token", sa.Text(), nullable=False),
         sa.Column("places_revision", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["template_version_id"], ["template_versions.id"], name=op.f("fk_programs_template_version_id")
         ),
         sa.PrimaryKeyConstraint("program_id", name=op.f("pk_programs")),
-        sa.UniqueConstraint("callback_token", name=op.f("uq_programs_callback_token")),
         sa.UniqueConstraint("pass_type_id", name=op.f("uq_programs_pass_type_id")),
     )
     op.create_table(
