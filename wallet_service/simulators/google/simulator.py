@@ -58,6 +58,7 @@ class GoogleSimulator(Failures):
         super().__init__()
         self._clock = clock
         self._changed = threading.Condition()
+        self._telling = threading.RLock()
         self._holders = Holders()
         self._keys = SigningKeys(clock)
         self._sender = CallbackSender(self._keys, clock, callback_wait)
@@ -190,8 +191,9 @@ class GoogleSimulator(Failures):
     # Phones
     def connect_phone(self, user: str, on_change: OnChange) -> None:
         """A phone of this user listens from now on; it hears at once of what the user holds already."""
-        for object_id in self._holders.connect(user, on_change):
-            on_change(self._change("updated", object_id))
+        with self._telling:
+            for object_id in self._holders.connect(user, on_change):
+                on_change(self._change("updated", object_id))
 
     def disconnect_phone(self, user: str, only: OnChange | None = None) -> None:
         """The user's phones (or only that one) listen no more."""
@@ -217,7 +219,7 @@ class GoogleSimulator(Failures):
         for object_id in object_ids:
             if self._holders.add(user, object_id):
                 self._note_holders(object_id, "save")
-            self._holders.tell((user,), self._change("saved", object_id))
+            self._tell((user,), "saved", object_id)
         self.touch()
         return object_ids
 
@@ -226,7 +228,7 @@ class GoogleSimulator(Failures):
         if not self._holders.discard(user, object_id):
             raise NotFound(f"{user} does not hold {object_id}")
         self._note_holders(object_id, "del")
-        self._holders.tell((user,), self._change("removed", object_id))
+        self._tell((user,), "removed", object_id)
         self.touch()
 
     # What the routes use
@@ -304,8 +306,13 @@ class GoogleSimulator(Failures):
         header, body = (notification.header, notification.body) if notification is not None else ("", "")
         for object_id in self.resources.objects_of(resource_id) if kind.is_class else (resource_id,):
             if users := self._holders.of(object_id):
-                self._holders.tell(users, self._change(change, object_id, header, body))
+                self._tell(users, change, object_id, header, body)
         self.touch()
+
+    def _tell(self, users: tuple[str, ...], kind: ChangeKind, object_id: str, header: str = "", body: str = "") -> None:
+        # Read and told in one go: two writers at once must not leave the older state on the phone.
+        with self._telling:
+            self._holders.tell(users, self._change(kind, object_id, header, body))
 
     def _change(self, kind: ChangeKind, object_id: str, header: str = "", body: str = "") -> ObjectChange:
         shown = self.object(object_id)

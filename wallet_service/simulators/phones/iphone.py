@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from queue import SimpleQueue
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import requests
 
@@ -29,6 +28,7 @@ from wallet_service.simulators.phones.screen import (
     notification_for,
     screen_of,
 )
+from wallet_service.simulators.phones.timeline import PhoneEvent, Step
 from wallet_service.simulators.phones.wallet_rules import (
     APPLE_ROOT_PEM,
     MIME_TYPE,
@@ -43,32 +43,6 @@ SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/26.0 Mobile/15E148 Safari/604.1"
 )
-
-Step = Literal[
-    "added",
-    "registered",
-    "unregistered",
-    "pushed",
-    "listed",
-    "fetched",
-    "unchanged",
-    "shown",
-    "notified",
-    "refused",
-    "gave_up",
-    "logged",
-    "removed",
-]
-
-
-@dataclass(frozen=True)
-class PhoneEvent:
-    """One thing that happened on a phone, for a timeline."""
-
-    at: datetime
-    step: Step
-    serial_number: str | None
-    detail: str = ""
 
 
 @dataclass(frozen=True)
