@@ -119,8 +119,8 @@ class StoreMap:
         self._index = {store.store_id: index for index, store in enumerate(self._stores)}
         if len(self._index) != len(self._stores):
             raise Invalid.at("candidates", "two candidates have one store_id")
-        self._spots = unit_vectors([store.point for store in self._stores])
-        self._tree = cKDTree(self._spots) if self._stores else None
+        self.spots = unit_vectors([store.point for store in self._stores])
+        self._tree = cKDTree(self.spots) if self._stores else None
 
     def choose(
         self,
@@ -156,7 +156,10 @@ class StoreMap:
             yield from sorted(range(len(self._stores)), key=lambda index: (index not in staying, index))
             return
         spot = unit_vectors([home])[0]
-        yield from (index for _, index in self._weighed(offers, spot, staying))
+        if len(offers) * 20 > len(self._stores):  # they are everywhere: the nearest are soon found by walking outwards
+            yield from (index for index in self._nearest(spot, staying) if index in offers)
+        else:
+            yield from (index for _, index in self._weighed(offers, spot, staying))
         yield from mine
         yield from self._nearest(spot, staying)
 
@@ -165,7 +168,7 @@ class StoreMap:
 
     def _weighed(self, stores: Iterable[int], spot: _Floats, staying: set[int]) -> list[tuple[float, int]]:
         indices = list(stores)
-        chords = np.sqrt(((self._spots[indices] - spot) ** 2).sum(axis=1)).tolist()
+        chords = np.sqrt(((self.spots[indices] - spot) ** 2).sum(axis=1)).tolist()
         return sorted(
             (chord * CLEARLY_NEARER if index in staying else chord, index)
             for index, chord in zip(indices, chords, strict=True)
@@ -190,7 +193,12 @@ class StoreMap:
 
 def unit_vectors(points: Sequence[Point]) -> _Floats:
     """Points as rows of x, y, z on the unit sphere: the straight line between two grows with their distance."""
-    degrees = np.array([(point.latitude, point.longitude) for point in points], dtype=np.float64).reshape(-1, 2)
+    degrees = np.array([(point.latitude, point.longitude) for point in points], dtype=np.float64)
+    return on_sphere(degrees.reshape(-1, 2))
+
+
+def on_sphere(degrees: _Floats) -> _Floats:
+    """`unit_vectors` for rows of latitude and longitude that are known to be in range."""
     latitude, longitude = np.radians(degrees).T
     return np.column_stack(
         (np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude))
