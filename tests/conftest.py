@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,15 +23,20 @@ _TEMPLATE = "wallet_template"
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.EmbeddedPostgres]:
-    """A PostgreSQL for this test process, with one migrated database to copy from."""
-    server = embedded.start(tmp_path_factory.mktemp("postgres"), durable=False)
-    _administer(server, f"CREATE DATABASE {_TEMPLATE}")
-    template = engine.connect(server.url(_TEMPLATE))
-    schema.upgrade(template.engine)
-    template.close()
-    yield server
-    server.close()
+def cluster() -> Iterator[embedded.EmbeddedPostgres]:
+    """A PostgreSQL for this test process, with one migrated database to copy from.
+
+    Not in pytest's own temporary folder: run as root, the server is somebody else, and pytest shuts that folder to
+    others.
+    """
+    with tempfile.TemporaryDirectory(prefix="wallet-tests-") as folder:
+        server = embedded.start(Path(folder), durable=False)
+        _administer(server, f"CREATE DATABASE {_TEMPLATE}")
+        template = engine.connect(server.url(_TEMPLATE))
+        schema.upgrade(template.engine)
+        template.close()
+        yield server
+        server.close()
 
 
 @pytest.fixture

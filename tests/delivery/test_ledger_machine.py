@@ -32,6 +32,7 @@ class Hand:
     """A worker between its claim and its settle; `sent` is what the far side was given, if it came to that."""
 
     claim_id: str
+    claimed_at: datetime
     rows: list[Claimed]
     contents: dict[int, int]
     sent: bool = False
@@ -87,14 +88,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 db, kind=kind, program_id="lumiere", now=world.now, lease=LEASE, batch=10, claim_id=claim_id
             )
         if rows:
-            world.hands.append(Hand(claim_id, rows, {row.delivery_id: world.version for row in rows}))
+            world.hands.append(Hand(claim_id, world.now, rows, {row.delivery_id: world.version for row in rows}))
 
-    @precondition(lambda self: any(not hand.sent for hand in self.world.hands))
+    @precondition(lambda self: bool(self._unsent()))
     @rule(data=st.data())
     def send(self, data: st.DataObject) -> None:
-        """The far side gets it: Google stores the content, the iPhone comes for the newest pass."""
+        """The far side gets it, within the lease: Google stores the content, the iPhone comes for the newest pass."""
         world = self.world
-        hand = data.draw(st.sampled_from([hand for hand in world.hands if not hand.sent]))
+        hand = data.draw(st.sampled_from(self._unsent()))
         hand.sent = True
         for row in hand.rows:
             if row.delivery_id == world.google_row:
@@ -153,6 +154,9 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             pytest.fail("the ledger never came to rest")
         assert (world.google_shows, world.iphone_shows) == (world.version, world.version)
+
+    def _unsent(self) -> list[Hand]:
+        return [hand for hand in self.world.hands if not hand.sent and self.world.now < hand.claimed_at + LEASE]
 
     def _settle(self, hand: Hand) -> None:
         self.world.hands.remove(hand)

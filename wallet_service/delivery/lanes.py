@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
@@ -45,12 +45,15 @@ class Lane(ABC):
     """The loop's body. A subclass says how claimed rows become notices."""
 
     kind: str
+    portion: int
+    """How many notices are on their way at once; before each portion the lease is looked at again."""
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         self.program_id = program_id
         self.halted_until: datetime | None = None
         self._announcer = announcer
         self._tools = tools
+        self._slowest = timedelta(seconds=max(tools.settings.apns_timeout_s, tools.settings.google_timeout_s))
 
     def step(self) -> int:
         """Claim a batch, tell it, settle it. Returns the number of rows worked on; 0: nothing was due."""
@@ -71,7 +74,7 @@ class Lane(ABC):
                 claim_id=claim_id,
             )
             grouped = self._group(db, claimed)
-        told = self._tell(grouped)
+        told = self._tell(grouped, before=now + tools.settings.lease - self._slowest)
         while page := list(itertools.islice(told, SETTLE_AT_ONCE)):
             self._settle([row for rows in page for row in rows], claim_id)
         return len(claimed)
@@ -90,11 +93,17 @@ class Lane(ABC):
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         """Notices, each with the rows that it settles. Reads what it needs now: no transaction stays open later."""
 
-    def _tell(self, grouped: Iterable[tuple[Notice, list[Claimed]]]) -> Iterator[list[tuple[Claimed, Step]]]:
+    def _tell(
+        self, grouped: Sequence[tuple[Notice, list[Claimed]]], *, before: datetime
+    ) -> Iterator[list[tuple[Claimed, Step]]]:
+        """Announce, a portion at a time; what could not be sent in its lease is left for whoever claims it next."""
         rows_of = {notice.delivery_id: rows for notice, rows in grouped}
-        notices = [notice for notice, _ in grouped]
-        for notice, outcome in self._announcer.announce(notices) if notices else ():
-            yield [(row, self._next_step(row, outcome)) for row in rows_of[notice.delivery_id]]
+        for start in range(0, len(grouped), self.portion):
+            portion = grouped[start : start + self.portion]
+            if self._tools.clock() >= before or self.halted_until is not None:
+                return
+            for notice, outcome in self._announcer.announce([notice for notice, _ in portion]):
+                yield [(row, self._next_step(row, outcome)) for row in rows_of[notice.delivery_id]]
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
         step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)
@@ -123,6 +132,7 @@ class AppleLane(Lane):
     """Empty nudges: all rows of one push token are settled by one announcement (one device, one pass type)."""
 
     kind = "apple"
+    portion = 1000
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         by_token: dict[str, list[Claimed]] = {}
@@ -138,6 +148,7 @@ class GoogleLane(Lane):
     """The content itself, one object at a time, as it is at the claim."""
 
     kind = "google"
+    portion = 1
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}
