@@ -22,15 +22,16 @@ Rgb = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Palette:
-    """`deep` to `warm` is the sky, `light` the motif."""
+    """`ground` is the card's own colour, `deep` to `warm` the sky, `light` the motif."""
 
+    ground: Rgb
     deep: Rgb
     warm: Rgb
     light: Rgb
 
 
-NIGHT = Palette(deep=(22, 30, 56), warm=(84, 52, 84), light=(236, 198, 128))
-IVORY = Palette(deep=(246, 236, 222), warm=(240, 214, 182), light=(150, 78, 48))
+NIGHT = Palette(ground=(31, 35, 64), deep=(22, 30, 56), warm=(84, 52, 84), light=(236, 198, 128))
+IVORY = Palette(ground=(246, 236, 222), deep=(246, 236, 222), warm=(240, 214, 182), light=(150, 78, 48))
 
 
 def _mixed(one: Rgb, other: Rgb, share: float) -> Rgb:
@@ -82,10 +83,9 @@ def _emblem(size: int) -> Image.Image:
     return mask.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _badge(size: int, palette: Palette) -> Image.Image:
-    picture = _sky(size, size, palette)
-    picture.paste(palette.light, (0, 0), _emblem(size))
-    return picture
+def _badge(ground: Image.Image, palette: Palette) -> Image.Image:
+    ground.paste(palette.light, (0, 0), _emblem(ground.width))
+    return ground
 
 
 def _banner(width: int, height: int, palette: Palette, strength: float) -> Image.Image:
@@ -140,10 +140,11 @@ def _save(picture: Image.Image, design: str, name: str) -> None:
 def main() -> None:
     """Draw all images of both designs."""
     for design, palette in (("points-card", NIGHT), ("stamp-card", IVORY)):
-        _save(_badge(228, palette), design, "icon")
-        _save(_badge(660, palette), design, "logo")
-        _save(_banner(1125, 432, palette, 0.85 if palette is NIGHT else 0.35), design, "strip")
+        _save(_badge(_sky(228, 228, palette), palette), design, "icon")
+        _save(_badge(Image.new("RGB", (660, 660), palette.ground), palette), design, "logo")
         _save(_banner(1032, 336, palette, 0.85 if palette is NIGHT else 0.5), design, "hero")
+    _save(_banner(1125, 432, NIGHT, 0.85), "points-card", "strip")
+    _save(_sky(1125, 432, IVORY), "stamp-card", "strip")  # the stamps are drawn over it
     _save(_stamp(240, IVORY, earned=True), "stamp-card", "stamp")
     _save(_stamp(240, IVORY, earned=False), "stamp-card", "stamp_empty")
 

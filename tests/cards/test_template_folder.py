@@ -110,11 +110,11 @@ PLANTED: dict[str, tuple[Damage, str]] = {
     ),
     "no slot": (field('apple = "none"\ngoogle = "none"'), r"fields\[10\]: extra has no slot on any wallet"),
     "two primaries": (
-        lambda f: (document('"header"', '"primary"')(f), field('apple = "primary"\ngoogle = "none"')(f)),
+        document('"header"', '"primary"'),
         "fields: 2 fields are in Apple's primary; this style draws 1",
     ),
     "five in the row": (
-        field('apple = "auxiliary"\ngoogle = "none"'),
+        lambda f: (document('"primary"', '"auxiliary"')(f), field('apple = "auxiliary"\ngoogle = "none"')(f)),
         "fields: 5 fields are in Apple's secondary and auxiliary; this style draws 4",
     ),
     "two in a single slot": (
