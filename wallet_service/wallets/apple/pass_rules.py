@@ -129,13 +129,13 @@ def _styles(document: PassDocument) -> Iterator[Finding]:
     if len(found) != 1:
         message = f"has {', '.join(found) or 'no style'}" + (" alone" if "posterGeneric" in document else "")
         yield Finding("24", "style", message, f"give exactly one of {', '.join(STYLES)}")
-    if "eventTicket" not in document:
+    if "eventTicket" not in document and not EVENT_KEYS.isdisjoint(document):
         yield from _foreign_keys(document, EVENT_KEYS, "event tickets")
-    if "boardingPass" not in document:
+    if "boardingPass" not in document and not BOARDING_KEYS.isdisjoint(document):
         yield from _foreign_keys(document, BOARDING_KEYS, "boarding passes")
-    elif "transitType" not in document["boardingPass"]:
+    if "boardingPass" in document and "transitType" not in document["boardingPass"]:
         yield Finding("24", "boardingPass.transitType", "is required", "add it")
-    if "groupingIdentifier" in document and not {"eventTicket", "boardingPass"} & document.keys():
+    if "groupingIdentifier" in document and "eventTicket" not in document and "boardingPass" not in document:
         message = "groups event tickets and boarding passes only"
         yield Finding("39", "groupingIdentifier", message, "leave it out")
 
