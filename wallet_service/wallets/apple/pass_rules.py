@@ -49,6 +49,12 @@ _NEEDS_FALLBACK = {
 }
 _EVERYWHERE = {"PKBarcodeFormatQR", "PKBarcodeFormatPDF417", "PKBarcodeFormatAztec"}
 _A_DAY = timedelta(hours=24)
+_SELDOM = frozenset(
+    (
+        "semantics", "userInfo", "upcomingPassInformation", "beacons", "relevantDate", "relevantDates",
+        "expirationDate", "nfc", "appLaunchURL", "featuredActions",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +93,11 @@ def findings_in(document: Mapping[str, Any], rules: Rules) -> list[Finding]:
         checked = PASS_DOCUMENT.validate_python(document)
     except ValidationError as error:
         return list(_shape_findings(error))
-    return [
-        *_styles(checked),
-        *_semantics(checked),
-        *_web_service(checked, rules),
-        *_relevance(checked, rules),
-        *_barcodes(checked),
-        *_misc(checked, rules),
-        *field_findings(checked, ours=rules.ours),
-    ]
+    findings = [*_styles(checked), *_web_service(checked, rules), *_barcodes(checked)]
+    # Most cards have none of these keys, and this runs for every pass that is issued.
+    if not _SELDOM.isdisjoint(checked):
+        findings += [*_semantics(checked), *_relevance(checked, rules), *_misc(checked, rules)]
+    return [*findings, *field_findings(checked, ours=rules.ours)]
 
 
 def _shape_findings(error: ValidationError) -> Iterator[Finding]:
