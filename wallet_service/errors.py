@@ -36,6 +36,10 @@ class Invalid(WalletServiceError):
         """One fault at `path`."""
         return cls(Fault(path, message))
 
+    def under(self, root: str) -> Invalid:
+        """The same faults, their paths under `root`."""
+        return Invalid(*(Fault(f"{root}.{fault.path}" if fault.path else root, fault.message) for fault in self.faults))
+
 
 class NotFound(WalletServiceError):
     """The thing that was named does not exist, or not for this caller."""

@@ -252,6 +252,15 @@ def test_an_erased_phone_leaves_its_registration_and_a_dead_token(
     assert service.registrations
 
 
+def test_a_card_deleted_offline_stays_registered(service: TinyService, iphone: Iphone, wait: Counter) -> None:
+    iphone.open_link(f"{service.url}/get/carte-0001")
+    iphone.offline()
+    iphone.remove()
+    assert (iphone.serial_numbers, wait.pauses) == ((), [])
+    assert steps(iphone)[-2:] == ["removed", "gave_up"]
+    assert service.registrations
+
+
 def test_refresh_asks_only_for_what_is_newer(service: TinyService, iphone: Iphone) -> None:
     iphone.open_link(f"{service.url}/get/carte-0001")
     iphone.refresh()

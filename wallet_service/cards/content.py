@@ -33,8 +33,8 @@ BarcodeFormat = Literal["qr", "aztec", "pdf417", "code128", "ean13"]
 class FieldContent(Value):
     """One field of the face, in the member's language.
 
-    `value` is machine-readable by `kind` (number: integer; money: `Money`; date and instant: ISO 8601), so that a wallet
-    that formats for the phone's own locale can do so; `text` is the same value already formatted for the card's locale.
+    `value` is machine-readable by `kind` (number: integer; money: `Money`; date, instant: ISO 8601), for wallets that
+    format in the phone's own locale; `text` is the same value already formatted for the card's locale.
     """
 
     id: str

@@ -24,58 +24,79 @@ class Chain:
     key_pem: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class DevelopmentAuthority:
+    """A root and an intermediate that issue certificates for any number of pass types."""
+
+    root_pem: bytes
+    intermediate: x509.Certificate
+    _key: rsa.RSAPrivateKey = field(repr=False)
+
+    @classmethod
+    def make(cls, now: datetime) -> DevelopmentAuthority:
+        """Make the two, valid for ten years from a year before `now` (so that an expired leaf can be made, too)."""
+        root_key, intermediate_key = _rsa_key(), _rsa_key()
+        root_name = _name(
+            (NameOID.COUNTRY_NAME, "US"),
+            (NameOID.ORGANIZATION_NAME, "Development Inc."),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, "Development Certification Authority"),
+            (NameOID.COMMON_NAME, "Development Root CA"),
+        )
+        name = _name(
+            (NameOID.COMMON_NAME, "Development Relations Certification Authority"),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, "G4"),
+            (NameOID.ORGANIZATION_NAME, "Development Inc."),
+            (NameOID.COUNTRY_NAME, "US"),
+        )
+        start, end = now - timedelta(days=365), now + timedelta(days=3650)
+        root = _authority(root_name, root_key, root_name, root_key, start, end, path_length=None)
+        intermediate = _authority(name, intermediate_key, root_name, root_key, start, end, path_length=0)
+        return cls(root.public_bytes(serialization.Encoding.PEM), intermediate, intermediate_key)
+
+    def issue(
+        self, pass_type_id: str, team_id: str, organization: str, now: datetime, *, days: int = 365, country: str = "FR"
+    ) -> Chain:
+        """Issue a certificate that may sign passes of `pass_type_id` and authenticate to the APNs simulator.
+
+        Args:
+            pass_type_id: `pass.` and a reverse domain name; becomes the leaf's UID.
+            team_id: ten characters; becomes the leaf's OU.
+            organization: becomes the leaf's O.
+            now: the leaf is valid from one hour before it.
+            days: how long the leaf is valid; negative makes a leaf that has expired.
+            country: two letters; becomes the leaf's C.
+
+        Source: apple-wallet.md, sections 1.7 and 9.
+        """
+        key = _rsa_key()
+        name = _name(
+            (NameOID.USER_ID, pass_type_id),
+            (NameOID.COMMON_NAME, f"Pass Type ID: {pass_type_id}"[:64]),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, team_id),
+            (NameOID.ORGANIZATION_NAME, organization),
+            (NameOID.COUNTRY_NAME, country),
+        )
+        start = min(now - timedelta(hours=1), now + timedelta(days=days - 1))
+        leaf = (
+            _certificate(name, key, self.intermediate.subject, self._key, start, now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, PASS_SIGNING_USAGE]), critical=False)
+            .add_extension(x509.UnrecognizedExtension(PASS_TYPE_EXTENSION, _der_utf8(pass_type_id)), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        key_pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        pem = serialization.Encoding.PEM
+        return Chain(self.root_pem, self.intermediate.public_bytes(pem), leaf.public_bytes(pem), key_pem)
+
+
 def make_chain(
     pass_type_id: str, team_id: str, organization: str, now: datetime, *, days: int = 365, country: str = "FR"
 ) -> Chain:
-    """Make a chain whose leaf may sign passes of `pass_type_id` and authenticate to the APNs simulator.
-
-    Args:
-        pass_type_id: `pass.` and a reverse domain name; becomes the leaf's UID.
-        team_id: ten characters; becomes the leaf's OU.
-        organization: becomes the leaf's O.
-        now: the leaf is valid from one hour before it.
-        days: how long the leaf is valid; negative makes a leaf that has expired.
-        country: two letters; becomes the leaf's C.
-
-    Source: apple-wallet.md, sections 1.7 and 9.
-    """
-    root_key, intermediate_key, leaf_key = _rsa_key(), _rsa_key(), _rsa_key()
-    root_name = _name(
-        (NameOID.COUNTRY_NAME, "US"),
-        (NameOID.ORGANIZATION_NAME, "Development Inc."),
-        (NameOID.ORGANIZATIONAL_UNIT_NAME, "Development Certification Authority"),
-        (NameOID.COMMON_NAME, "Development Root CA"),
-    )
-    intermediate_name = _name(
-        (NameOID.COMMON_NAME, "Development Relations Certification Authority"),
-        (NameOID.ORGANIZATIONAL_UNIT_NAME, "G4"),
-        (NameOID.ORGANIZATION_NAME, "Development Inc."),
-        (NameOID.COUNTRY_NAME, "US"),
-    )
-    leaf_name = _name(
-        (NameOID.USER_ID, pass_type_id),
-        (NameOID.COMMON_NAME, f"Pass Type ID: {pass_type_id}"[:64]),
-        (NameOID.ORGANIZATIONAL_UNIT_NAME, team_id),
-        (NameOID.ORGANIZATION_NAME, organization),
-        (NameOID.COUNTRY_NAME, country),
-    )
-    ten_years = now + timedelta(days=3650)
-    start = min(now - timedelta(hours=1), now + timedelta(days=days - 1))
-    root = _authority(root_name, root_key, root_name, root_key, start, ten_years, path_length=None)
-    intermediate = _authority(intermediate_name, intermediate_key, root_name, root_key, start, ten_years, path_length=0)
-    leaf = (
-        _certificate(leaf_name, leaf_key, intermediate_name, intermediate_key, start, now + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, PASS_SIGNING_USAGE]), critical=False)
-        .add_extension(x509.UnrecognizedExtension(PASS_TYPE_EXTENSION, _der_utf8(pass_type_id)), critical=False)
-        .sign(intermediate_key, hashes.SHA256())
-    )
-    key_pem = leaf_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem = serialization.Encoding.PEM
-    return Chain(root.public_bytes(pem), intermediate.public_bytes(pem), leaf.public_bytes(pem), key_pem)
+    """An authority of its own and one certificate under it; see `DevelopmentAuthority.issue`."""
+    return DevelopmentAuthority.make(now).issue(pass_type_id, team_id, organization, now, days=days, country=country)
 
 
 def _rsa_key() -> rsa.RSAPrivateKey:

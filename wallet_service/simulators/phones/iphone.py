@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from queue import SimpleQueue
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import requests
 
@@ -29,6 +28,7 @@ from wallet_service.simulators.phones.screen import (
     notification_for,
     screen_of,
 )
+from wallet_service.simulators.phones.timeline import PhoneEvent, Step
 from wallet_service.simulators.phones.wallet_rules import (
     APPLE_ROOT_PEM,
     MIME_TYPE,
@@ -43,31 +43,6 @@ SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/26.0 Mobile/15E148 Safari/604.1"
 )
-
-Step = Literal[
-    "added",
-    "registered",
-    "unregistered",
-    "pushed",
-    "listed",
-    "fetched",
-    "unchanged",
-    "shown",
-    "notified",
-    "refused",
-    "gave_up",
-    "removed",
-]
-
-
-@dataclass(frozen=True)
-class PhoneEvent:
-    """One thing that happened on a phone, for a timeline."""
-
-    at: datetime
-    step: Step
-    serial_number: str | None
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +80,12 @@ class Iphone:
         self._push_service, self._roots_pem, self._allow_http = push_service, roots_pem, allow_http
         self._locale, self._time_zone, self._clock = locale, time_zone, clock
         self._off = threading.Event()
-        self._service = PassService(clock=clock, wait=wait or self._off.wait, reachable=lambda: self._online)
+        self._service = PassService(
+            clock=clock,
+            wait=wait or self._off.wait,
+            reachable=lambda: self._online,
+            logged=lambda line: self._note("logged", None, line),
+        )
         self._state = threading.Condition()
         # One conversation at a time, as on a phone; `_state` is held for moments only, so that looking never waits.
         self._busy = threading.RLock()

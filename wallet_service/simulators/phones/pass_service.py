@@ -47,10 +47,18 @@ class PassService:
         clock: stamps log lines.
         wait: called with seconds before each new try; returns true to give up (the phone was switched off).
         reachable: whether the phone is online.
+        logged: called with each line that the service's log was told.
     """
 
-    def __init__(self, *, clock: Clock, wait: Callable[[float], object], reachable: Callable[[], bool]) -> None:
-        self._clock, self._wait, self._reachable = clock, wait, reachable
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        wait: Callable[[float], object],
+        reachable: Callable[[], bool],
+        logged: Callable[[str], None],
+    ) -> None:
+        self._clock, self._wait, self._reachable, self._logged = clock, wait, reachable, logged
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "passd/1.0 CFNetwork/3826.600.41 Darwin/24.6.0"
 
@@ -134,6 +142,7 @@ class PassService:
             self._session.post(f"{_base(bundle)}/v1/log", json={"logs": [f"[{stamp}] {line}"]}, timeout=TIMEOUT_S)
         except requests.RequestException:
             return
+        self._logged(line)
 
     def _call(
         self,
@@ -150,21 +159,22 @@ class PassService:
         headers = dict(headers or {})
         if authorize:
             headers["Authorization"] = f"ApplePass {bundle.content['authenticationToken']}"
-        trouble = "The Internet connection appears to be offline."
         for pause_s in (*PAUSES_S, None):
-            if self._reachable():
-                try:
-                    answer = self._session.request(
-                        method, _base(bundle) + path, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, **more
-                    )
-                except requests.RequestException as error:
-                    trouble = f"Could not connect to the server ({type(error).__name__})."
-                else:
-                    if answer.status_code in expected:
-                        return answer
-                    trouble = f"Unexpected response code {answer.status_code}"
-                    if answer.status_code < 500:
-                        break
+            if not self._reachable():
+                trouble = "The Internet connection appears to be offline."
+                break
+            try:
+                answer = self._session.request(
+                    method, _base(bundle) + path, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, **more
+                )
+            except requests.RequestException as error:
+                trouble = f"Could not connect to the server ({type(error).__name__})."
+            else:
+                if answer.status_code in expected:
+                    return answer
+                trouble = f"Unexpected response code {answer.status_code}"
+                if answer.status_code < 500:
+                    break
             if pause_s is None or self._wait(pause_s):
                 break
         raise self._gave_up(bundle, task, trouble)

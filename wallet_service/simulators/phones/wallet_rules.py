@@ -92,6 +92,19 @@ def open_bundle(data: bytes, *, roots_pem: bytes = APPLE_ROOT_PEM, allow_http: b
     return PassBundle(data, files, content, signer)
 
 
+def unpack(data: bytes) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+    """The files and the `pass.json` of a pass, its signature unchecked.
+
+    Raises:
+        PassRefused: the archive or its JSON cannot be read, or a rule of `pass.json` is broken.
+    """
+    files = _unpack(data)
+    content = _strict_json("pass.json", files["pass.json"])
+    if faults := [*pass_faults(content, allow_http=True), *_image_faults(files)]:
+        raise PassRefused(*faults)
+    return files, content
+
+
 def _image_fault(name: str, data: bytes) -> str | None:
     """What is wrong with one image, None if nothing."""
     if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:

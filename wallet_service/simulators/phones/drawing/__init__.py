@@ -1,0 +1,7 @@
+"""Pictures of what phones show, as PNG."""
+
+from wallet_service.simulators.phones.drawing.android import draw_android
+from wallet_service.simulators.phones.drawing.iphone import draw_iphone
+from wallet_service.simulators.phones.drawing.lock_screen import draw_lock_screen
+
+__all__ = ["draw_android", "draw_iphone", "draw_lock_screen"]

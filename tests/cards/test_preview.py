@@ -1,0 +1,36 @@
+"""`templates preview` draws what both phones show."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image, ImageChops
+
+from tests.cards.conftest import DESIGNS
+from wallet_service.cli.templates import templates
+
+pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
+
+
+def test_every_language_on_both_phones(tmp_path: Path) -> None:
+    run = CliRunner().invoke(templates, ["preview", str(DESIGNS / "points-card"), "--out", str(tmp_path / "faces")])
+    assert run.exit_code == 0, run.output
+    names = {
+        f"points-card.{locale}.{face}.png" for locale in ("en", "fr") for face in ("iphone", "iphone-back", "android")
+    }
+    pictures = {path.name: Image.open(io.BytesIO(path.read_bytes())) for path in (tmp_path / "faces").iterdir()}
+    assert pictures.keys() == names
+    for face in ("iphone", "iphone-back", "android"):
+        english, french = (pictures[f"points-card.{locale}.{face}.png"].convert("RGB") for locale in ("en", "fr"))
+        assert english.size != french.size or ImageChops.difference(english, french).getbbox()
+
+
+def test_a_wrong_design_is_not_drawn(design: Path, tmp_path: Path) -> None:
+    (design / "images/logo.png").unlink()
+    run = CliRunner().invoke(templates, ["preview", str(design), "--out", str(tmp_path / "faces")])
+    assert run.exit_code == 1
+    assert "images/logo.png: is missing" in str(run.exception)
+    assert not (tmp_path / "faces").exists()

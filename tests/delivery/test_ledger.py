@@ -1,0 +1,82 @@
+"""Claim and settle, one case at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.house import House
+from wallet_service.delivery import ledger
+from wallet_service.delivery.ledger import Claimed
+from wallet_service.delivery.policy import Forget, Park, Step, Told
+
+LEASE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def row(house: House) -> dict[str, Any]:
+    """One Google row, due."""
+    house.enrol()
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET wanted_version = 1"))
+    return house.rows("SELECT * FROM deliveries")[0]
+
+
+def claim(house: House, kind: str, claim_id: str, *, later: timedelta = timedelta(0)) -> list[Claimed]:
+    """Claim what is due `later` than now."""
+    with house.services.sessions.begin() as db:
+        now = datetime.now(UTC) + later
+        return ledger.claim(db, kind=kind, program_id="lumiere", now=now, lease=LEASE, batch=10, claim_id=claim_id)
+
+
+def settle(house: House, rows: list[Claimed], step: Step, claim_id: str) -> int:
+    """Settle all rows alike; returns how many were late."""
+    with house.services.sessions.begin() as db:
+        return ledger.settle(db, [(one, step) for one in rows], claim_id=claim_id, now=datetime.now(UTC))
+
+
+def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(house: House, row: dict[str, Any]) -> None:
+    assert [one.delivery_id for one in claim(house, "google", "a")] == [row["id"]]
+    assert claim(house, "google", "b") == []
+    assert [one.attempts for one in claim(house, "google", "c", later=LEASE + timedelta(seconds=1))] == [2]
+
+
+def test_a_change_during_the_push_stays_owed(house: House, row: dict[str, Any]) -> None:
+    mine = claim(house, "google", "a")
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET wanted_version = 2"))
+    assert settle(house, mine, Told("ok"), "a") == 0
+    assert [(one.version, one.attempts) for one in claim(house, "google", "b")] == [(2, 1)]
+
+
+@pytest.mark.usefixtures("row")
+def test_a_late_settle_is_dropped_and_content_is_sent_again(house: House) -> None:
+    stalled = claim(house, "google", "a")
+    taken_over = claim(house, "google", "b", later=LEASE + timedelta(seconds=1))
+    assert settle(house, taken_over, Told("new"), "b") == 0
+    assert settle(house, stalled, Told("old"), "a") == 1
+    assert house.rows("SELECT told_answer, told_version FROM deliveries") == [{"told_answer": "new", "told_version": 0}]
+
+
+@pytest.mark.usefixtures("row")
+def test_a_refused_row_waits_for_a_person(house: House) -> None:
+    settle(house, claim(house, "google", "a"), Park("400 invalid"), "a")
+    assert claim(house, "google", "b", later=timedelta(days=30)) == []
+    assert house.rows("SELECT parked FROM deliveries") == [{"parked": "400 invalid"}]
+
+
+@pytest.mark.parametrize(("since", "left"), [(timedelta(seconds=5), 0), (timedelta(seconds=-60), 1)])
+def test_gone_drops_a_registration_unless_it_is_newer(house: House, since: timedelta, left: int) -> None:
+    """Checklist 73: 410 with a timestamp after the registration removes the device, before it keeps the device."""
+    card = house.enrol()
+    iphone = house.iphone()
+    iphone.open_link(card["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    mine = claim(house, "apple", "a", later=timedelta(seconds=1))
+    settle(house, mine, Forget(datetime.now(UTC) + since), "a")
+    assert len(house.rows("SELECT FROM registrations")) == left
+    assert len(house.rows("SELECT FROM devices")) == left
+    assert len(claim(house, "apple", "b", later=timedelta(seconds=1))) == left

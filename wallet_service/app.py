@@ -1,0 +1,58 @@
+"""The roof: builds the services once, hangs the blueprints, closes all in reverse order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask
+from flask_openapi3 import Info, OpenAPI
+
+from wallet_service.logs import configure_logs
+from wallet_service.services import Services, build_services
+from wallet_service.settings import settings_from
+from wallet_service.web.api import make_api
+from wallet_service.web.apple_service import make_apple_service
+from wallet_service.web.context import EXTENSION
+from wallet_service.web.google_callbacks import make_google_callbacks
+from wallet_service.web.landing import make_landing
+from wallet_service.web.operations import make_operations
+from wallet_service.web.problems import Problem, problem_of_validation
+
+_INFO = Info(
+    title="Wallet service",
+    version="1",
+    description="Loyalty cards in Apple Wallet and Google Wallet: issued, kept true, and proved to have arrived.",
+)
+
+
+def create_app(services: Services | None = None) -> Flask:
+    """Make the Flask app.
+
+    Args:
+        services: what it works with; None builds them from the environment's `WALLET_…` variables.
+
+    Raises:
+        SettingsError: a setting is missing or wrong; the message names it.
+    """
+    if services is None:
+        settings = settings_from(os.environ)
+        configure_logs(settings.log_format)
+        services = build_services(settings)
+    app = OpenAPI(
+        __name__,
+        info=_INFO,
+        security_schemes={"key": {"type": "http", "scheme": "bearer", "bearerFormat": "API key"}},
+        doc_prefix="/api",
+        doc_url="/openapi.json",
+        validation_error_model=Problem,
+        validation_error_callback=problem_of_validation,
+        static_folder=str(Path(__file__).parent / "web" / "static"),
+    )
+    app.url_map.merge_slashes = False  # a phone's //v1/… is answered, never redirected
+    app.url_map.strict_slashes = False
+    app.extensions[EXTENSION] = services
+    app.register_api(make_api())
+    for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,74 @@
+"""Issuing a member's card: once. Asked again, it is the same card."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.catalogue import LoadedProgram
+from wallet_service.cards.members import card_of
+from wallet_service.cards.publishing import Publisher, lock_cards
+from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member
+
+SERIAL_BYTES, TOKEN_BYTES = 16, 24
+
+
+def issue_card(
+    db: Session, publisher: Publisher, program: LoadedProgram, member: Member, *, now: datetime
+) -> tuple[Card, bool]:
+    """The card of a locked member, issued if there is none yet; returns it and whether it is new.
+
+    The serial number, the auth token and the link token are random and never change (spec apple-wallet, fact 8).
+    """
+    known = card_of(db, member)
+    if known is not None:
+        return known, False
+    card = Card(
+        program_id=program.program_id,
+        member_pk=member.id,
+        serial_number=secrets.token_hex(SERIAL_BYTES),
+        auth_token=secrets.token_urlsafe(TOKEN_BYTES),
+        link_token=secrets.token_urlsafe(TOKEN_BYTES),
+        issued_at=now,
+        template_version_id=program.template_version_id,
+    )
+    db.add(card)
+    db.flush()
+    _lay_google_row_asleep(db, card, program, now=now)
+    publisher.publish(db, program, lock_cards(db, card.id), now=now)
+    return card, True
+
+
+def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
+    """The object's row sleeps (`wanted_version` 0) until the holder asks for the card: most never go to both
+    wallets.
+    """
+    google = program.document.google
+    if google is None:
+        return
+    suffix = f"{google.id_prefix}{secrets.token_hex(SERIAL_BYTES)}"
+    google_object = GoogleObject(card_id=card.id, object_id=f"{google.issuer_id}.{suffix}", created_at=now)
+    db.add(google_object)
+    db.flush()
+    db.add(
+        Delivery(
+            card_id=card.id,
+            program_id=card.program_id,
+            kind="google",
+            google_object_id=google_object.id,
+            wanted_version=0,
+            wanted_at=now,
+            next_attempt_at=now,
+        )
+    )
+
+
+def void_card(db: Session, publisher: Publisher, program: LoadedProgram, card: Card, *, now: datetime) -> bool:
+    """Void a card in every wallet; returns whether it was still active."""
+    locked = lock_cards(db, card.id)
+    was_active = locked[0].state == "active"
+    locked[0].state = "void"
+    publisher.publish(db, program, locked, now=now)
+    return was_active

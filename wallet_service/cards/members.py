@@ -1,0 +1,150 @@
+"""Members: created and updated by the CRM's own id, locked for every change of their state, erased on request."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, joinedload
+
+from wallet_service.cards.documents import BalancesDocument, MemberDocument
+from wallet_service.errors import Conflict, NotFound
+from wallet_service.programs.document import ProgramDocument
+from wallet_service.storage.tables import Balance, Card, Member
+
+_CARD_NUMBER_DIGITS = 12
+
+
+def lock_member(db: Session, program_id: str, member_id: str) -> Member:
+    """The member with balance, locked until the transaction ends.
+
+    Raises:
+        NotFound: the programme has no such member.
+    """
+    member = db.scalar(
+        select(Member)
+        .where(Member.program_id == program_id, Member.member_id == member_id)
+        .options(joinedload(Member.balance))
+        .with_for_update(of=Member)
+        .execution_options(populate_existing=True)
+    )
+    if member is None:
+        raise NotFound(f"there is no member {member_id!r}")
+    return member
+
+
+def lock_members(db: Session, program_id: str, member_ids: set[str]) -> dict[str, Member]:
+    """Lock several members in one order for all, so that two batches never wait for each other in a circle."""
+    query = (
+        select(Member)
+        .where(Member.program_id == program_id, Member.member_id.in_(member_ids))
+        .order_by(Member.id)
+        .options(joinedload(Member.balance))
+        .with_for_update(of=Member)
+        .execution_options(populate_existing=True)
+    )
+    return {member.member_id: member for member in db.scalars(query)}
+
+
+def put_member(
+    db: Session, program: ProgramDocument, member_id: str, document: MemberDocument, *, now: datetime
+) -> tuple[Member, bool]:
+    """Create or update a member; returns the locked row and whether it is new.
+
+    Where we keep the books ourselves a new member starts at zero; a CRM's member has no balance until the CRM says so.
+
+    Raises:
+        Conflict: the card number belongs to another member.
+    """
+    _refuse_taken_card_number(db, program.id, member_id, document.card_number)
+    created = db.scalar(
+        insert(Member)
+        .values(
+            program_id=program.id,
+            member_id=member_id,
+            card_number=document.card_number or _new_card_number(),
+            created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["program_id", "member_id"])
+        .returning(Member.id)
+    )
+    if created is not None:
+        zero = 0 if program.master == "builtin" else None
+        db.execute(insert(Balance).values(member_pk=created, points=zero, stamps=zero))
+    member = lock_member(db, program.id, member_id)
+    for name, value in _columns(document).items():
+        if getattr(member, name) != value:
+            setattr(member, name, value)
+            member.updated_at = now
+    db.flush()
+    return member, created is not None
+
+
+def _refuse_taken_card_number(db: Session, program_id: str, member_id: str, card_number: str | None) -> None:
+    owner = db.scalar(
+        select(Member.member_id).where(Member.program_id == program_id, Member.card_number == card_number)
+    )
+    if owner not in (None, member_id):
+        raise Conflict(f"card_number {card_number} belongs to another member")
+
+
+def _columns(document: MemberDocument) -> dict[str, Any]:
+    given = document.model_dump(mode="json", include=document.model_fields_set)
+    values: dict[str, Any] = {
+        name: getattr(document, name)
+        for name in ("first_name", "last_name", "email", "phone", "locale", "birthday", "favourite_store_id")
+        if name in given
+    }
+    if document.card_number is not None:
+        values["card_number"] = document.card_number
+    if "home" in given:
+        values["home_latitude"] = document.home.latitude if document.home else None
+        values["home_longitude"] = document.home.longitude if document.home else None
+    if "consents" in given:
+        values["consents"] = given["consents"] or {}
+    if "attributes" in given:
+        values["attributes"] = given["attributes"] or {}
+    return values
+
+
+def _new_card_number() -> str:
+    return "".join(secrets.choice("0123456789") for _ in range(_CARD_NUMBER_DIGITS))
+
+
+_BALANCE_FIELDS = ("points", "tier", "tier_points", "stamps", "cashback", "vouchers", "badges", "lines")
+_EMPTY: dict[str, Any] = {"vouchers": [], "badges": [], "lines": {}}
+
+
+def set_balances(balance: Balance, document: BalancesDocument) -> bool:
+    """Put the CRM's absolute state into a locked balance; returns False, and changes nothing, if it is older news.
+
+    Equal is older: the same sequence twice is a repeat.
+    """
+    if document.sequence is not None:
+        if balance.sequence is not None and document.sequence <= balance.sequence:
+            return False
+        balance.sequence = document.sequence
+    elif document.as_of is not None:
+        if balance.as_of is not None and document.as_of <= balance.as_of:
+            return False
+        balance.as_of = document.as_of
+    plain = document.model_dump(mode="json", include=document.model_fields_set)
+    for name in _BALANCE_FIELDS:
+        if name in plain:
+            value = plain[name] if plain[name] is not None else _EMPTY.get(name)
+            setattr(balance, name, value)
+    return True
+
+
+def erase_member(db: Session, member: Member) -> None:
+    """Delete a member with balance, card and far ends. Void the card first: phones learn of it only while it exists."""
+    db.execute(delete(Member).where(Member.id == member.id))
+
+
+def card_of(db: Session, member: Member) -> Card | None:
+    """The member's card, if one was issued."""
+    return db.scalar(select(Card).where(Card.member_pk == member.id))

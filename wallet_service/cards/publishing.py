@@ -1,0 +1,142 @@
+"""From state to a new version: compose, compare, and if the holder can see a difference, owe it to every far end.
+
+Source: design.md sections 2.4 and 4; house style, route (a3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session, contains_eager, joinedload
+
+from wallet_service.cards.catalogue import Catalogue, LoadedProgram
+from wallet_service.cards.composing import next_change_at, speaking_field
+from wallet_service.cards.content import CardContent
+from wallet_service.cards.factsheet import factsheet_of
+from wallet_service.offers.places import MemberPlace
+from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.tables import Card, Member
+from wallet_service.storage.wake import wake_workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publisher:
+    """Publishes cards; one for each process.
+
+    Attributes:
+        public_url: the installation's own address, without trailing slash.
+        spacing: the least time between two announcements to one device.
+    """
+
+    catalogue: Catalogue
+    public_url: str
+    spacing: timedelta
+
+    def card_link(self, link_token: str) -> str:
+        """The smart link of a card."""
+        return f"{self.public_url}/c/{link_token}"
+
+    def compose(self, card: Card, program: LoadedProgram, *, now: datetime) -> tuple[CardContent, datetime | None]:
+        """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
+        member = card.member
+        locale = program.composer.template.locale_for(member.locale, program.document.locales[0])
+        plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
+        facts = factsheet_of(
+            card,
+            program=program.document,
+            card_link=self.card_link(card.link_token),
+            offer=plan.offer,
+            store=plan.favourite_store,
+        )
+        content = program.composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
+        boundaries = (plan.valid_until, next_change_at(facts, now))
+        return content, min((instant for instant in boundaries if instant is not None), default=None)
+
+    def publish(self, db: Session, program: LoadedProgram, cards: Sequence[Card], *, now: datetime) -> list[Card]:
+        """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.
+
+        Call it last in the transaction: it takes change numbers. Returns the cards that changed.
+        """
+        changed: list[Card] = []
+        for card in cards:
+            content, valid_until = self.compose(card, program, now=now)
+            card.recompose_at = valid_until
+            card.template_version_id = program.template_version_id
+            if content.digest() != card.digest:
+                _put_into(card, content, program, now=now)
+                changed.append(card)
+        if changed:
+            db.flush()
+            for card, number in zip(changed, next_change_numbers(db, program.program_id, len(changed)), strict=True):
+                card.version = number
+            db.flush()
+            _owe(db, [card.id for card in changed], now=now, spacing=self.spacing)
+            wake_workers(db, program.program_id)
+        return changed
+
+
+def lock_cards(db: Session, *card_ids: int) -> list[Card]:
+    """Lock cards, in one order for all, and load what composing needs."""
+    query = (
+        select(Card)
+        .where(Card.id.in_(card_ids))
+        .order_by(Card.id)
+        .options(joinedload(Card.member).joinedload(Member.balance))
+        .with_for_update(of=Card)
+        .execution_options(populate_existing=True)
+    )
+    return list(db.scalars(query))
+
+
+def claim_cards_due(db: Session, *, now: datetime, batch: int) -> list[Card]:
+    """Lock up to `batch` cards whose content may have changed with the time; cards that others hold are left out."""
+    query = (
+        select(Card)
+        .join(Card.member)
+        .join(Member.balance)
+        .where(Card.recompose_at <= now)
+        .order_by(Card.recompose_at)
+        .limit(batch)
+        .options(contains_eager(Card.member).contains_eager(Member.balance))
+        .with_for_update(of=Card, skip_locked=True)
+    )
+    return list(db.scalars(query))
+
+
+def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: datetime) -> None:
+    before = CardContent.model_validate(card.content) if card.content else None
+    speaking = speaking_field(program.composer.template, before, content)
+    card.content = content.model_copy(update={"notify_field": speaking}).model_dump(mode="json")
+    card.digest = content.digest()
+    card.published_at = now
+    # HTTP dates are whole seconds: two changes within one must still differ (spec apple-wallet 4.5)
+    second = now.replace(microsecond=0)
+    card.modified_at = max(second, card.modified_at + timedelta(seconds=1)) if card.modified_at else second
+
+
+_OWE = text("""
+UPDATE deliveries AS d
+SET wanted_version = c.version,
+    wanted_at = :now,
+    attempts = 0,
+    parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
+    next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at ELSE GREATEST(
+        CAST(:now AS timestamptz),
+        (SELECT device.told_at + CAST(:spacing AS interval)
+         FROM registrations r JOIN devices device ON device.id = r.device_id
+         WHERE r.id = d.registration_id)
+    ) END
+FROM cards AS c
+WHERE c.id = d.card_id AND c.id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_version > 0)
+""")
+
+
+def _owe(db: Session, card_ids: list[int], *, now: datetime, spacing: timedelta) -> None:
+    """Raise `wanted_version` at every far end that is awake. A Google row sleeps (0) until somebody wants the object.
+
+    A row in somebody's hands keeps its lease: settling finds the gap still open and makes it due again.
+    """
+    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids})

@@ -1,0 +1,48 @@
+"""`serve` and `worker`: the production processes."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import click
+
+from wallet_service.cli.opening import opened_services, settings_of_environment
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Web processes.")
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1), help="Threads in each process.")
+def serve(host: str, port: int, processes: int, threads: int) -> None:
+    """Serve phones, CRMs, Google and people over HTTP (put TLS in front)."""
+    from granian import Granian  # a server is loaded only where one runs
+    from granian.constants import Interfaces
+
+    settings_of_environment()
+    with opened_services():  # a wrong setting stops here, in words, and the embedded database stays up for the children
+        Granian(
+            "wallet_service:create_app",
+            factory=True,
+            address=host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=processes,
+            blocking_threads=threads,
+            log_access=False,
+        ).serve()
+
+
+@click.command()
+def worker() -> None:
+    """Tell phones and Google what has changed; start as many as you like, on as many machines."""
+    with opened_services() as services:
+        running = services.worker()
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            running.stop()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        running.run()

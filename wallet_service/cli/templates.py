@@ -1,0 +1,66 @@
+"""`wallet-service templates`: checks designs before they reach a customer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wallet_service.cards.template import Template
+from wallet_service.cards.template_folder import load_template
+from wallet_service.clock import system_clock
+from wallet_service.errors import Invalid
+from wallet_service.wallets.google.loyalty import faults_in_raw_keys
+
+
+@click.group()
+def templates() -> None:
+    """Check and preview card designs."""
+
+
+@templates.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER...",
+)
+def check(folders: tuple[Path, ...]) -> None:
+    """Refuse each wrong design with the path of every fault; exit code 1 if there is any."""
+    wrong = 0
+    for folder in folders:
+        try:
+            template = _good_template(folder)
+        except Invalid as refusal:
+            wrong += 1
+            click.echo(f"{folder.name}: {len(refusal.faults)} fault{'s' if len(refusal.faults) > 1 else ''}")
+            for fault in refusal.faults:
+                click.echo(f"  {fault}")
+        else:
+            click.echo(f"{folder.name}: good ({', '.join(sorted(template.words))}; {template.digest[:12]})")
+    if wrong:
+        raise SystemExit(1)
+
+
+@templates.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the PNG files."
+)
+def preview(folder: Path, out: Path) -> None:
+    """Draw a design on an iPhone and on Android with a fictitious member, in every language."""
+    from wallet_service.cli.preview import draw_faces  # the simulators are an extra
+
+    template = _good_template(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, picture in draw_faces(template, now=system_clock()):
+        (out / name).write_bytes(picture)
+        click.echo(str(out / name))
+
+
+def _good_template(folder: Path) -> Template:
+    template = load_template(folder)
+    if faults := faults_in_raw_keys(template):
+        raise Invalid(*faults)
+    return template

@@ -1,0 +1,150 @@
+"""Takes events in, each once, and changes what they change. One transaction for all events of one request.
+
+Members are locked first, in one order for all. Each event then stands for itself: one that is refused leaves no trace
+but its answer. Cards are published once, at the end, so that a burst becomes one version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, assert_never
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.catalogue import LoadedProgram
+from wallet_service.cards.documents import BalancesDocument, MemberDocument
+from wallet_service.cards.members import lock_members, put_member, set_balances
+from wallet_service.cards.publishing import Publisher, lock_cards
+from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, parse_event
+from wallet_service.errors import Conflict, Fault, Invalid, NotFound
+from wallet_service.loyalty.earning import earned_by
+from wallet_service.metrics import EVENTS
+from wallet_service.storage.tables import Card, InboxEvent, Member
+
+Status = Literal["applied", "repeated", "ignored", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What became of one event. `ignored`: older news, or nothing for us to do; `faults` only where refused."""
+
+    event_id: str | None
+    status: Status
+    detail: str | None = None
+    faults: tuple[Fault, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer to the sender."""
+        answer: dict[str, Any] = {"id": self.event_id, "status": self.status}
+        if self.detail:
+            answer["detail"] = self.detail
+        if self.faults:
+            answer["faults"] = [{"path": fault.path, "message": fault.message} for fault in self.faults]
+        return answer
+
+
+def take_in(
+    db: Session, publisher: Publisher, program: LoadedProgram, raws: Sequence[Any], *, now: datetime
+) -> list[Taken]:
+    """Take in raw events in their order; answers in the same order."""
+    parsed = [_parsed(raw) for raw in raws]
+    subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
+    members = lock_members(db, program.program_id, subjects)
+    touched: dict[int, Member] = {}
+    answers = [
+        pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, now=now)
+        for pair in parsed
+    ]
+    db.flush()
+    if touched:
+        ids = db.scalars(select(Card.id).where(Card.member_pk.in_(touched))).all()
+        publisher.publish(db, program, lock_cards(db, *ids), now=now)
+    for answer in answers:
+        EVENTS.labels(answer.status).inc()
+    return answers
+
+
+def _parsed(raw: Any) -> tuple[CloudEvent, Data] | Taken:
+    try:
+        event = parse_event(raw)
+        return event, data_of(event)
+    except Invalid as error:
+        event_id = raw.get("id") if isinstance(raw, dict) and isinstance(raw.get("id"), str) else None
+        return Taken(event_id=event_id, status="refused", faults=error.faults)
+
+
+def _apply_once(
+    db: Session,
+    program: LoadedProgram,
+    pair: tuple[CloudEvent, Data],
+    members: dict[str, Member],
+    touched: dict[int, Member],
+    *,
+    now: datetime,
+) -> Taken:
+    event, data = pair
+    try:
+        with db.begin_nested():
+            if not _note(db, program.program_id, event, now=now):
+                return Taken(event_id=event.id, status="repeated")
+            if isinstance(data, MemberDocument):
+                members[event.subject], _ = put_member(db, program.document, event.subject, data, now=now)
+            member = members.get(event.subject)
+            if member is None:
+                raise NotFound(f"there is no member {event.subject!r}")
+            detail = _apply(program, member, data)
+            db.flush()
+    except NotFound as error:
+        return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error)),))
+    except Conflict as error:
+        return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error)),))
+    if detail is not None:
+        return Taken(event_id=event.id, status="ignored", detail=detail)
+    touched[member.id] = member
+    return Taken(event_id=event.id, status="applied")
+
+
+def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> bool:
+    """Write the event down; False if it was here before."""
+    fresh = (
+        insert(InboxEvent)
+        .values(
+            program_id=program_id,
+            source=event.source,
+            event_id=event.id,
+            type=event.type,
+            subject=event.subject,
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(InboxEvent.event_id)
+    )
+    return db.scalar(fresh) is not None
+
+
+def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
+    """Change the member's state; returns in words why there was nothing to change, or None."""
+    balance = member.balance
+    match data:
+        case MemberDocument():
+            return None
+        case BalancesDocument():
+            return None if set_balances(balance, data) else "older than what is known"
+        case Purchase():
+            if program.document.master != "builtin":
+                return "this programme's points come from its CRM"
+            earned = earned_by(program.document.rules, data.paid)
+            balance.points = (balance.points or 0) + earned.points
+            balance.stamps = (balance.stamps or 0) + earned.stamps
+            return None
+        case PointsAdjustment():
+            if program.document.master != "builtin":
+                return "this programme's points come from its CRM"
+            balance.points = (balance.points or 0) + data.points
+            return None
+        case _:
+            assert_never(data)

@@ -1,0 +1,187 @@
+"""Claim and settle: the only SQL of the delivery engine.
+
+A row of `deliveries` is one card at one far end; work is whatever has `wanted_version > told_version`. Three short
+steps: claim (commit), send, settle (commit). What is settled is the version that was read at the claim, and only while
+the claim is still ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """One row in our hands. `far_end` is a push token (Apple) or an object id (Google); `attempts` counts this one."""
+
+    delivery_id: int
+    card_id: int
+    version: int
+    far_end: str
+    attempts: int
+
+
+_CLAIM = """
+WITH due AS (
+    SELECT id FROM deliveries
+    WHERE kind = :kind AND program_id = :program
+      AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now
+    ORDER BY next_attempt_at LIMIT :batch
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE deliveries d SET claim = :claim, next_attempt_at = :until, attempts = d.attempts + 1
+    FROM due WHERE d.id = due.id
+    RETURNING d.*
+)
+"""
+_FAR_END = {
+    "apple": """
+        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts FROM taken t
+        JOIN registrations r ON r.id = t.registration_id JOIN devices device ON device.id = r.device_id
+        ORDER BY t.id""",
+    "google": """
+        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts FROM taken t
+        JOIN google_objects o ON o.id = t.google_object_id
+        ORDER BY t.id""",
+}
+
+
+def claim(
+    db: Session, *, kind: str, program_id: str, now: datetime, lease: timedelta, batch: int, claim_id: str
+) -> list[Claimed]:
+    """Take up to `batch` due rows of one programme and platform, until `now + lease`. Oldest due first."""
+    rows = db.execute(
+        text(_CLAIM + _FAR_END[kind]),
+        {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},
+    )
+    return [
+        Claimed(delivery_id=row[0], card_id=row[1], version=row[2], far_end=row[3], attempts=row[4]) for row in rows
+    ]
+
+
+_TOLD = text("""
+UPDATE deliveries d
+SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
+    claim = NULL, last_outcome = 'accepted',
+    next_attempt_at = CASE WHEN d.wanted_version > s.version THEN :again ELSE d.next_attempt_at END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[])) AS s(id, version, answer)
+WHERE d.id = s.id AND d.claim = :claim
+RETURNING d.id
+""")
+_DEVICES_TOLD = text("""
+UPDATE devices SET told_at = :now
+WHERE id IN (SELECT r.device_id FROM registrations r JOIN deliveries d ON d.registration_id = r.id WHERE d.id =
+ANY(:ids))
+""")
+_RETRY = text("""
+UPDATE deliveries d SET next_attempt_at = s.at, claim = NULL, last_outcome = s.outcome, parked = s.parked
+FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:outcomes AS text[]), CAST(:parked AS text[]))
+    AS s(id, at, outcome, parked)
+WHERE d.id = s.id AND d.claim = :claim
+RETURNING d.id
+""")
+_FORGET = text("""
+DELETE FROM registrations r USING deliveries d
+WHERE d.id = :id AND d.claim = :claim AND r.id = d.registration_id AND r.registered_at <= :since
+RETURNING r.device_id
+""")
+_DROP_LONELY_DEVICE = text("""
+DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
+""")
+_REOPEN = text("""
+UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+""")
+
+
+def settle(
+    db: Session,
+    results: Sequence[tuple[Claimed, Step]],
+    *,
+    claim_id: str,
+    now: datetime,
+    spacing_s: float = 0,
+) -> int:
+    """Write down what became of claimed rows; returns how many were no longer ours.
+
+    A late settle changes nothing. If its announcement carried content (Google), the row is owed again as well, for the
+    late write may have covered a newer one.
+    """
+    ours: set[int] = set()
+    told = [(claimed, step) for claimed, step in results if isinstance(step, Told)]
+    if told:
+        parameters = {
+            "ids": [claimed.delivery_id for claimed, _ in told],
+            "versions": [claimed.version for claimed, _ in told],
+            "answers": [step.answer for _, step in told],
+            "now": now,
+            "again": now + timedelta(seconds=spacing_s),
+            "claim": claim_id,
+        }
+        ours.update(db.scalars(_TOLD, parameters))
+        db.execute(_DEVICES_TOLD, {"ids": sorted(ours), "now": now})
+    waiting: list[tuple[int, datetime, str, str | None]] = []
+    for claimed, step in results:
+        match step:
+            case Told():
+                pass
+            case Retry(after=after, reason=reason) | Halt(after=after, reason=reason):
+                waiting.append((claimed.delivery_id, now + after, reason, None))
+            case Park(reason=reason):
+                waiting.append((claimed.delivery_id, now, reason, reason))
+            case Forget(since=since):
+                if _forget(db, claimed, since, claim_id):
+                    ours.add(claimed.delivery_id)
+                else:
+                    waiting.append((claimed.delivery_id, now, "gone, but registered again", None))
+    if waiting:
+        ids, ats, outcomes, parked = (list(column) for column in zip(*waiting, strict=True))
+        parameters = {"ids": ids, "ats": ats, "outcomes": outcomes, "parked": parked, "claim": claim_id}
+        ours.update(db.scalars(_RETRY, parameters))
+    late = [claimed.delivery_id for claimed, _ in results if claimed.delivery_id not in ours]
+    if late:
+        db.execute(_REOPEN, {"ids": late, "now": now})
+    return len(late)
+
+
+def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
+    """Delete the registration, unless the phone has registered again after it was said to be gone."""
+    device_id = db.scalar(_FORGET, {"id": claimed.delivery_id, "claim": claim_id, "since": since})
+    if device_id is not None:
+        db.execute(_DROP_LONELY_DEVICE, {"id": device_id})
+    return device_id is not None
+
+
+_NEXT_DUE = text("""
+SELECT min(next_attempt_at) FROM deliveries
+WHERE kind = :kind AND program_id = :program AND wanted_version > told_version AND parked IS NULL
+""")
+
+
+def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
+    """When the earliest open row of the lane becomes due; None: nothing is open."""
+    due: datetime | None = db.scalar(_NEXT_DUE, {"kind": kind, "program": program_id})
+    return due
+
+
+_STALE = text("""
+UPDATE deliveries d SET told_version = r.fetched_version, next_attempt_at = :now, last_outcome = 'told, never fetched'
+FROM registrations r
+WHERE r.id = d.registration_id AND d.claim IS NULL AND d.told_version >= d.wanted_version
+  AND r.fetched_version < d.wanted_version AND d.told_at <= :before
+RETURNING d.program_id
+""")
+
+
+def reopen_unfetched(db: Session, *, now: datetime, again_after: timedelta) -> list[str]:
+    """Owe an announcement again to every phone that was told and has not come; returns the programmes concerned.
+
+    "Told" is not "has": what counts as known falls back to what the phone has really fetched.
+    """
+    return list(db.scalars(_STALE, {"now": now, "before": now - again_after}))

@@ -1,0 +1,81 @@
+"""From what the far side said to what we do next. Pure: no clock, no database, chance is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import assert_never
+
+from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, Outcome, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Done, as far as telling goes."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again after a while."""
+
+    after: timedelta
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Keep the row, show the reason, and wait for a person or a new registration."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The far end went away at `since`: drop it, unless it has come back later."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop the whole channel for a while and wake a person; the row keeps its place."""
+
+    after: timedelta
+    reason: str
+
+
+Step = Told | Retry | Park | Forget | Halt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """Full jitter between `first` and a doubling ceiling, never more than `most`."""
+
+    first: timedelta
+    most: timedelta
+
+    def after(self, attempt: int, chance: Random) -> timedelta:
+        """The pause after the `attempt`-th try (1 or more)."""
+        ceiling = min(self.most, self.first * (1 << min(attempt - 1, 20)))
+        return self.first + (ceiling - self.first) * chance.random()
+
+
+def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) -> Step:
+    """What follows from `outcome` of the `attempt`-th try of a row."""
+    match outcome:
+        case Accepted(answer=answer):
+            return Told(answer)
+        case Later(reason=reason, after=after):
+            own = backoff.after(attempt, chance)
+            return Retry(max(own, after) if after is not None else own, reason)
+        case Refused(reason=reason):
+            return Park(reason)
+        case Gone(since=since):
+            return Forget(since)
+        case ChannelDown(reason=reason):
+            return Halt(backoff.most, reason)
+        case _:
+            assert_never(outcome)

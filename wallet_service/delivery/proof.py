@@ -1,0 +1,93 @@
+"""What is known of each far end of a card: wanted, told, listed, fetched; and in one word how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from wallet_service.storage.tables import Card, Delivery, Registration
+
+State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarEnd:
+    """One iPhone, or one Google object. Versions are change numbers; None where it never happened or cannot be
+    known.
+    """
+
+    kind: str
+    id: str
+    installed_at: datetime | None
+    wanted_version: int
+    told_version: int
+    told_at: datetime | None
+    told_answer: str | None
+    listed_at: datetime | None
+    fetched_version: int | None
+    fetched_at: datetime | None
+    state: State
+
+
+def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
+    """Every far end of a card, oldest first. A Google object that nobody asked for yet is none."""
+    rows = db.scalars(
+        select(Delivery)
+        .where(Delivery.card_id == card.id, Delivery.wanted_version > 0)
+        .order_by(Delivery.id)
+        .options(joinedload(Delivery.registration).joinedload(Registration.device), joinedload(Delivery.google_object))
+    )
+    return [_apple(row, row.registration) if row.registration else _google(row) for row in rows]
+
+
+def _apple(row: Delivery, registration: Registration) -> FarEnd:
+    return FarEnd(
+        kind="apple",
+        id=registration.device.device_library_id,
+        installed_at=registration.registered_at,
+        wanted_version=row.wanted_version,
+        told_version=row.told_version,
+        told_at=row.told_at,
+        told_answer=row.told_answer,
+        listed_at=registration.listed_at,
+        fetched_version=registration.fetched_version or None,
+        fetched_at=registration.fetched_at,
+        state=_apple_state(row, registration),
+    )
+
+
+def _apple_state(row: Delivery, registration: Registration) -> State:
+    if registration.fetched_version >= row.wanted_version:
+        return "up_to_date"
+    if row.parked is not None:
+        return "refused"
+    return "told" if row.told_version >= row.wanted_version else "waiting"
+
+
+def _google(row: Delivery) -> FarEnd:
+    """Google holds what it was told; whether the phone has drawn it, Google does not say."""
+    google_object = row.google_object
+    assert google_object is not None  # noqa: S101 the table's own constraint: one far end of the row's kind
+    told = row.told_version >= row.wanted_version
+    state: State = "up_to_date" if told else "waiting"
+    if google_object.removed_at is not None:
+        state = "gone"
+    elif row.parked is not None:
+        state = "refused"
+    return FarEnd(
+        kind="google",
+        id=google_object.object_id,
+        installed_at=google_object.saved_at,
+        wanted_version=row.wanted_version,
+        told_version=row.told_version,
+        told_at=row.told_at,
+        told_answer=row.told_answer,
+        listed_at=None,
+        fetched_version=None,
+        fetched_at=None,
+        state=state,
+    )

@@ -1,0 +1,182 @@
+"""The worker: lanes for every programme, the composing loop, the walks, and a graceful stop.
+
+Any number of workers may run on any number of machines; the ledger keeps them apart.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Event, Thread
+
+import structlog
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from wallet_service.cards.publishing import Publisher, claim_cards_due
+from wallet_service.delivery import ledger
+from wallet_service.delivery.channels import open_lanes
+from wallet_service.delivery.lanes import Lane, Tools
+from wallet_service.offers.campaigns import walk_one_page
+from wallet_service.programs.keys import KeyRing
+from wallet_service.storage.engine import Database
+from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
+from wallet_service.storage.wake import Listener
+
+log = structlog.get_logger()
+COMPOSE_BATCH = 200
+HEARTBEAT = timedelta(seconds=5)
+_PAUSE_AFTER_ERROR_S = 1.0
+
+
+class Loop:
+    """Calls `step` in a thread of its own for as long as there is work, then waits for a hint or for the next due
+    row.
+    """
+
+    def __init__(
+        self, name: str, step: Callable[[], int], next_due_at: Callable[[], datetime | None], tools: Tools
+    ) -> None:
+        self._step = step
+        self._next_due_at = next_due_at
+        self._tools = tools
+        self._hint = Event()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._hint.set()
+
+    def stop(self) -> None:
+        """Finish the step that is running, then end."""
+        self._stopping.set()
+        self._hint.set()
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._hint.clear()
+            try:
+                if self._step() == 0:
+                    self._hint.wait(self._pause_s())
+            except Exception:
+                log.exception("loop_failed", loop=self._thread.name)
+                self._stopping.wait(_PAUSE_AFTER_ERROR_S)
+
+    def _pause_s(self) -> float:
+        poll_s = self._tools.settings.poll_s
+        due = self._next_due_at()
+        if due is None:
+            return poll_s
+        return min(poll_s, max(0.0, (due - self._tools.clock()).total_seconds()))
+
+
+class Worker:
+    """One worker process: `run()` until `stop()` is called, from a signal handler or another thread."""
+
+    def __init__(self, database: Database, tools: Tools, publisher: Publisher, keys: KeyRing) -> None:
+        self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
+        self._database = database
+        self._tools = tools
+        self._publisher = publisher
+        self._keys = keys
+        self._stopping = Event()
+        self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
+        self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
+        self._listener = Listener(database.libpq_url, self._on_work)
+
+    def run(self) -> None:
+        """Work until stopped, then finish what is in hand and leave."""
+        started_at = self._tools.clock()
+        log.info("worker_started", worker_id=self.worker_id)
+        self._composing.start()
+        self._listener.start()
+        while not self._stopping.is_set():
+            self._open_new_lanes()
+            self._beat(started_at)
+            self._reopen_unfetched()
+            self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
+        self._shut_down()
+        log.info("worker_stopped", worker_id=self.worker_id)
+
+    def stop(self) -> None:
+        """Ask the worker to finish."""
+        self._stopping.set()
+
+    def compose_step(self) -> int:
+        """Compose the cards whose time has come; with none, take a walk one page further."""
+        tools = self._tools
+        with tools.sessions.begin() as db:
+            now = tools.clock()
+            cards = claim_cards_due(db, now=now, batch=COMPOSE_BATCH)
+            for program_id in sorted({card.program_id for card in cards}):
+                program = tools.catalogue.program(db, program_id)
+                mine = [card for card in cards if card.program_id == program_id]
+                changed = self._publisher.publish(db, program, mine, now=now)
+                log.info("composed", program_id=program_id, cards=len(mine), changed=len(changed))
+        if cards:
+            return len(cards)
+        with tools.sessions.begin() as db:
+            return int(walk_one_page(db, now=tools.clock()))
+
+    def _next_compose_at(self) -> datetime | None:
+        with self._tools.sessions() as db:
+            return db.scalar(select(func.min(Card.recompose_at)))
+
+    def _on_work(self, program_id: str) -> None:
+        self._composing.wake()
+        for (_, lane_program), (_, loop) in list(self._lanes.items()):
+            if lane_program == program_id:
+                loop.wake()
+
+    def _open_new_lanes(self) -> None:
+        with self._tools.sessions() as db:
+            lanes = [
+                lane
+                for program_id in db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
+                for lane in open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys())
+            ]
+        for lane in lanes:
+            loop = Loop(f"{lane.kind}:{lane.program_id}", lane.step, lane.next_due_at, self._tools)
+            self._lanes[(lane.kind, lane.program_id)] = (lane, loop)
+            loop.start()
+
+    def _beat(self, started_at: datetime) -> None:
+        now = self._tools.clock()
+        values = {"started_at": started_at, "seen_at": now}
+        with self._tools.sessions.begin() as db:
+            db.execute(
+                insert(WorkerHeartbeat)
+                .values(worker_id=self.worker_id, **values)
+                .on_conflict_do_update(index_elements=["worker_id"], set_=values)
+            )
+            db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now - timedelta(days=1)))
+
+    def _reopen_unfetched(self) -> None:
+        again_after = timedelta(seconds=self._tools.settings.announce_again_after_s)
+        with self._tools.sessions.begin() as db:
+            programs = ledger.reopen_unfetched(db, now=self._tools.clock(), again_after=again_after)
+        for program_id in set(programs):
+            self._on_work(program_id)
+
+    def _shut_down(self) -> None:
+        loops = [self._composing, *(loop for _, loop in self._lanes.values())]
+        for loop in loops:
+            loop.stop()
+        for loop in loops:
+            loop.join()
+        for lane, _ in self._lanes.values():
+            lane.close()
+        self._listener.stop()
+        with self._tools.sessions.begin() as db:
+            db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker_id == self.worker_id))

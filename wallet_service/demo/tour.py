@@ -1,0 +1,177 @@
+"""The tour: the whole way of a card, once, and every step proved on the phones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from wallet_service.clock import system_clock
+from wallet_service.demo.brand import HEROINE, MEMBERS, POINTS, STAMPS, STORES
+from wallet_service.demo.stage import Stage
+from wallet_service.demo.timeline import Step, Timeline
+
+STEP_TIMEOUT_S = 10.0
+OFFER_LASTS = timedelta(seconds=4)
+_SHOP = "lyon-presquile"
+
+
+def play(stage: Stage, timeline: Timeline) -> None:
+    """Play all steps, in order.
+
+    Raises:
+        StepFailed: a step did not happen on the phones within its time.
+    """
+    with timeline.step("Claire is enrolled, with a points card and a stamp card") as step:
+        points, stamps = _enrol(stage, step)
+    with timeline.step("The iPhone opens both smart links, adds the passes and registers") as step:
+        for card in (points, stamps):
+            stage.iphone.open_link(card["links"]["card"])
+            step.note(f"pass {card['serial_number'][:8]}… is in Wallet, signature and rules checked", system_clock())
+        _note_phone(stage, step)
+    with timeline.step("The Android phone opens the link and saves the card") as step:
+        stage.android.open_link(points["links"]["card"])
+        step.note("saved; Google's signed callback is on its way", system_clock())
+        _wait_for_far_end(stage, points, "google", lambda end: end["installed_at"] is not None)
+        step.note("the service knows: saved", system_clock())
+    with timeline.step("The CRM reports a purchase of 79.90 €") as step:
+        _purchase(stage, POINTS.program_id, "order-1", step)
+        _until_iphone(stage, points, step, "points", "79")
+        _until_android(stage, points, step, "79")
+        _until_proved(stage, points, step)
+    with timeline.step("The same event comes again: nothing changes, nobody is told") as step:
+        before = len(stage.apns.announcements)
+        _purchase(stage, POINTS.program_id, "order-1", step)
+        card = stage.api("GET", f"/cards/{points['serial_number']}")
+        _require(card["face"]["points"]["value"] == "79", "the points changed")
+        _require(len(stage.apns.announcements) == before, "a phone was told")
+    with timeline.step("The workshop stamps the second card") as step:
+        _purchase(stage, STAMPS.program_id, "order-2", step)
+        _until_iphone(stage, stamps, step, "stamps", None)
+    with timeline.step(f"A shop's offer appears near {STORES[_SHOP]['short_name']}, and ends by itself") as step:
+        _offer(stage, points, step)
+    with timeline.step("Claire takes the card off her iPhone") as step:
+        stage.iphone.remove(points["serial_number"])
+        _until(lambda: not _far_ends(stage, points, "apple"), "the registration is still there")
+        step.note("the service has forgotten the registration", system_clock())
+
+
+def _enrol(stage: Stage, step: Step) -> tuple[dict[str, Any], dict[str, Any]]:
+    cards = []
+    for program in (POINTS, STAMPS):
+        api = stage.apis[program.program_id]
+        api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
+        card = api("POST", f"/members/{HEROINE}/card")
+        step.note(f"{program.name}: card {card['serial_number'][:8]}…", system_clock())
+        cards.append(card)
+    return cards[0], cards[1]
+
+
+def _purchase(stage: Stage, program_id: str, order_id: str, step: Step) -> None:
+    answer = stage.apis[program_id](
+        "POST",
+        "/events",
+        {
+            "specversion": "1.0",
+            "id": order_id,
+            "source": "https://shop.maison-lumiere.example",
+            "type": "purchase.completed",
+            "subject": HEROINE,
+            "data": {"order_id": order_id, "paid": {"amount": 7990, "currency": "EUR"}, "store_id": _SHOP},
+        },
+    )
+    step.note(f"event {order_id}: {answer['status']}", system_clock())
+
+
+def _until_iphone(stage: Stage, card: dict[str, Any], step: Step, field: str, text: str | None) -> None:
+    serial = card["serial_number"]
+    before = step.began_at
+
+    def is_shown(_phone: object) -> bool:
+        screen = stage.iphone.shows(serial)
+        return screen.shown_at > before and (text is None or screen.text(field) == text)
+
+    stage.iphone.wait_until(is_shown, STEP_TIMEOUT_S)
+    for announcement in stage.apns.announcements:
+        if announcement.arrived_at > before:
+            step.note(f"APNs has the announcement ({announcement.status})", announcement.arrived_at)
+    _note_phone(stage, step)
+    for notification in stage.iphone.notifications:
+        if notification.at > before:
+            step.note(f"iPhone notification: {notification.text}", notification.at)
+
+
+def _note_phone(stage: Stage, step: Step) -> None:
+    for event in stage.iphone.events:
+        if event.at > step.began_at and event.step in ("registered", "pushed", "listed", "fetched", "shown"):
+            step.note(f"iPhone: {event.step}", event.at)
+
+
+def _until_android(stage: Stage, card: dict[str, Any], step: Step, points: str) -> None:
+    object_id = _far_ends(stage, card, "google")[0]["id"]
+    stage.android.wait_until(
+        lambda phone: phone.shows(object_id).fields["loyaltyPoints"].text == points, STEP_TIMEOUT_S
+    )
+    step.note(f"Android shows {points} points", system_clock())
+
+
+def _until_proved(stage: Stage, card: dict[str, Any], step: Step) -> None:
+    _wait_for_far_end(stage, card, "apple", lambda end: end["state"] == "up_to_date")
+    _wait_for_far_end(stage, card, "google", lambda end: end["state"] == "up_to_date")
+    step.note("proved: wanted = told = fetched on the iPhone, wanted = told at Google", system_clock())
+
+
+def _offer(stage: Stage, card: dict[str, Any], step: Step) -> None:
+    shop = STORES[_SHOP]
+    text = "−20 % sur la maille jusqu’à ce soir"
+    starts_at = system_clock()
+    offer = stage.api(
+        "POST",
+        "/offers",
+        {
+            "code": "maille-20",
+            "title": {"fr": "−20 % sur la maille", "en": "20% off knitwear"},
+            "proximity_text": {"fr": text, "en": "20% off knitwear until tonight"},
+            "store_ids": [_SHOP],
+            "starts_at": starts_at.isoformat(),
+            "ends_at": (starts_at + OFFER_LASTS).isoformat(),
+        },
+    )
+    stage.api("POST", f"/offers/{offer['id']}/publish")
+    step.note(f"offer published for {OFFER_LASTS.total_seconds():.0f} s", system_clock())
+    latitude, longitude = shop["latitude"], shop["longitude"]
+    object_id = _far_ends(stage, card, "google")[0]["id"]
+    stage.iphone.wait_until(lambda phone: text in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
+    step.note(f"iPhone at the shop’s door: “{text}”", system_clock())
+    google = stage.google.object(object_id)
+    _until(lambda: "maille" in str(stage.google.object(object_id).get("textModulesData")), "the offer is not at Google")
+    step.note(f"Google object: {len(google['merchantLocations'])} merchantLocations, offer shown", system_clock())
+    stage.iphone.wait_until(lambda phone: text not in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
+    step.note("the offer is over: it has left the pass by itself", system_clock())
+
+
+def _near(stage: Stage, latitude: float, longitude: float) -> list[str]:
+    return [card.text for card in stage.iphone.near(latitude, longitude)]
+
+
+def _far_ends(stage: Stage, card: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    state = stage.api("GET", f"/cards/{card['serial_number']}")
+    return [end for end in state["far_ends"] if end["kind"] == kind]
+
+
+def _wait_for_far_end(stage: Stage, card: dict[str, Any], kind: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+    _until(lambda: any(holds(end) for end in _far_ends(stage, card, kind)), f"no {kind} far end came so far")
+
+
+def _until(holds: Callable[[], object], otherwise: str) -> None:
+    """Look until it holds, for a step's time at most."""
+    deadline = time.monotonic() + STEP_TIMEOUT_S
+    while not holds():
+        _require(time.monotonic() < deadline, otherwise)
+        time.sleep(0.02)
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise RuntimeError(otherwise)

@@ -1,0 +1,24 @@
+"""What a purchase earns, for programmes whose master is `builtin`. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wallet_service.cards.content import Money
+from wallet_service.programs.document import RulesDocument
+
+_MINOR_UNITS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Points and stamps, both 0 or more."""
+
+    points: int
+    stamps: int
+
+
+def earned_by(rules: RulesDocument, paid: Money) -> Earned:
+    """Whole units of money earn, cents do not: 79.90 € at 1 point per euro is 79 points."""
+    units = max(paid.amount, 0) // _MINOR_UNITS
+    return Earned(points=units * rules.points_per_unit, stamps=rules.stamps_per_purchase if paid.amount > 0 else 0)

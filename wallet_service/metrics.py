@@ -1,0 +1,11 @@
+"""What is counted. A lost metric never fails the work, and no metric drives it."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+ANNOUNCEMENTS = Counter("wallet_announcements_total", "Announcements by outcome", ["kind", "outcome", "reason"])
+EVENTS = Counter("wallet_events_total", "Events taken in, by what became of them", ["status"])
+PASSES_SERVED = Counter("wallet_passes_served_total", "Pass downloads", ["by", "status"])
+DEVICE_REPORTS = Counter("wallet_device_reports_total", "Messages that phones wrote to the log endpoint")
+REQUEST_SECONDS = Histogram("wallet_request_seconds", "Time to answer", ["endpoint"])

@@ -1,0 +1,58 @@
+"""A campaign: a resumable walk over a programme's cards that asks each to be composed again.
+
+It only sets `recompose_at`, a page for each transaction, and keeps its place with the page; whoever composes decides
+whether a face has changed at all.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from wallet_service.storage.tables import Campaign, Card
+from wallet_service.storage.wake import wake_workers
+
+PAGE = 1000
+
+
+def start_campaign(db: Session, program_id: str, *, reason: str, now: datetime) -> None:
+    """Begin a walk with the caller's transaction; the workers take it up at commit.
+
+    A walk that has not left yet takes the new reason along: it is held back until this transaction ends.
+    """
+    waiting = (
+        select(Campaign)
+        .where(Campaign.program_id == program_id, Campaign.finished_at.is_(None), Campaign.cursor == 0)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if db.scalar(waiting) is None:
+        db.add(Campaign(program_id=program_id, reason=reason, created_at=now))
+    wake_workers(db, program_id)
+
+
+def walk_one_page(db: Session, *, now: datetime, page: int = PAGE) -> bool:
+    """Take the oldest unfinished walk one page further; returns whether there was one that nobody else holds."""
+    campaign = db.scalar(
+        select(Campaign)
+        .where(Campaign.finished_at.is_(None))
+        .order_by(Campaign.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if campaign is None:
+        return False
+    ids = db.scalars(
+        select(Card.id)
+        .where(Card.program_id == campaign.program_id, Card.id > campaign.cursor)
+        .order_by(Card.id)
+        .limit(page)
+    ).all()
+    if ids:
+        db.execute(update(Card).where(Card.id.in_(ids)).values(recompose_at=now))
+        campaign.cursor = ids[-1]
+    if len(ids) < page:
+        campaign.finished_at = now
+    return True

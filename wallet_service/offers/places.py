@@ -1,0 +1,224 @@
+"""The stores and live offers of a programme, held in memory, and what of them concerns one member at one moment.
+
+`ProgramPlaces` is frozen: a process loads it again when the programme's `places_revision` has risen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.content import Place
+from wallet_service.cards.facts import OfferFacts, StoreFacts
+from wallet_service.offers.geofence import APART_M, MOST_PLACES, Candidate, Point, StoreMap
+from wallet_service.storage.tables import Member, Offer, Program, Store
+
+Texts = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberPlace:
+    """What the choice of places looks at: where the member lives and shops, what they may use, what the card has
+    now.
+    """
+
+    home: Point | None
+    favourite_store_id: str | None
+    tier: str | None
+    current: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, member: Member, content: Mapping[str, Any]) -> MemberPlace:
+        """The member as a row says, with the balance loaded, and the card's stored content."""
+        home = None
+        if member.home_latitude is not None and member.home_longitude is not None:
+            home = Point(member.home_latitude, member.home_longitude)
+        current = tuple(place["store_id"] for place in content.get("places", ()))
+        return cls(home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier, current=current)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveStore:
+    """A store as placing needs it."""
+
+    store_id: str
+    name: str
+    city: str | None
+    point: Point
+    proximity_text: Texts
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOffer:
+    """A published offer. It holds in the half-open span from `starts_at` to `ends_at`."""
+
+    code: str
+    title: Texts
+    text: Texts
+    proximity_text: Texts
+    store_ids: frozenset[str]
+    groups: frozenset[str]
+    starts_at: datetime
+    ends_at: datetime
+    tiers: frozenset[str]
+    radius_m: int | None
+    priority: int
+
+    def is_for(self, member: MemberPlace) -> bool:
+        """Whether this member may use it at all, whatever the hour."""
+        return not self.tiers or member.tier in self.tiers
+
+    def holds_at(self, store: LiveStore) -> bool:
+        """Whether this store takes part; an offer that names neither stores nor groups holds everywhere."""
+        if not self.store_ids and not self.groups:
+            return True
+        return store.store_id in self.store_ids or bool(self.groups & store.groups)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What of stores and offers goes on one member's card, and until when that holds by itself."""
+
+    places: tuple[Place, ...]
+    radius_m: int | None
+    offer: OfferFacts | None
+    favourite_store: StoreFacts | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramPlaces:
+    """The stores and published offers of one programme, as of `revision`."""
+
+    revision: int
+    stores: Mapping[str, LiveStore]
+    offers: tuple[LiveOffer, ...]
+
+    def plan_for(self, member: MemberPlace, *, locale: str, now: datetime) -> Plan:
+        """Choose the ten places, the offer to show, and the next instant at which the choice may change."""
+        mine = [offer for offer in self.offers if offer.is_for(member) and now < offer.ends_at]
+        running = [offer for offer in mine if offer.starts_at <= now]
+        best_by_store = self._best_by_store(running)
+        favourite = self.stores.get(member.favourite_store_id or "")
+        chosen = self._map.choose(
+            with_offer=best_by_store.keys(),
+            own=[favourite.store_id] if favourite else [],
+            home=member.home or (favourite.point if favourite else None),
+            current=member.current,
+            limit=MOST_PLACES,
+            apart_m=APART_M,
+        )
+        places = tuple(self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
+        offer = running[0] if running else None
+        radii = [best_by_store[store_id].radius_m for store_id in chosen if store_id in best_by_store]
+        return Plan(
+            places=places,
+            radius_m=min((radius for radius in radii if radius is not None), default=None),
+            offer=self._offer_facts(offer, locale) if offer else None,
+            favourite_store=StoreFacts(name=favourite.name, city=favourite.city) if favourite else None,
+            valid_until=min(
+                (instant for offer in mine for instant in (offer.starts_at, offer.ends_at) if instant > now),
+                default=None,
+            ),
+        )
+
+    @cached_property
+    def _map(self) -> StoreMap:
+        return StoreMap(Candidate(store_id=store.store_id, point=store.point) for store in self.stores.values())
+
+    @cached_property
+    def _stores_of_offer(self) -> Mapping[str, tuple[str, ...]]:
+        return {
+            offer.code: tuple(store.store_id for store in self.stores.values() if offer.holds_at(store))
+            for offer in self.offers
+        }
+
+    def _best_by_store(self, running: list[LiveOffer]) -> dict[str, LiveOffer]:
+        best: dict[str, LiveOffer] = {}
+        for offer in running:  # in order of priority
+            for store_id in self._stores_of_offer[offer.code]:
+                best.setdefault(store_id, offer)
+        return best
+
+    def _place(self, store: LiveStore, offer: LiveOffer | None, locale: str) -> Place:
+        texts = (offer.proximity_text or offer.title) if offer else store.proximity_text
+        return Place(
+            store_id=store.store_id,
+            latitude=store.point.latitude,
+            longitude=store.point.longitude,
+            text=text_in(texts, locale),
+        )
+
+    def _offer_facts(self, offer: LiveOffer, locale: str) -> OfferFacts:
+        here = self._stores_of_offer[offer.code]
+        return OfferFacts(
+            code=offer.code,
+            title=text_in(offer.title, locale) or offer.code,
+            text=text_in(offer.text, locale),
+            ends_at=offer.ends_at,
+            store_name=self.stores[here[0]].name if len(here) == 1 else None,
+        )
+
+
+def text_in(texts: Texts, locale: str) -> str | None:
+    """The text in `locale`, else in its language, else in any language; None where there is none."""
+    for tag in (locale, locale.split("-")[0]):
+        if tag in texts:
+            return texts[tag]
+    return next(iter(texts.values()), None)
+
+
+def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
+    """Read a programme's stores and published offers."""
+    stores = db.scalars(select(Store).where(Store.program_id == program_id).order_by(Store.store_id))
+    offers = db.scalars(
+        select(Offer)
+        .where(Offer.program_id == program_id, Offer.state == "published")
+        .order_by(Offer.priority.desc(), Offer.starts_at, Offer.id)
+    )
+    return ProgramPlaces(
+        revision=revision,
+        stores={store.store_id: _live_store(store) for store in stores},
+        offers=tuple(_live_offer(offer) for offer in offers),
+    )
+
+
+def places_changed(db: Session, program_id: str) -> None:
+    """Tell every process that its picture of this programme's stores and offers is old; call it with each write."""
+    db.execute(
+        update(Program).where(Program.program_id == program_id).values(places_revision=Program.places_revision + 1)
+    )
+
+
+def _live_store(store: Store) -> LiveStore:
+    return LiveStore(
+        store_id=store.store_id,
+        name=store.short_name or store.name,
+        city=store.address.get("city"),
+        point=Point(store.latitude, store.longitude),
+        proximity_text=store.proximity_text,
+        groups=frozenset(store.groups),
+    )
+
+
+def _live_offer(offer: Offer) -> LiveOffer:
+    return LiveOffer(
+        code=offer.code,
+        title=offer.title,
+        text=offer.text,
+        proximity_text=offer.proximity_text,
+        store_ids=frozenset(offer.store_ids),
+        groups=frozenset(offer.groups),
+        starts_at=offer.starts_at,
+        ends_at=offer.ends_at,
+        tiers=frozenset(offer.target.get("tiers", ())),
+        radius_m=offer.radius_m,
+        priority=offer.priority,
+    )

@@ -1,0 +1,125 @@
+"""Offers: drafted, published, cancelled. Their span is stored in UTC; local times are read in the stores' own zone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.documents import OfferDocument, texts_of
+from wallet_service.errors import Conflict, Fault, Invalid, NotFound
+from wallet_service.offers.campaigns import start_campaign
+from wallet_service.offers.places import places_changed
+from wallet_service.offers.windows import instant_of
+from wallet_service.programs.document import ProgramDocument
+from wallet_service.storage.tables import Offer, Store
+
+LONGEST_PROXIMITY_TEXT = 100
+
+
+def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument) -> Offer:
+    """Keep an offer as a draft: nobody sees it yet.
+
+    Raises:
+        Invalid: an unknown store, an empty or backward span, or a proximity text that a lock screen cannot show.
+        Conflict: the code is taken.
+    """
+    if db.scalar(select(Offer.id).where(Offer.program_id == program.id, Offer.code == document.code)) is not None:
+        raise Conflict(f"there is an offer {document.code!r} already")
+    stores = _stores_of(db, program.id, document)
+    zone = stores[0].time_zone if stores else program.time_zone
+    starts_at = document.starts_at or instant_of(document.starts_at_local, zone)
+    ends_at = document.ends_at or instant_of(document.ends_at_local, zone)
+    if starts_at >= ends_at:
+        raise Invalid.at("ends_at", "is not after starts_at")
+    locale = program.locales[0]
+    proximity_text = texts_of(document.proximity_text, locale)
+    _check_proximity_texts(proximity_text, program)
+    offer = Offer(
+        program_id=program.id,
+        code=document.code,
+        title=texts_of(document.title, locale),
+        text=texts_of(document.text, locale),
+        proximity_text=proximity_text,
+        store_ids=list(document.store_ids),
+        groups=list(document.groups),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        target=document.target.model_dump(mode="json"),
+        radius_m=document.radius_m,
+        uses_per_member=document.uses_per_member,
+        uses_total=document.uses_total,
+        priority=document.priority,
+        notify=document.notify,
+        state="draft",
+    )
+    db.add(offer)
+    db.flush()
+    return offer
+
+
+def move_offer(db: Session, program_id: str, offer_id: int, state: str, *, now: datetime) -> Offer:
+    """Publish or cancel an offer; the cards follow by a walk.
+
+    Raises:
+        NotFound: the programme has no such offer.
+        Conflict: it was cancelled, or is over.
+    """
+    offer = require_offer(db, program_id, offer_id, lock=True)
+    if offer.state == state:
+        return offer
+    if offer.state == "cancelled":
+        raise Conflict("the offer was cancelled")
+    if state == "published" and offer.ends_at <= now:
+        raise Conflict("the offer is over")
+    offer.state = state
+    db.flush()
+    places_changed(db, program_id)
+    start_campaign(db, program_id, reason=f"offer {offer.code} {state}", now=now)
+    return offer
+
+
+def require_offer(db: Session, program_id: str, offer_id: int, *, lock: bool = False) -> Offer:
+    """The offer of that id in that programme.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = select(Offer).where(Offer.program_id == program_id, Offer.id == offer_id)
+    offer = db.scalar(query.with_for_update() if lock else query)
+    if offer is None:
+        raise NotFound(f"there is no offer {offer_id}")
+    return offer
+
+
+def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[Store]:
+    stores = {
+        store.store_id: store
+        for store in db.scalars(
+            select(Store).where(Store.program_id == program_id, Store.store_id.in_(document.store_ids))
+        )
+    }
+    faults = [
+        Fault(f"store_ids[{index}]", f"there is no store {store_id!r}")
+        for index, store_id in enumerate(document.store_ids)
+        if store_id not in stores
+    ]
+    if faults:
+        raise Invalid(*faults)
+    return [stores[store_id] for store_id in document.store_ids]
+
+
+def _check_proximity_texts(texts: dict[str, str], program: ProgramDocument) -> None:
+    """Spec apple-wallet, checklist 87: short, one line, without the brand (the phone shows it already)."""
+    faults = []
+    for locale, text in texts.items():
+        path = f"proximity_text.{locale}"
+        if len(text) > LONGEST_PROXIMITY_TEXT:
+            faults.append(Fault(path, f"has {len(text)} characters; a lock screen takes {LONGEST_PROXIMITY_TEXT}"))
+        if "\n" in text or "\r" in text:
+            faults.append(Fault(path, "has a line break; a lock screen shows one line"))
+        if program.apple and program.apple.organization_name.casefold() in text.casefold():
+            faults.append(Fault(path, "names the brand, which the phone shows already"))
+    if faults:
+        raise Invalid(*faults)

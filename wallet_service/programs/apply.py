@@ -1,0 +1,178 @@
+"""`programs apply FILE`: make the database agree with a programme's file. Again: only the differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.template_folder import archive_of, load_template
+from wallet_service.errors import Conflict, Invalid
+from wallet_service.offers.campaigns import start_campaign
+from wallet_service.programs.document import ProgramDocument, read_program
+from wallet_service.programs.keys import KeyRing
+from wallet_service.storage.tables import ChangeCounter, Program, TemplateVersion
+from wallet_service.wallets.apple.certificates import (
+    PassIdentity,
+    Trust,
+    identity_from_files,
+    identity_from_p12,
+    require_usable,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What an apply changed, in words; empty: nothing."""
+
+    program_id: str
+    changes: tuple[str, ...]
+
+
+def apply_program(
+    db: Session, path: Path, *, templates_dir: Path, keys: KeyRing, trust: Trust, now: datetime
+) -> Applied:
+    """Create or update the programme that `path` describes, in the caller's transaction.
+
+    Raises:
+        Invalid: the document, its template or a key file is wrong; nothing is changed.
+        SettingsError: the certificate cannot make passes for this programme.
+        Conflict: the pass type or issuer id belongs to another programme, or would change for cards already issued.
+    """
+    document = read_program(path)
+    changes: list[str] = []
+    version_id = _apply_template(db, templates_dir / document.template, changes, now=now)
+    _apply_row(db, document, version_id, changes, now=now)
+    _apply_apple_files(db, document, path.parent, keys, trust, changes, now=now)
+    _apply_google_file(db, document, path.parent, keys, changes, now=now)
+    return Applied(program_id=document.id, changes=tuple(changes))
+
+
+def _apply_template(db: Session, folder: Path, changes: list[str], *, now: datetime) -> int:
+    if not folder.is_dir():
+        raise Invalid.at("template", f"there is no template folder {folder.name!r} in {folder.parent}")
+    template = load_template(folder)
+    known = db.scalar(select(TemplateVersion.id).where(TemplateVersion.digest == template.digest))
+    if known is not None:
+        return known
+    version = TemplateVersion(
+        template_id=template.template_id, digest=template.digest, archive=archive_of(folder), created_at=now
+    )
+    db.add(version)
+    db.flush()
+    changes.append(f"template {template.template_id} has a new version")
+    return version.id
+
+
+def _apply_row(db: Session, document: ProgramDocument, version_id: int, changes: list[str], *, now: datetime) -> None:
+    plain = document.model_dump(mode="json", exclude_none=True)
+    pass_type_id = document.apple.pass_type_id if document.apple else None
+    program = db.get(Program, document.id, with_for_update=True)
+    if program is None:
+        _refuse_foreign_pass_type(db, document.id, pass_type_id)
+        db.add(
+            Program(
+                program_id=document.id,
+                name=document.name,
+                document=plain,
+                pass_type_id=pass_type_id,
+                template_version_id=version_id,
+                updated_at=now,
+            )
+        )
+        db.flush()
+        db.add(ChangeCounter(program_id=document.id, last=0))
+        db.flush()
+        changes.append("programme created")
+        return
+    if program.pass_type_id is not None and pass_type_id != program.pass_type_id:
+        raise Conflict(f"apple.pass_type_id is {program.pass_type_id} on cards already issued, and cannot change")
+    _refuse_foreign_pass_type(db, document.id, pass_type_id)
+    if program.document == plain and program.template_version_id == version_id:
+        return
+    changes.extend(
+        f"{name} changed"
+        for name in sorted(plain.keys() | program.document.keys())
+        if plain.get(name) != program.document.get(name)
+    )
+    program.name, program.document, program.pass_type_id = document.name, plain, pass_type_id
+    program.template_version_id, program.updated_at = version_id, now
+    start_campaign(db, document.id, reason="programme changed", now=now)
+
+
+def _refuse_foreign_pass_type(db: Session, program_id: str, pass_type_id: str | None) -> None:
+    owner = db.scalar(select(Program.program_id).where(Program.pass_type_id == pass_type_id))
+    if pass_type_id is not None and owner not in (None, program_id):
+        raise Conflict(f"apple.pass_type_id {pass_type_id} belongs to the programme {owner}")
+
+
+def _apply_apple_files(
+    db: Session,
+    document: ProgramDocument,
+    folder: Path,
+    keys: KeyRing,
+    trust: Trust,
+    changes: list[str],
+    *,
+    now: datetime,
+) -> None:
+    apple = document.apple
+    if apple is None or apple.certificate_file is None:
+        return
+    certificate = _file(folder, apple.certificate_file, "apple.certificate_file")
+    intermediate = (
+        _file(folder, apple.intermediate_file, "apple.intermediate_file") if apple.intermediate_file else None
+    )
+    if apple.certificate_file.endswith(".p12"):
+        identity = identity_from_p12(certificate, None, intermediate=intermediate)
+    elif apple.key_file is None:
+        raise Invalid.at("apple.key_file", "is missing: a .pem or .cer certificate needs its key beside it")
+    else:
+        key = _file(folder, apple.key_file, "apple.key_file")
+        identity = identity_from_files(certificate, key, intermediate=intermediate)
+    if keep_identity(db, document, identity, keys, trust, now=now):
+        changes.append("Apple certificate imported")
+
+
+def keep_identity(
+    db: Session, document: ProgramDocument, identity: PassIdentity, keys: KeyRing, trust: Trust, *, now: datetime
+) -> bool:
+    """Check an identity against its programme and keep it sealed; returns whether it is another than before.
+
+    Raises:
+        Invalid: the programme has no `[apple]` table.
+        SettingsError: passes made with it would not install; every fault is named.
+    """
+    if document.apple is None:
+        raise Invalid.at("apple", f"the programme {document.id} has no [apple] table")
+    require_usable(
+        identity, pass_type_id=document.apple.pass_type_id, team_id=document.apple.team_id, now=now, trust=trust
+    )
+    return keys.store_identity(db, document.id, identity, now=now)
+
+
+def _apply_google_file(
+    db: Session, document: ProgramDocument, folder: Path, keys: KeyRing, changes: list[str], *, now: datetime
+) -> None:
+    if document.google is None or document.google.service_account_file is None:
+        return
+    raw = _file(folder, document.google.service_account_file, "google.service_account_file")
+    try:
+        account = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Invalid.at("google.service_account_file", "is not JSON: use the key file that Google made") from error
+    if not isinstance(account, dict):
+        raise Invalid.at("google.service_account_file", "is not a service account's key file")
+    if keys.store_google_account(db, document.id, account, now=now):
+        changes.append("Google service account imported")
+
+
+def _file(folder: Path, name: str, field: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise Invalid.at(field, f"cannot read {name}: {error.strerror}") from error

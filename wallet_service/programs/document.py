@@ -1,0 +1,90 @@
+"""The programme's document: what an operator writes in a TOML file. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field
+
+from wallet_service.cards.content import Value
+from wallet_service.errors import Invalid
+from wallet_service.parsing import parse
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("should be a time zone's name, e.g. Europe/Paris") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+
+
+class AppleDocument(Value):
+    """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`."""
+
+    pass_type_id: str = Field(pattern=r"^pass\.[A-Za-z0-9.-]+$")
+    team_id: str = Field(pattern=r"^[A-Z0-9]{10}$")
+    organization_name: str = Field(min_length=1)
+    certificate_file: str | None = None
+    key_file: str | None = None
+    intermediate_file: str | None = None
+
+
+class GoogleDocument(Value):
+    """`[google]`. Ids are text even when they are all digits. `id_prefix` keeps two installations' ids apart."""
+
+    issuer_id: str = Field(pattern=r"^[0-9]{1,20}$")
+    service_account_file: str | None = None
+    id_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,16}$")
+
+
+class RulesDocument(Value):
+    """`[rules]`, for `master = "builtin"`: what a purchase earns. Whole euros count, cents do not."""
+
+    points_per_unit: int = Field(default=1, ge=0)
+    stamps_per_purchase: int = Field(default=0, ge=0)
+
+
+class PressureDocument(Value):
+    """`[pressure]`: the brand's own cap on marketing notifications and its quiet hours, local time."""
+
+    marketing_per_week: int | None = Field(default=None, ge=0)
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+
+class ProgramDocument(Value):
+    """A programme file, whole."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,47}$")
+    name: str = Field(min_length=1)
+    brand: str = Field(min_length=1)
+    locales: tuple[Locale, ...] = Field(min_length=1)
+    time_zone: TimeZone
+    master: Literal["crm", "builtin"] = "crm"
+    template: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
+    apple: AppleDocument | None = None
+    google: GoogleDocument | None = None
+    rules: RulesDocument = RulesDocument()
+    pressure: PressureDocument = PressureDocument()
+
+
+def read_program(path: Path) -> ProgramDocument:
+    """Read a programme file.
+
+    Raises:
+        Invalid: with the path of each fault, as TOML writes it (`apple.team_id`).
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid.at(str(path), str(error)) from error
+    return parse(ProgramDocument, raw)

@@ -1,0 +1,104 @@
+"""Everything that requests and commands share, built once, frozen, replaced whole in tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from wallet_service.cards.catalogue import Catalogue
+from wallet_service.cards.publishing import Publisher
+from wallet_service.clock import Clock, clock_from
+from wallet_service.delivery.lanes import Tools
+from wallet_service.delivery.policy import Backoff
+from wallet_service.delivery.worker import Worker
+from wallet_service.errors import SettingsError
+from wallet_service.programs.keys import KeyRing
+from wallet_service.settings import Settings
+from wallet_service.storage.engine import Database, open_database
+from wallet_service.storage.schema import is_current
+from wallet_service.storage.sealing import sealer_for
+from wallet_service.wallets.apple.certificates import Trust, apple_trust, development_trust
+from wallet_service.wallets.google.key_cache import KeyCache, fetch_from
+from wallet_service.wallets.issuing import Issuer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One process's share of the installation."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    sessions: sessionmaker[Session]
+    catalogue: Catalogue
+    publisher: Publisher
+    keys: KeyRing
+    trust: Trust
+    issuer: Issuer
+    google_keys: KeyCache
+
+    def close(self) -> None:
+        """Close in reverse order."""
+        self.database.close()
+
+    def worker(self) -> Worker:
+        """A worker on these services."""
+        settings = self.settings
+        tools = Tools(
+            sessions=self.sessions,
+            settings=settings,
+            clock=self.clock,
+            catalogue=self.catalogue,
+            backoff=Backoff(
+                first=timedelta(seconds=settings.retry_first_s), most=timedelta(seconds=settings.retry_most_s)
+            ),
+            chance=Random(),  # noqa: S311 jitter, not secrecy
+        )
+        return Worker(self.database, tools, self.publisher, self.keys)
+
+
+def build_services(settings: Settings, *, database: Database | None = None, clock: Clock | None = None) -> Services:
+    """Open the database and build the rest; the caller closes it. What is given takes the place of what settings name.
+
+    Raises:
+        SettingsError: a setting is wrong, or the database lacks this release's tables.
+    """
+    clock = clock or clock_from(settings.clock)
+    database = database or open_database(settings)
+    try:
+        if not is_current(database.engine):
+            raise SettingsError("the database has not this release's tables yet; run: wallet-service db upgrade")
+        catalogue = Catalogue()
+        keys = KeyRing(sealer_for(settings))
+        return Services(
+            settings=settings,
+            clock=clock,
+            database=database,
+            sessions=sessionmaker(database.engine, expire_on_commit=False),
+            catalogue=catalogue,
+            publisher=Publisher(
+                catalogue=catalogue,
+                public_url=settings.public_url,
+                spacing=timedelta(seconds=settings.announce_spacing_s),
+            ),
+            keys=keys,
+            trust=_trust(settings.apple_root_file),
+            issuer=Issuer(settings=settings, catalogue=catalogue, keys=keys),
+            google_keys=KeyCache(fetch_from(settings.google_keys_url)),
+        )
+    except BaseException:
+        database.close()
+        raise
+
+
+def _trust(root_file: Path | None) -> Trust:
+    if root_file is None:
+        return apple_trust()
+    try:
+        return development_trust(root_file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"WALLET_APPLE_ROOT_FILE cannot be read: {error}") from error

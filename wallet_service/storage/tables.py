@@ -1,0 +1,408 @@
+"""The tables. Instants are UTC; versions are change numbers of the card's programme (see `change_number`)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy import (
+    text as sql,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Base(DeclarativeBase):
+    """Text is text, integers are 64 bits, instants carry their zone, documents are JSONB."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        str: Text,
+        int: BigInteger,
+        bytes: LargeBinary,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[dict[str, Any]]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(), primary_key=True)
+
+
+class Program(Base):
+    """A brand's programme. `document` is the applied TOML, normalised, without secrets."""
+
+    __tablename__ = "programs"
+
+    program_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    pass_type_id: Mapped[str | None] = mapped_column(unique=True)
+    template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
+    places_revision: Mapped[int] = mapped_column(server_default=sql("0"))
+    """Rises with every write to a store or an offer, so that each process knows when its picture of them is old."""
+    updated_at: Mapped[datetime]
+
+
+class ChangeCounter(Base):
+    """One row per programme, and so per pass type: the last change number that was given out."""
+
+    __tablename__ = "change_counters"
+
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"), primary_key=True)
+    last: Mapped[int] = mapped_column(server_default=sql("0"))
+
+
+class ProgramSecret(Base):
+    """Key material of a programme, sealed with the installation's secret: `apple` (pass identity), `google`
+    (account).
+    """
+
+    __tablename__ = "program_secrets"
+
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    sealed: Mapped[bytes]
+    digest: Mapped[str]
+    expires_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class TemplateVersion(Base):
+    """A card design as it was when applied, whole, so that every machine composes with the same bytes."""
+
+    __tablename__ = "template_versions"
+
+    id: Mapped[int] = _id()
+    template_id: Mapped[str]
+    digest: Mapped[str] = mapped_column(unique=True)
+    archive: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A key of the JSON API. Only its SHA-256 is kept: 256 random bits need no slow hash."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    name: Mapped[str]
+    key_digest: Mapped[str] = mapped_column(unique=True)
+    shown_prefix: Mapped[str]
+    role: Mapped[str]
+    scopes: Mapped[list[str]]
+    store_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Member(Base):
+    """A customer in a programme, by the CRM's own id."""
+
+    __tablename__ = "members"
+    __table_args__ = (UniqueConstraint("program_id", "member_id"),)
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    member_id: Mapped[str]
+    first_name: Mapped[str | None]
+    last_name: Mapped[str | None]
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    locale: Mapped[str | None]
+    birthday: Mapped[date | None]
+    card_number: Mapped[str]
+    favourite_store_id: Mapped[str | None]
+    home_latitude: Mapped[float | None]
+    home_longitude: Mapped[float | None]
+    consents: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    attributes: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    balance: Mapped[Balance] = relationship(back_populates="member", passive_deletes=True)
+    card: Mapped[Card | None] = relationship(back_populates="member", passive_deletes=True)
+
+
+Index("uq_members_card_number", Member.program_id, Member.card_number, unique=True)
+
+
+class Balance(Base):
+    """What the member has earned, with the CRM's own order (`sequence` or `as_of`) of the last word that counted."""
+
+    __tablename__ = "balances"
+
+    member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), primary_key=True)
+    sequence: Mapped[int | None]
+    as_of: Mapped[datetime | None]
+    points: Mapped[int | None]
+    tier: Mapped[str | None]
+    tier_points: Mapped[int | None]
+    stamps: Mapped[int | None]
+    cashback: Mapped[dict[str, Any] | None]
+    vouchers: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
+    badges: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    lines: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    member: Mapped[Member] = relationship(back_populates="balance")
+
+
+class Card(Base):
+    """A member's card, and what of it was last published.
+
+    `content` is the `CardContent` that every wallet shows at `version`. `modified_at` is whole seconds and rises
+    strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known (see
+    `wallets.apple.devices`).
+    """
+
+    __tablename__ = "cards"
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), unique=True)
+    serial_number: Mapped[str] = mapped_column(unique=True)
+    auth_token: Mapped[str]
+    link_token: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str] = mapped_column(server_default=sql("'active'"))
+    issued_at: Mapped[datetime]
+    version: Mapped[int] = mapped_column(server_default=sql("0"))
+    digest: Mapped[str] = mapped_column(server_default=sql("''"))
+    content: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
+    published_at: Mapped[datetime | None]
+    modified_at: Mapped[datetime | None]
+    recompose_at: Mapped[datetime | None]
+    held_version: Mapped[int | None]
+    fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))
+    fetched_at: Mapped[datetime | None]
+    member: Mapped[Member] = relationship(back_populates="card")
+    program: Mapped[Program] = relationship()
+    template_version: Mapped[TemplateVersion] = relationship()
+
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'void')", name="state"),
+        Index("ix_cards_recompose_at", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
+        Index("ix_cards_program_id", "program_id", "id"),
+    )
+
+
+class Device(Base):
+    """An Apple device, for one pass type: it has one push token per topic. Ids are disposable (spec 4.9)."""
+
+    __tablename__ = "devices"
+    __table_args__ = (UniqueConstraint("device_library_id", "program_id"),)
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    device_library_id: Mapped[str]
+    push_token: Mapped[str]
+    updated_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+
+
+class Registration(Base):
+    """One pass on one Apple device, with what that device has asked for and got."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (UniqueConstraint("device_id", "card_id"), Index("ix_registrations_card_id", "card_id"))
+
+    id: Mapped[int] = _id()
+    device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
+    registered_at: Mapped[datetime]
+    listed_version: Mapped[int] = mapped_column(server_default=sql("0"))
+    listed_at: Mapped[datetime | None]
+    fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))
+    fetched_at: Mapped[datetime | None]
+    device: Mapped[Device] = relationship()
+
+
+class GoogleObject(Base):
+    """A card's object at Google. `saved_at` and `removed_at` are what Google's signed callbacks said last."""
+
+    __tablename__ = "google_objects"
+
+    id: Mapped[int] = _id()
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"), unique=True)
+    object_id: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    saved_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class GoogleCallback(Base):
+    """The nonces of callbacks already acted upon; repeats change nothing."""
+
+    __tablename__ = "google_callbacks"
+
+    nonce: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """One card at one far end: what it should know and what it has been told. The gap between the two is the queue.
+
+    The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
+    """
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = _id()
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    kind: Mapped[str]
+    registration_id: Mapped[int | None] = mapped_column(ForeignKey("registrations.id", ondelete="CASCADE"), unique=True)
+    google_object_id: Mapped[int | None] = mapped_column(
+        ForeignKey("google_objects.id", ondelete="CASCADE"), unique=True
+    )
+    wanted_version: Mapped[int]
+    wanted_at: Mapped[datetime]
+    told_version: Mapped[int] = mapped_column(server_default=sql("0"))
+    told_at: Mapped[datetime | None]
+    told_answer: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default=sql("0"))
+    next_attempt_at: Mapped[datetime]
+    claim: Mapped[str | None]
+    last_outcome: Mapped[str | None]
+    parked: Mapped[str | None]
+    registration: Mapped[Registration | None] = relationship()
+    google_object: Mapped[GoogleObject | None] = relationship()
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('apple', 'google')", name="kind"),
+        CheckConstraint(
+            "(kind = 'apple') = (registration_id IS NOT NULL) AND (kind = 'google') = (google_object_id IS NOT NULL)",
+            name="one_far_end",
+        ),
+        Index(
+            "ix_deliveries_due",
+            "kind",
+            "program_id",
+            "next_attempt_at",
+            postgresql_where=sql("wanted_version > told_version AND parked IS NULL"),
+        ),
+        Index("ix_deliveries_card_id", "card_id"),
+    )
+
+
+class InboxEvent(Base):
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing."""
+
+    __tablename__ = "inbox_events"
+
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"), primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    subject: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class IdempotencyKey(Base):
+    """The first answer to a write that carried `Idempotency-Key`."""
+
+    __tablename__ = "idempotency_keys"
+
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_digest: Mapped[str]
+    status: Mapped[int]
+    answer: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Store(Base):
+    """A shop. Texts for people are `{locale: text}`."""
+
+    __tablename__ = "stores"
+    __table_args__ = (UniqueConstraint("program_id", "store_id"),)
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    store_id: Mapped[str]
+    name: Mapped[str]
+    short_name: Mapped[str | None]
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    time_zone: Mapped[str]
+    address: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    opening_hours: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    beacons: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
+    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+
+
+class Offer(Base):
+    """What a store or the brand proposes, for a time, to some members, at some places. The span is half-open."""
+
+    __tablename__ = "offers"
+    __table_args__ = (
+        UniqueConstraint("program_id", "code"),
+        CheckConstraint("state IN ('draft', 'published', 'cancelled')", name="state"),
+        CheckConstraint("starts_at < ends_at", name="span"),
+    )
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    code: Mapped[str]
+    title: Mapped[dict[str, Any]]
+    text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    store_ids: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    target: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    radius_m: Mapped[int | None]
+    uses_per_member: Mapped[int | None]
+    uses_total: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(server_default=sql("0"))
+    notify: Mapped[bool] = mapped_column(server_default=sql("false"))
+    state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
+
+
+class Campaign(Base):
+    """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
+    passed.
+    """
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    reason: Mapped[str]
+    cursor: Mapped[int] = mapped_column(server_default=sql("0"))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class WorkerHeartbeat(Base):
+    """When each worker last said that it lives; `/readyz` and take-over read it."""
+
+    __tablename__ = "worker_heartbeats"
+
+    worker_id: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

@@ -1,0 +1,52 @@
+"""`NOTIFY` and `LISTEN`: a hint that there is work. It may be lost; the workers' poll is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+
+import psycopg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+CHANNEL = "wallet_work"
+_LISTEN_S = 1.0
+
+log = structlog.get_logger()
+
+
+def wake_workers(db: Session, program_id: str) -> None:
+    """Tell all workers, at commit, that this programme has work. Repeats in one transaction collapse."""
+    db.execute(text("SELECT pg_notify(:channel, :program)"), {"channel": CHANNEL, "program": program_id})
+
+
+class Listener:
+    """Calls `on_work(program_id)` for each hint, from a thread of its own; reconnects by itself."""
+
+    def __init__(self, libpq_url: str, on_work: Callable[[str], None]) -> None:
+        self._url = libpq_url
+        self._on_work = on_work
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread to end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with psycopg.connect(self._url, autocommit=True) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    while not self._stopping.is_set():
+                        for hint in connection.notifies(timeout=_LISTEN_S):
+                            self._on_work(hint.payload)
+            except psycopg.OperationalError as error:
+                log.warning("listener_lost_database", error=str(error))
+                self._stopping.wait(_LISTEN_S)

@@ -1,0 +1,173 @@
+"""Apple devices and what they registered for. Apple, "Adding a Web Service to Update Passes"; spec sections 4.2 to 4.4.
+
+What a phone holds when it registers decides whether it is owed anything. `Card.held_version` remembers the lowest
+version handed out since somebody last registered: if that is the card's own, the phone is up to date; if not, or if
+nothing is known, the registration gets a change number of its own, greater than every tag the phone can hold, and so is
+listed at its next question.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, joinedload
+
+from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.tables import Card, Delivery, Device, Program, Registration
+from wallet_service.storage.wake import wake_workers
+
+
+def card_for(db: Session, pass_type_id: str, serial_number: str, auth_token: str) -> Card | None:
+    """The card that this token opens; an unknown card and a wrong token look alike."""
+    card = db.scalar(
+        select(Card)
+        .join(Card.program)
+        .where(Card.serial_number == serial_number, Program.pass_type_id == pass_type_id)
+        .options(joinedload(Card.program))
+    )
+    expected = card.auth_token if card is not None else "no such card, and yet a comparison"
+    return card if hmac.compare_digest(expected.encode(), auth_token.encode()) and card is not None else None
+
+
+def register(db: Session, card: Card, device_library_id: str, push_token: str, *, now: datetime) -> bool:
+    """Register a pass on a device, or refresh its push token; returns whether the registration is new."""
+    db.refresh(card, with_for_update={"of": Card})
+    device_id = db.scalars(
+        insert(Device)
+        .values(program_id=card.program_id, device_library_id=device_library_id, push_token=push_token, updated_at=now)
+        .on_conflict_do_update(
+            index_elements=["device_library_id", "program_id"],
+            set_={"push_token": push_token, "updated_at": now},
+        )
+        .returning(Device.id)
+    ).one()
+    held, card.held_version = card.held_version, None
+    known = db.scalar(select(Registration).where(Registration.device_id == device_id, Registration.card_id == card.id))
+    if known is not None:
+        _registered_again(db, card, known, held, now=now)
+        return False
+    fresh = Registration(device_id=device_id, card_id=card.id, registered_at=now)
+    db.add(fresh)
+    db.flush()
+    if held == card.version:
+        fresh.fetched_version, fresh.fetched_at = card.version, now
+    _owe_first(db, card, fresh, now=now)
+    return True
+
+
+def _owe_first(db: Session, card: Card, registration: Registration, *, now: datetime) -> None:
+    up_to_date = registration.fetched_version == card.version
+    wanted = card.version if up_to_date else next_change_numbers(db, card.program_id)[0]
+    db.add(
+        Delivery(
+            card_id=card.id,
+            program_id=card.program_id,
+            kind="apple",
+            registration_id=registration.id,
+            wanted_version=wanted,
+            wanted_at=now,
+            told_version=wanted if up_to_date else 0,
+            next_attempt_at=now,
+        )
+    )
+    if not up_to_date:
+        wake_workers(db, card.program_id)
+
+
+def _registered_again(db: Session, card: Card, known: Registration, held: int | None, *, now: datetime) -> None:
+    """The phone added the pass again, or its push token is new: what it was told before may have been lost."""
+    known.registered_at = now
+    delivery = db.scalars(select(Delivery).where(Delivery.registration_id == known.id).with_for_update()).one()
+    delivery.parked = None
+    if held == card.version:
+        known.fetched_version, known.fetched_at = delivery.wanted_version, now
+        delivery.told_version = delivery.wanted_version
+    elif known.fetched_version < delivery.wanted_version:
+        delivery.told_version, delivery.next_attempt_at, delivery.attempts = 0, now, 0
+        wake_workers(db, card.program_id)
+
+
+def unregister(db: Session, card: Card, device_library_id: str) -> bool:
+    """Forget a registration, and the device with its last one; returns whether there was one."""
+    device = db.scalar(
+        select(Device).where(Device.program_id == card.program_id, Device.device_library_id == device_library_id)
+    )
+    if device is None:
+        return False
+    registration = db.scalar(
+        select(Registration).where(Registration.device_id == device.id, Registration.card_id == card.id)
+    )
+    if registration is None:
+        return False
+    db.delete(registration)
+    db.flush()
+    if not db.scalar(select(func.count()).select_from(Registration).where(Registration.device_id == device.id)):
+        db.delete(device)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The answer to "what changed?": serial numbers, and the tag to ask with the next time."""
+
+    serial_numbers: Sequence[str]
+    tag: int
+
+
+_LIST = text("""
+UPDATE registrations r SET listed_version = d.wanted_version, listed_at = :now
+FROM deliveries d, devices device, programs p, cards c
+WHERE device.id = r.device_id AND d.registration_id = r.id AND p.program_id = device.program_id AND c.id = r.card_id
+  AND device.device_library_id = :device AND p.pass_type_id = :pass_type AND d.wanted_version > :tag
+RETURNING c.serial_number, d.wanted_version
+""")
+
+
+def list_changed(db: Session, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime) -> Listing | None:
+    """Everything of this type on this device that is newer than `tag`; None: nothing.
+
+    The tag is the greatest change number in the answer, so a change committed after the query is newer than it.
+    """
+    rows = db.execute(_LIST, {"device": device_library_id, "pass_type": pass_type_id, "tag": tag, "now": now}).all()
+    if not rows:
+        return None
+    return Listing(sorted(row[0] for row in rows), max(row[1] for row in rows))
+
+
+def handed_out(db: Session, card_id: int, version: int) -> None:
+    """A copy of that version of the pass goes out of the door, to a phone that will register soon."""
+    db.execute(
+        update(Card)
+        .where(Card.id == card_id)
+        .values(held_version=func.least(func.coalesce(Card.held_version, version), version))
+    )
+
+
+_FETCHED = text("""
+UPDATE registrations r SET fetched_version = d.wanted_version, fetched_at = :now
+FROM deliveries d
+WHERE d.registration_id = r.id AND r.id = (
+    SELECT r2.id FROM registrations r2
+    JOIN deliveries d2 ON d2.registration_id = r2.id
+    JOIN cards c ON c.id = r2.card_id AND c.version = :version
+    WHERE r2.card_id = :card AND r2.fetched_version < d2.wanted_version
+    ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
+    LIMIT 1
+)
+""")
+
+
+def fetched(db: Session, card_id: int, version: int, *, now: datetime) -> None:
+    """A phone came for the pass and got that version.
+
+    A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
+    longest; if the card has changed meanwhile, for none.
+    """
+    values = {"fetched_version": func.greatest(Card.fetched_version, version), "fetched_at": now}
+    db.execute(update(Card).where(Card.id == card_id).values(values))
+    db.execute(_FETCHED, {"card": card_id, "version": version, "now": now})

@@ -1,0 +1,116 @@
+"""Handing cards out: a freshly signed pass, or a save link. Only keys and the database are touched, never the
+network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.catalogue import Catalogue
+from wallet_service.errors import NotFound, SettingsError
+from wallet_service.programs.keys import KeyRing
+from wallet_service.settings import Settings
+from wallet_service.storage.tables import Card, Delivery, GoogleObject
+from wallet_service.storage.wake import wake_workers
+from wallet_service.wallets.apple.bundle import PassBuilder
+from wallet_service.wallets.apple.pass_rules import Rules
+from wallet_service.wallets.google import loyalty
+from wallet_service.wallets.google.save_link import SaveLinks
+from wallet_service.wallets.views import card_view
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """Issues cards for every programme; one for each process. Builders are kept for as long as their keys are
+    current.
+    """
+
+    settings: Settings
+    catalogue: Catalogue
+    keys: KeyRing
+    _kept: dict[tuple[str, str], tuple[object, object]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def pass_file(self, db: Session, card: Card, *, now: datetime) -> bytes:
+        """The card as last published, as a signed `.pkpass`.
+
+        Raises:
+            NotFound: the programme is not on Apple Wallet.
+            SettingsError: its certificate was never imported, or is over.
+        """
+        if self.catalogue.program(db, card.program_id).document.apple is None:
+            raise NotFound("this programme is not on Apple Wallet")
+        identity = self.keys.identity(db, card.program_id)
+        if identity is None:
+            raise SettingsError(f"no Apple certificate for {card.program_id}: run wallet-service certs import")
+        if not identity.not_before <= now <= identity.not_after:
+            raise SettingsError(f"the Apple certificate of {card.program_id} is over: import a new one")
+        plain_http = self.settings.public_url.startswith("http://")
+        builder = self._keep(
+            ("apple", card.program_id),
+            identity,
+            lambda: PassBuilder(
+                identity,
+                web_service_url=f"{self.settings.public_url}/apple",
+                rules=Rules(plain_http=plain_http and not self.settings.is_production),
+            ),
+        )
+        return builder.build(card_view(db, self.catalogue, card, public_url=self.settings.public_url), at=now)
+
+    def want_on_google(self, db: Session, card: Card, *, now: datetime) -> None:
+        """Wake the card's Google row: somebody is about to save it.
+
+        Raises:
+            NotFound: the programme is not on Google Wallet.
+        """
+        row = self._google_row(db, card)
+        if row.wanted_version < card.version:
+            row.wanted_version, row.wanted_at, row.next_attempt_at = card.version, now, now
+            wake_workers(db, card.program_id)
+
+    def google_link(self, db: Session, card: Card, *, now: datetime) -> str:
+        """Google's save link: skinny once Google has the object, else with the whole object inside.
+
+        Raises:
+            NotFound: the programme is not on Google Wallet.
+            SettingsError: its service account was never imported.
+        """
+        row = self._google_row(db, card)
+        account = self.keys.google_account(db, card.program_id)
+        google = self.catalogue.program(db, card.program_id).document.google
+        if account is None or google is None:
+            raise SettingsError(f"no Google service account for {card.program_id}")
+        links = self._keep(
+            ("google", card.program_id),
+            account,
+            lambda: SaveLinks(account, save_url=self.settings.google_save_url),
+        )
+        object_id = db.scalars(select(GoogleObject.object_id).where(GoogleObject.card_id == card.id)).one()
+        if row.told_version > 0:
+            return links.skinny(object_id, now=now)
+        view = card_view(db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=object_id)
+        class_id = loyalty.class_id_of(view.program, view.template.template_id, google.id_prefix)
+        return links.fat(loyalty.first_body(view, class_id=class_id), now=now)
+
+    def _google_row(self, db: Session, card: Card) -> Delivery:
+        row = db.scalar(select(Delivery).where(Delivery.card_id == card.id, Delivery.kind == "google"))
+        if row is None:
+            raise NotFound("this programme is not on Google Wallet")
+        return row
+
+    def _keep(self, place: tuple[str, str], key: object, make: Callable[[], Made]) -> Made:
+        known = self._kept.get(place)
+        if known is None or known[0] is not key:
+            known = (key, make())
+            with self._lock:
+                self._kept[place] = known
+        return known[1]  # type: ignore[return-value]  # each place holds what its own `make` returns

@@ -1,0 +1,43 @@
+"""From stored rows to the frozen values that a study draws."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.catalogue import Catalogue
+from wallet_service.cards.content import CardContent
+from wallet_service.programs.document import ProgramDocument
+from wallet_service.storage.tables import Card
+from wallet_service.wallets.protocol import CardView, ProgramView
+
+
+def program_view(document: ProgramDocument) -> ProgramView:
+    """A programme as the studies know it."""
+    apple, google = document.apple, document.google
+    return ProgramView(
+        program_id=document.id,
+        name=document.name,
+        brand=document.brand,
+        locale=document.locales[0],
+        organization_name=apple.organization_name if apple else document.brand,
+        pass_type_id=apple.pass_type_id if apple else None,
+        team_id=apple.team_id if apple else None,
+        issuer_id=google.issuer_id if google else None,
+    )
+
+
+def card_view(
+    db: Session, catalogue: Catalogue, card: Card, *, public_url: str, google_object_id: str | None = None
+) -> CardView:
+    """The card as last published: the content that was announced, with the design that it was composed with."""
+    program = catalogue.program(db, card.program_id)
+    return CardView(
+        program=program_view(program.document),
+        template=catalogue.template(db, card.template_version_id),
+        content=CardContent.model_validate(card.content),
+        serial_number=card.serial_number,
+        auth_token=card.auth_token,
+        card_link=f"{public_url}/c/{card.link_token}",
+        version=card.version,
+        google_object_id=google_object_id,
+    )

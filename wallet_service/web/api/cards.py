@@ -1,0 +1,112 @@
+"""Cards: their face, their far ends, and the end of their life."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from wallet_service.cards.content import CardContent, Place
+from wallet_service.cards.enrolment import void_card
+from wallet_service.delivery.proof import far_ends_of
+from wallet_service.errors import NotFound
+from wallet_service.storage.tables import Card
+from wallet_service.web.api.callers import caller
+from wallet_service.web.api.members import program_of_caller
+from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.context import now, services
+
+_TAG = Tag(name="cards", description="What the holder sees, and the proof of who has it.")
+
+
+class CardPath(BaseModel):
+    """The card's serial number."""
+
+    serial_number: str = Field(min_length=1, max_length=64)
+
+
+class FaceField(BaseModel):
+    """A field as the holder reads it."""
+
+    label: str
+    value: str
+
+
+class FarEndAnswer(BaseModel):
+    """One iPhone or one Google object. `state`: up_to_date, told, waiting, stale, gone or refused."""
+
+    kind: str
+    id: str
+    installed_at: datetime | None
+    wanted_version: int
+    told_version: int
+    told_at: datetime | None
+    told_answer: str | None
+    listed_at: datetime | None
+    fetched_version: int | None
+    fetched_at: datetime | None
+    state: str
+
+
+class CardStateAnswer(BaseModel):
+    """A card: its face, its places and its far ends."""
+
+    serial_number: str
+    member_id: str
+    state: str
+    version: int
+    face: dict[str, FaceField]
+    places: list[Place]
+    far_ends: list[FarEndAnswer]
+
+
+def add_routes(api: APIBlueprint) -> None:
+    """Hang the routes into the API."""
+    card = "/cards/<string:serial_number>"
+    api.get(card, tags=[_TAG], responses={200: CardStateAnswer})(get_card_route)
+    api.post(f"{card}/void", tags=[_TAG], responses={200: CardStateAnswer})(void_card_route)
+
+
+def get_card_route(path: CardPath) -> dict[str, Any]:
+    """Read a card with the proof of each far end."""
+    caller().require("read")
+    db = session()
+    return _answer(db, _require(db, path.serial_number))
+
+
+def void_card_route(path: CardPath) -> dict[str, Any]:
+    """Void a card in every wallet; again: it stays void."""
+    caller().require("cards")
+    db = session()
+    card = _require(db, path.serial_number)
+    void_card(db, services().publisher, program_of_caller(db), card, now=now())
+    return _answer(db, card)
+
+
+def _require(db: Session, serial_number: str) -> Card:
+    card = db.scalar(
+        select(Card)
+        .where(Card.program_id == caller().program_id, Card.serial_number == serial_number)
+        .options(joinedload(Card.member))
+    )
+    if card is None:
+        raise NotFound(f"there is no card {serial_number!r}")
+    return card
+
+
+def _answer(db: Session, card: Card) -> dict[str, Any]:
+    content = CardContent.model_validate(card.content)
+    return CardStateAnswer(
+        serial_number=card.serial_number,
+        member_id=card.member.member_id,
+        state=card.state,
+        version=card.version,
+        face={field.id: FaceField(label=field.label, value=field.text) for field in content.fields},
+        places=list(content.places),
+        far_ends=[FarEndAnswer(**asdict(far_end)) for far_end in far_ends_of(db, card)],
+    ).model_dump(mode="json")

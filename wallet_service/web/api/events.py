@@ -1,0 +1,70 @@
+"""Events: CloudEvents 1.0, one, a batch or a stream of lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel
+
+from wallet_service.crm.events import BATCH, STREAM, STRUCTURED, CloudEvent, read_body
+from wallet_service.crm.inbox import take_in
+from wallet_service.errors import Invalid
+from wallet_service.web.api.callers import caller
+from wallet_service.web.api.members import program_of_caller
+from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.context import now, services
+from wallet_service.web.problems import problem_of
+
+_TAG = Tag(name="events", description="What a CRM or a till reports.")
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            STRUCTURED: {"schema": CloudEvent.model_json_schema()},
+            BATCH: {"schema": {"type": "array", "items": CloudEvent.model_json_schema()}},
+            STREAM: {"schema": {"type": "string", "description": "One CloudEvent in JSON on each line."}},
+        },
+    }
+}
+
+
+class EventAnswer(BaseModel):
+    """What became of one event: applied, repeated (known before), ignored (older news) or refused (see `faults`)."""
+
+    id: str | None
+    status: str
+    detail: str | None = None
+    faults: list[dict[str, str]] = []
+
+
+class EventsAnswer(BaseModel):
+    """What became of each event, in their order."""
+
+    results: list[EventAnswer]
+    refused: int
+
+
+def add_routes(api: APIBlueprint) -> None:
+    """Hang the route into the API."""
+    api.post(
+        "/events",
+        tags=[_TAG],
+        responses={202: EventAnswer, 207: EventsAnswer},
+        openapi_extensions=_BODY,
+    )(post_events_route)
+
+
+def post_events_route() -> Response | tuple[dict[str, Any], int]:
+    """Take in one event (202, or 422 with its faults) or several (202, or 207 if some were refused)."""
+    caller().require("events")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    raws, several = read_body(request.get_data(), request.mimetype, headers)
+    db = session()
+    answers = take_in(db, services().publisher, program_of_caller(db), raws, now=now())
+    if not several:
+        first = answers[0]
+        return problem_of(Invalid(*first.faults)) if first.status == "refused" else (first.as_json(), 202)
+    refused = sum(answer.status == "refused" for answer in answers)
+    return {"results": [answer.as_json() for answer in answers], "refused": refused}, 207 if refused else 202

@@ -1,0 +1,167 @@
+"""Members, their balances and their card."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.catalogue import LoadedProgram
+from wallet_service.cards.documents import BalancesDocument, Identifier, MemberDocument
+from wallet_service.cards.enrolment import issue_card
+from wallet_service.cards.facts import BalanceFacts
+from wallet_service.cards.factsheet import balance_facts
+from wallet_service.cards.members import card_of, erase_member, lock_member, put_member, set_balances
+from wallet_service.cards.publishing import lock_cards
+from wallet_service.storage.tables import Card, Member
+from wallet_service.web.api.callers import caller
+from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.context import now, services
+
+_TAG = Tag(name="members", description="Customers in a programme, by the CRM's own id.")
+
+
+class MemberPath(BaseModel):
+    """The CRM's id of the member."""
+
+    member_id: Identifier
+
+
+class MemberAnswer(BaseModel):
+    """A member as the service knows them."""
+
+    member_id: str
+    first_name: str | None
+    last_name: str | None
+    email: str | None
+    phone: str | None
+    locale: str | None
+    birthday: date | None
+    card_number: str
+    favourite_store_id: str | None
+    home: dict[str, float] | None
+    consents: dict[str, Any]
+    attributes: dict[str, Any]
+    balances: BalanceFacts
+    serial_number: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Links(BaseModel):
+    """Where the holder gets the card."""
+
+    card: str
+    apple: str | None
+    google: str | None
+
+
+class CardAnswer(BaseModel):
+    """An issued card."""
+
+    serial_number: str
+    state: str
+    links: Links
+
+
+class BalancesAnswer(BaseModel):
+    """`ignored`: older than what is known."""
+
+    status: str
+
+
+def add_routes(api: APIBlueprint) -> None:
+    """Hang the routes into the API."""
+    member = "/members/<string:member_id>"
+    api.put(member, tags=[_TAG], responses={200: MemberAnswer, 201: MemberAnswer})(put_member_route)
+    api.get(member, tags=[_TAG], responses={200: MemberAnswer})(get_member_route)
+    api.delete(member, tags=[_TAG], responses={204: None})(delete_member_route)
+    api.post(f"{member}/card", tags=[_TAG], responses={200: CardAnswer, 201: CardAnswer})(post_card_route)
+    api.put(f"{member}/balances", tags=[_TAG], responses={200: BalancesAnswer})(put_balances_route)
+
+
+def program_of_caller(db: Session) -> LoadedProgram:
+    """The programme that the key belongs to."""
+    return services().catalogue.program(db, caller().program_id)
+
+
+def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, Any], int]:
+    """Create or update a member."""
+    caller().require("members")
+    db = session()
+    member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
+    _publish_card_of(db, member)
+    return _answer(db, member), 201 if created else 200
+
+
+def get_member_route(path: MemberPath) -> dict[str, Any]:
+    """Read a member."""
+    caller().require("read")
+    db = session()
+    return _answer(db, lock_member(db, caller().program_id, path.member_id))
+
+
+def delete_member_route(path: MemberPath) -> Response:
+    """Erase a member, with balance and card."""
+    caller().require("members")
+    db = session()
+    erase_member(db, lock_member(db, caller().program_id, path.member_id))
+    return Response(status=204)
+
+
+def post_card_route(path: MemberPath) -> tuple[dict[str, Any], int]:
+    """Issue the member's card; again: the same card."""
+    caller().require("cards")
+    db = session()
+    program = program_of_caller(db)
+    member = lock_member(db, program.program_id, path.member_id)
+    card, created = issue_card(db, services().publisher, program, member, now=now())
+    return _card_answer(card, program).model_dump(), 201 if created else 200
+
+
+def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, Any]:
+    """Set the member's balances, absolutely; older news is ignored."""
+    caller().require("members")
+    db = session()
+    member = lock_member(db, caller().program_id, path.member_id)
+    if not set_balances(member.balance, body):
+        return {"status": "ignored"}
+    _publish_card_of(db, member)
+    return {"status": "applied"}
+
+
+def _publish_card_of(db: Session, member: Member) -> None:
+    db.flush()
+    card = card_of(db, member)
+    if card is not None:
+        services().publisher.publish(db, program_of_caller(db), lock_cards(db, card.id), now=now())
+
+
+def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:
+    link = services().publisher.card_link(card.link_token)
+    return CardAnswer(
+        serial_number=card.serial_number,
+        state=card.state,
+        links=Links(
+            card=link,
+            apple=f"{link}/pass.pkpass" if program.document.apple else None,
+            google=f"{link}/google" if program.document.google else None,
+        ),
+    )
+
+
+def _answer(db: Session, member: Member) -> dict[str, Any]:
+    card = card_of(db, member)
+    home = None
+    if member.home_latitude is not None and member.home_longitude is not None:
+        home = {"latitude": member.home_latitude, "longitude": member.home_longitude}
+    return MemberAnswer(
+        **{name: getattr(member, name) for name in MemberAnswer.model_fields if hasattr(member, name)},
+        home=home,
+        balances=balance_facts(member.balance),
+        serial_number=card.serial_number if card else None,
+    ).model_dump(mode="json")

@@ -1,0 +1,142 @@
+"""Stores: where offers hold and near which a card may come forward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.documents import Identifier, StoreDocument, texts_of
+from wallet_service.errors import NotFound
+from wallet_service.offers.campaigns import start_campaign
+from wallet_service.offers.places import places_changed
+from wallet_service.storage.tables import Store
+from wallet_service.web.api.callers import caller
+from wallet_service.web.api.members import program_of_caller
+from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.context import now
+
+_TAG = Tag(name="stores", description="The brand's shops.")
+
+
+class StorePath(BaseModel):
+    """The brand's own id of the store."""
+
+    store_id: Identifier
+
+
+class StoresQuery(BaseModel):
+    """A page of stores, in the order of their ids."""
+
+    after: str = Field(default="", description="The last store_id of the page before.")
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class StoreAnswer(BaseModel):
+    """A store as the service knows it."""
+
+    store_id: str
+    name: str
+    short_name: str | None
+    latitude: float
+    longitude: float
+    time_zone: str
+    address: dict[str, Any]
+    opening_hours: dict[str, Any]
+    proximity_text: dict[str, str]
+    beacons: list[dict[str, Any]]
+    groups: list[str]
+
+
+class StoresAnswer(BaseModel):
+    """A page; `next` is the `after` of the following one, null on the last."""
+
+    items: list[StoreAnswer]
+    next: str | None
+
+
+def add_routes(api: APIBlueprint) -> None:
+    """Hang the routes into the API."""
+    api.get("/stores", tags=[_TAG], responses={200: StoresAnswer})(list_stores_route)
+    store = "/stores/<string:store_id>"
+    api.put(store, tags=[_TAG], responses={200: StoreAnswer, 201: StoreAnswer})(put_store_route)
+    api.get(store, tags=[_TAG], responses={200: StoreAnswer})(get_store_route)
+    api.delete(store, tags=[_TAG], responses={204: None})(delete_store_route)
+
+
+def list_stores_route(query: StoresQuery) -> dict[str, Any]:
+    """List the stores, a page at a time."""
+    caller().require("read")
+    found = (
+        session()
+        .scalars(
+            select(Store)
+            .where(Store.program_id == caller().program_id, Store.store_id > query.after)
+            .order_by(Store.store_id)
+            .limit(query.limit + 1)
+        )
+        .all()
+    )
+    page = found[: query.limit]
+    return {"items": [_answer(store) for store in page], "next": page[-1].store_id if len(found) > len(page) else None}
+
+
+def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any], int]:
+    """Create or replace a store; cards near it are composed again."""
+    caller().require("stores")
+    db = session()
+    program = program_of_caller(db).document
+    values = body.model_dump(mode="json")
+    values["time_zone"] = body.time_zone or program.time_zone
+    values["proximity_text"] = texts_of(body.proximity_text, program.locales[0])
+    known = _store(db, path.store_id)
+    db.execute(
+        insert(Store)
+        .values(program_id=program.id, store_id=path.store_id, **values)
+        .on_conflict_do_update(index_elements=["program_id", "store_id"], set_=values)
+    )
+    _places_changed(db, f"store {path.store_id}")
+    db.expire_all()
+    return _answer(_require(db, path.store_id)), 200 if known else 201
+
+
+def get_store_route(path: StorePath) -> dict[str, Any]:
+    """Read a store."""
+    caller().require("read")
+    return _answer(_require(session(), path.store_id))
+
+
+def delete_store_route(path: StorePath) -> Response:
+    """Delete a store; it leaves the cards that named it."""
+    caller().require("stores")
+    db = session()
+    store = _require(db, path.store_id)
+    db.execute(delete(Store).where(Store.id == store.id))
+    _places_changed(db, f"store {path.store_id} deleted")
+    return Response(status=204)
+
+
+def _places_changed(db: Session, reason: str) -> None:
+    program_id = caller().program_id
+    places_changed(db, program_id)
+    start_campaign(db, program_id, reason=reason, now=now())
+
+
+def _store(db: Session, store_id: str) -> Store | None:
+    return db.scalar(select(Store).where(Store.program_id == caller().program_id, Store.store_id == store_id))
+
+
+def _require(db: Session, store_id: str) -> Store:
+    store = _store(db, store_id)
+    if store is None:
+        raise NotFound(f"there is no store {store_id!r}")
+    return store
+
+
+def _answer(store: Store) -> dict[str, Any]:
+    return StoreAnswer(**{name: getattr(store, name) for name in StoreAnswer.model_fields}).model_dump(mode="json")

@@ -1,0 +1,183 @@
+"""The smart link of a card: an iPhone gets the pass, Android the save link, a desktop a page with a QR.
+
+Apple, "Distributing and updating a pass"; spec apple-wallet, section 6. Only keys and the database are touched.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from http import HTTPStatus
+from typing import Literal
+
+import segno
+from flask import Blueprint, Response, redirect, render_template, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from wallet_service.cards.template import Template
+from wallet_service.errors import NotFound, WalletServiceError
+from wallet_service.metrics import PASSES_SERVED
+from wallet_service.storage.tables import Card, Delivery, TemplateVersion
+from wallet_service.wallets.apple import devices
+from wallet_service.web.apple_service import pass_response
+from wallet_service.web.context import now, services
+from wallet_service.web.problems import status_of
+from wallet_service.web.words import locale_of_request, words_in
+
+Phone = Literal["iphone", "android", "other"]
+_IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
+_WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'",
+}
+
+
+def make_landing() -> Blueprint:
+    """The blueprint, under `/c`."""
+    blueprint = Blueprint("landing", __name__, url_prefix="/c", template_folder="templates")
+    blueprint.add_url_rule("/<link_token>", view_func=card_link)
+    blueprint.add_url_rule("/<link_token>/pass.pkpass", view_func=pass_file)
+    blueprint.add_url_rule("/<link_token>/google", view_func=google_link)
+    blueprint.add_url_rule("/<link_token>/qr.svg", view_func=qr)
+    blueprint.add_url_rule("/images/<digest>/<name>.png", view_func=template_image)
+    blueprint.register_error_handler(WalletServiceError, _refusal_page)
+    return blueprint
+
+
+def phone_of(user_agent: str) -> Phone:
+    """Which wallet a visitor can have, by the browser's own word. A desktop gets the page, and so does an app's browser
+    on an iPhone, which cannot add passes.
+    """
+    if "Android" in user_agent:
+        return "android"
+    if ("iPhone" in user_agent or "iPad" in user_agent) and not any(app in user_agent for app in _IN_APP_BROWSERS):
+        return "iphone"
+    return "other"
+
+
+def card_link(link_token: str) -> AnyResponse:
+    """The one link for every device."""
+    match phone_of(request.user_agent.string):
+        case "iphone":
+            return _with_fallback(link_token, "apple")
+        case "android":
+            return _with_fallback(link_token, "google")
+        case "other":
+            return _page(link_token)
+
+
+def pass_file(link_token: str) -> AnyResponse:
+    """The signed pass, for a phone that will register soon."""
+    with services().sessions.begin() as db:
+        card = _card(db, link_token)
+        body = services().issuer.pass_file(db, card, now=now())
+        if request.method == "GET":
+            devices.handed_out(db, card.id, card.version)
+            PASSES_SERVED.labels("link", "200").inc()
+    return pass_response(body, card, _HEADERS | {"Content-Disposition": 'attachment; filename="card.pkpass"'})
+
+
+def google_link(link_token: str) -> AnyResponse:
+    """Off to Google's save page. The object is asked for first, and given a moment to reach Google: a link that only
+    names it is short and shows no data.
+    """
+    with services().sessions.begin() as db:
+        card = _card(db, link_token)
+        services().issuer.want_on_google(db, card, now=now())
+    _wait_for_object(card.id)
+    with services().sessions() as db:
+        link = services().issuer.google_link(db, card, now=now())
+    return redirect(link, code=HTTPStatus.FOUND)
+
+
+def qr(link_token: str) -> AnyResponse:
+    """The smart link as a QR, for a phone held before a desktop's screen."""
+    with services().sessions() as db:
+        card = _card(db, link_token)
+    drawn = io.BytesIO()
+    code = segno.make(services().publisher.card_link(card.link_token), error="m")
+    code.save(drawn, kind="svg", scale=6, border=3, dark="#1a1a1a", light="#ffffff")
+    return Response(drawn.getvalue(), mimetype="image/svg+xml", headers=_HEADERS)
+
+
+def template_image(digest: str, name: str) -> AnyResponse:
+    """A design's image, at an address that changes with it: Google fetches images and may keep them for ever."""
+    with services().sessions() as db:
+        version_id = db.scalar(select(TemplateVersion.id).where(TemplateVersion.digest == digest))
+        if version_id is None:
+            raise NotFound("there is no such design")
+        template = services().catalogue.template(db, version_id)
+    image = next((png for known, png in template.images.items() if known == name), None)
+    if image is None:
+        raise NotFound(f"the design has no image {name!r}")
+    return Response(image, mimetype="image/png", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def _with_fallback(link_token: str, wallet: Literal["apple", "google"]) -> AnyResponse:
+    """The visitor's own wallet, or the page that says where the card can be had."""
+    with services().sessions() as db:
+        card = _card(db, link_token)
+        document = services().catalogue.program(db, card.program_id).document
+    if wallet == "apple" and document.apple is not None:
+        return pass_file(link_token)
+    if wallet == "google" and document.google is not None:
+        return redirect(f"{services().publisher.card_link(link_token)}/google", code=HTTPStatus.FOUND)
+    return _page(link_token)
+
+
+def _page(link_token: str) -> AnyResponse:
+    with services().sessions() as db:
+        card = _card(db, link_token)
+        document = services().catalogue.program(db, card.program_id).document
+        template = services().catalogue.template(db, card.template_version_id)
+    locale = locale_of_request(document.locales)
+    page = render_template(
+        "landing.html",
+        locale=locale,
+        words=words_in(locale),
+        brand=document.brand,
+        program=document.name,
+        logo=_image_path(template, "logo"),
+        colours=template.document.colours,
+        link=f"/c/{link_token}",
+        on_apple=document.apple is not None,
+        on_google=document.google is not None,
+    )
+    return Response(page, headers=_HEADERS)
+
+
+def _image_path(template: Template, name: str) -> str:
+    return f"/c/images/{template.digest}/{name}.png"
+
+
+def _wait_for_object(card_id: int) -> None:
+    """Until Google has the object, for a moment at most: the worker inserts it, this only looks."""
+    deadline = time.monotonic() + _WAIT_FOR_GOOGLE_S
+    with services().sessions() as db:
+        while time.monotonic() < deadline:
+            told = db.scalar(
+                select(Delivery.told_version).where(Delivery.card_id == card_id, Delivery.kind == "google")
+            )
+            db.rollback()
+            if told:
+                return
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _card(db: Session, link_token: str) -> Card:
+    card = db.scalar(select(Card).where(Card.link_token == link_token))
+    if card is None:
+        raise NotFound("this link leads to no card")
+    return card
+
+
+def _refusal_page(error: WalletServiceError) -> AnyResponse:
+    """A human page, never a broken pass."""
+    locale = locale_of_request(("fr", "en"))
+    page = render_template("refusal.html", locale=locale, words=words_in(locale))
+    return Response(page, status=status_of(error), headers=_HEADERS)

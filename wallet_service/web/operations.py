@@ -1,0 +1,85 @@
+"""For operators: is it alive, can it work, what has it counted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from wallet_service.errors import SettingsError
+from wallet_service.storage.tables import Program, WorkerHeartbeat
+from wallet_service.web.context import now, services
+
+WORKER_SILENT = timedelta(seconds=30)
+
+
+def make_operations() -> Blueprint:
+    """The blueprint, at the root."""
+    blueprint = Blueprint("operations", __name__)
+    blueprint.add_url_rule("/healthz", view_func=healthz)
+    blueprint.add_url_rule("/readyz", view_func=readyz)
+    blueprint.add_url_rule("/metrics", view_func=metrics)
+    blueprint.add_url_rule("/robots.txt", view_func=robots)
+    return blueprint
+
+
+def healthz() -> Response:
+    """The process answers."""
+    return Response("alive\n", mimetype="text/plain")
+
+
+def readyz() -> Response:
+    """200 if the database answers, the keys open and a worker is alive; 503 and the reason otherwise."""
+    checks = {"database": _database()}
+    if checks["database"] == "ok":
+        checks |= {"keys": _keys(), "worker": _worker()}
+    ready = all(answer == "ok" for answer in checks.values())
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    body: dict[str, Any] = {"ready": ready, "checks": checks}
+    return Response(orjson.dumps(body), status=status.value, mimetype="application/json")
+
+
+def metrics() -> Response:
+    """Prometheus's text format."""
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def robots() -> Response:
+    """Google's signed callbacks come as Googlebot and must be let in; cards are nobody's search result."""
+    return Response("User-agent: *\nAllow: /google/callback\nDisallow: /\n", mimetype="text/plain")
+
+
+def _database() -> str:
+    try:
+        with services().sessions() as db:
+            db.execute(select(1))
+    except SQLAlchemyError:
+        return "unreachable"
+    return "ok"
+
+
+def _keys() -> str:
+    try:
+        with services().sessions() as db:
+            for program_id in db.scalars(select(Program.program_id)).all():
+                identity = services().keys.identity(db, program_id)
+                services().keys.google_account(db, program_id)
+                if identity is not None and identity.not_after < now():
+                    return f"the Apple certificate of {program_id} is over"
+    except SettingsError as error:
+        return str(error)
+    return "ok"
+
+
+def _worker() -> str:
+    with services().sessions() as db:
+        seen_at = db.scalar(select(func.max(WorkerHeartbeat.seen_at)))
+    if seen_at is None or now() - seen_at > WORKER_SILENT:
+        return "no worker has been heard of lately"
+    return "ok"

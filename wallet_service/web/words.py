@@ -1,0 +1,44 @@
+"""The words of our own pages, in French and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flask import request
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "your_card": "Votre carte",
+        "in_your_phone": "La carte dans votre téléphone",
+        "scan": "Scannez ce code avec l’appareil photo de votre téléphone : la carte s’y ajoute en un geste.",
+        "qr_alt": "Code QR qui mène à votre carte",
+        "apple": "Ajouter à Apple Wallet (Cartes)",
+        "google": "Ajouter à Google Wallet",
+        "on_iphone": "Sur iPhone, ouvrez cette page dans Safari.",
+        "or_here": "Vous êtes déjà sur votre téléphone ?",
+        "nothing_here": "Cette carte n’est pas disponible",
+        "nothing_here_text": "Le lien est incomplet ou n’est plus valable. Demandez-en un nouveau à la boutique.",
+    },
+    "en": {
+        "your_card": "Your card",
+        "in_your_phone": "The card in your phone",
+        "scan": "Scan this code with your phone’s camera: the card is added in one tap.",
+        "qr_alt": "QR code that leads to your card",
+        "apple": "Add to Apple Wallet",
+        "google": "Add to Google Wallet",
+        "on_iphone": "On an iPhone, open this page in Safari.",
+        "or_here": "Already on your phone?",
+        "nothing_here": "This card is not available",
+        "nothing_here_text": "The link is incomplete or no longer valid. Ask the shop for a new one.",
+    },
+}
+
+
+def words_in(locale: str) -> Mapping[str, str]:
+    """The words of a locale; English where we do not speak it."""
+    return WORDS.get(locale.split("-")[0], WORDS["en"])
+
+
+def locale_of_request(offered: Sequence[str]) -> str:
+    """The visitor's own language among those offered, else the first."""
+    return request.accept_languages.best_match(list(offered)) or offered[0]
