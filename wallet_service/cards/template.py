@@ -105,6 +105,10 @@ class Template:
     words: Mapping[str, Mapping[str, str]]
     images: Mapping[ImageName, bytes]
 
+    def image_path(self, name: ImageName) -> str:
+        """Where the service hands out an image; another design has another path, so caches may keep it for ever."""
+        return f"/c/images/{self.digest[:16]}/{name}.png"
+
     def locale_for(self, wanted: str | None, fallback: str) -> str:
         """The best locale that the design has words for: `fr-CA` falls back to `fr`, then to `fallback`."""
         for tag in (wanted or "", (wanted or "").split("-")[0], fallback):

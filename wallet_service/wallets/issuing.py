@@ -99,7 +99,15 @@ class Issuer:
             return links.skinny(object_id, now=now)
         view = card_view(db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=object_id)
         class_id = loyalty.class_id_of(view.program, view.template.template_id, google.id_prefix)
-        return links.fat(loyalty.first_body(view, class_id=class_id), now=now)
+        public_url = self.settings.public_url
+        first_class = loyalty.first_class(
+            view.program,
+            view.template,
+            class_id=class_id,
+            image_url=lambda name: public_url + view.template.image_path(name),
+            callback_url=f"{public_url}/google/callback",
+        )
+        return links.fat(loyalty.first_body(view, class_id=class_id), first_class, now=now)
 
     def _google_row(self, db: Session, card: Card) -> Delivery:
         row = db.scalar(select(Delivery).where(Delivery.card_id == card.id, Delivery.kind == "google"))

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from wallet_service.cards.template import Template
 from wallet_service.errors import NotFound, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, TemplateVersion
@@ -44,7 +43,7 @@ def make_landing() -> Blueprint:
     blueprint.add_url_rule("/<link_token>/pass.pkpass", view_func=pass_file)
     blueprint.add_url_rule("/<link_token>/google", view_func=google_link)
     blueprint.add_url_rule("/<link_token>/qr.svg", view_func=qr)
-    blueprint.add_url_rule("/images/<digest>/<name>.png", view_func=template_image)
+    blueprint.add_url_rule("/images/<string(length=16):digest>/<name>.png", view_func=template_image)
     blueprint.register_error_handler(WalletServiceError, _refusal_page)
     return blueprint
 
@@ -108,7 +107,9 @@ def qr(link_token: str) -> AnyResponse:
 def template_image(digest: str, name: str) -> AnyResponse:
     """A design's image, at an address that changes with it: Google fetches images and may keep them for ever."""
     with services().sessions() as db:
-        version_id = db.scalar(select(TemplateVersion.id).where(TemplateVersion.digest == digest))
+        version_id = db.scalar(
+            select(TemplateVersion.id).where(TemplateVersion.digest.startswith(digest, autoescape=True))
+        )
         if version_id is None:
             raise NotFound("there is no such design")
         template = services().catalogue.template(db, version_id)
@@ -142,17 +143,13 @@ def _page(link_token: str) -> AnyResponse:
         words=words_in(locale),
         brand=document.brand,
         program=document.name,
-        logo=_image_path(template, "logo"),
+        logo=template.image_path("logo"),
         colours=template.document.colours,
         link=f"/c/{link_token}",
         on_apple=document.apple is not None,
         on_google=document.google is not None,
     )
     return Response(page, headers=_HEADERS)
-
-
-def _image_path(template: Template, name: str) -> str:
-    return f"/c/images/{template.digest}/{name}.png"
 
 
 def _wait_for_object(card_id: int) -> None:

@@ -14,7 +14,7 @@ from wallet_service.cards.template import ImageName
 from wallet_service.errors import SettingsError
 from wallet_service.simulators.google import GoogleSimulator
 from wallet_service.wallets.google.account import SCOPE, credentials_from
-from wallet_service.wallets.google.loyalty import class_id_of, first_body
+from wallet_service.wallets.google.loyalty import class_id_of, first_body, first_class
 from wallet_service.wallets.google.rest import GoogleChannel, answer_of, outcome_from_google
 from wallet_service.wallets.google.save_link import SaveLinks
 from wallet_service.wallets.protocol import (
@@ -87,7 +87,7 @@ def test_item_29_an_absent_object_is_inserted_from_the_stored_state(
     assert shown["classReference"]["callbackOptions"]["url"] == "https://cards.example.com/google/callback"
     digest = composer("points-card").template.digest
     logo = shown["classReference"]["programLogo"]["sourceUri"]["uri"]
-    assert logo == f"https://cards.example.com/c/images/{digest}/logo.png"
+    assert logo == f"https://cards.example.com/c/images/{digest[:16]}/logo.png"
 
 
 def test_a_known_object_costs_one_call(google: GoogleSimulator, open_channel: OpenChannel) -> None:
@@ -315,7 +315,15 @@ def test_item_38_40_both_links_save_the_card(google: GoogleSimulator, open_chann
     assert google.object(OBJECT_ID)["hasUsers"] is True
     other = replace(card, google_object_id=f"{ISSUER}.t-fat")
     class_id = class_id_of(card.program, card.template.template_id, "t-")
-    google.save(links.fat(first_body(other, class_id=class_id), now=datetime.now(UTC)).rpartition("/")[2], "dominique")
+    minimal = first_class(
+        other.program,
+        other.template,
+        class_id=class_id,
+        image_url=lambda name: f"https://cards.example.com/{name}.png",
+        callback_url="https://cards.example.com/google/callback",
+    )
+    fat = links.fat(first_body(other, class_id=class_id), minimal, now=datetime.now(UTC))
+    google.save(fat.rpartition("/")[2], "dominique")
     assert google.object(f"{ISSUER}.t-fat")["accountName"] == "Camille Durand"
     assert told(open_channel(), other) == Accepted(f"{ISSUER}.t-fat")
     assert len(google.object(f"{ISSUER}.t-fat")["textModulesData"]) == 6

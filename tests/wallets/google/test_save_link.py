@@ -14,11 +14,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tests.wallets.google.conftest import NOW, OBJECT_ID, card_view
 from tests.wallets.google.test_loyalty import CLASS_ID, the_object
 from wallet_service.errors import Invalid, SettingsError
-from wallet_service.wallets.google.loyalty import first_body
+from wallet_service.wallets.google.loyalty import first_body, first_class
 from wallet_service.wallets.google.save_link import LONGEST_JWT, SaveLinks
 
 BASE = "https://pay.google.com/gp/v/save"
 Account = dict[str, str]
+FIRST_CLASS = first_class(
+    card_view().program,
+    card_view().template,
+    class_id=CLASS_ID,
+    image_url=lambda name: "https://cards.maison-lumiere.example" + card_view().template.image_path(name),
+    callback_url="https://cards.maison-lumiere.example/google/callback",
+)
 
 
 def opened(url: str, account: Account) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -53,9 +60,9 @@ def test_item_38_claims_of_a_skinny_link(links: SaveLinks, service_account: Acco
 
 def test_item_39_41_a_fat_link_is_compact_utf8_and_short_enough(links: SaveLinks, service_account: Account) -> None:
     body = first_body(card_view(member={"full_name": "Éloïse Ça-Là"}), class_id=CLASS_ID)
-    url = links.fat(body, now=NOW)
+    url = links.fat(body, FIRST_CLASS, now=NOW)
     assert len(url) - len(BASE) - 1 <= LONGEST_JWT
-    assert opened(url, service_account)[1]["payload"] == {"loyaltyObjects": [body]}
+    assert opened(url, service_account)[1]["payload"] == {"loyaltyClasses": [FIRST_CLASS], "loyaltyObjects": [body]}
     claims = url.split(".")[-2]
     raw = base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))
     assert "Éloïse Ça-Là".encode() in raw
@@ -65,13 +72,13 @@ def test_item_39_41_a_fat_link_is_compact_utf8_and_short_enough(links: SaveLinks
 
 def test_item_39_a_link_that_browsers_would_cut_is_refused(links: SaveLinks) -> None:
     with pytest.raises(Invalid, match="characters long; 1800 is the most"):
-        links.fat(the_object(card_view()), now=NOW)
+        links.fat(the_object(card_view()), FIRST_CLASS, now=NOW)
 
 
 def test_a_fat_link_carries_nothing_that_google_would_refuse(links: SaveLinks) -> None:
     body = first_body(card_view(), class_id=CLASS_ID)
     with pytest.raises(Invalid, match="state: should be one of"):
-        links.fat({**body, "state": "active"}, now=NOW)
+        links.fat({**body, "state": "active"}, FIRST_CLASS, now=NOW)
 
 
 @pytest.mark.parametrize("name", ["client_email", "private_key", "token_uri"])

@@ -140,7 +140,7 @@ class GoogleChannel:
             card.program,
             card.template,
             class_id=self._class_id(card),
-            image_url=lambda name: f"{self._public_url}/c/images/{card.template.digest}/{name}.png",
+            image_url=lambda name: self._public_url + card.template.image_path(name),
             callback_url=f"{self._public_url}/google/callback",
         )
         digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -15,7 +15,7 @@ import orjson
 from wallet_service.errors import Invalid
 from wallet_service.wallets.google import schema
 from wallet_service.wallets.google.account import credentials_from
-from wallet_service.wallets.google.loyalty import OBJECT, Body
+from wallet_service.wallets.google.loyalty import CLASS, OBJECT, Body
 
 LONGEST_JWT = 1800
 """Characters; beyond it browsers may cut the link."""
@@ -37,24 +37,26 @@ class SaveLinks:
 
     def skinny(self, object_id: str, *, now: datetime) -> str:
         """The default: only the id of an object that was inserted before; short, and its content is always current."""
-        return self._link({"id": object_id}, now)
+        return self._link({"loyaltyObjects": [{"id": object_id}]}, now)
 
-    def fat(self, body: Body, *, now: datetime) -> str:
-        """The whole object in the link, for when it could not be inserted yet; its class must exist.
+    def fat(self, body: Body, first_class: Body, *, now: datetime) -> str:
+        """The whole object in the link, for when it could not be inserted yet, with a class that will do until ours is
+        there. Google ignores what it has already.
 
         Raises:
-            Invalid: the body breaks Google's rules, or is too long to travel in a link.
+            Invalid: a body breaks Google's rules, or is too long to travel in a link.
         """
         schema.require_valid(OBJECT, body)
-        return self._link(body, now)
+        schema.require_valid(CLASS, first_class)
+        return self._link({"loyaltyClasses": [first_class], "loyaltyObjects": [body]}, now)
 
-    def _link(self, body: Body, now: datetime) -> str:
+    def _link(self, payload: Body, now: datetime) -> str:
         claims = {
             "iss": self._email,
             "aud": "google",
             "typ": "savetowallet",
             "iat": int(now.timestamp()),
-            "payload": {"loyaltyObjects": [body]},
+            "payload": payload,
         }
         jwt = self._signed(claims)
         if len(jwt) > LONGEST_JWT:
