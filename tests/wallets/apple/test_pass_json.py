@@ -316,7 +316,7 @@ def test_item_39_and_40() -> None:
 
 
 def test_item_41_fields() -> None:
-    assert "used twice" in faults(with_field("backFields", key="points"))
+    assert "storeCard keys: uses points for more than one field" in faults(with_field("backFields", key="points"))
     without_value = with_field("backFields")
     del without_value["storeCard"]["backFields"][-1]["value"]
     assert "storeCard.backFields[3].value: is required" in faults(without_value)
