@@ -17,6 +17,8 @@ from threading import Lock
 
 import orjson
 
+from wallet_service.cards.content import Stamps
+from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.images import bundle_images
@@ -86,6 +88,34 @@ class Artwork:
         return cls(entries, b"".join(each.local for each in entries), orjson.dumps(hashes)[1:-1])
 
 
+class ArtworkShelf:
+    """The artworks that were used lately; of a design, or of one of its stamp counts. Safe to share between threads."""
+
+    def __init__(self, most: int = MOST_DESIGNS) -> None:
+        self._most = most
+        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, template: Template, stamps: Stamps | None) -> Artwork:
+        """The artwork of a card, drawn if it is not there."""
+        key = (template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
+        with self._lock:
+            if (found := self._artworks.get(key)) is not None:
+                self._artworks.move_to_end(key)
+                return found
+        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
+        made = Artwork.of(bundle_images(template, stamps))
+        with self._lock:
+            self._artworks[key] = made
+            while len(self._artworks) > self._most:
+                self._artworks.popitem(last=False)
+        return made
+
+
+ARTWORKS = ArtworkShelf()
+"""Of this process: designs are the same for all pass types."""
+
+
 class PassBuilder:
     """Builds signed passes of one pass type. Safe to share between threads.
 
@@ -100,8 +130,6 @@ class PassBuilder:
         self._signer = Signer(identity)
         self._web_service_url = web_service_url
         self._rules = rules or Rules()
-        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
-        self._lock = Lock()
 
     def build(self, card: CardView, *, at: datetime) -> bytes:
         """Make the `.pkpass` of a card, signed as of `at`. The same card at the same instant gives the same bytes.
@@ -119,26 +147,11 @@ class PassBuilder:
         document = pass_json(card, web_service_url=self._web_service_url)
         if faults := validate(document, self._rules):
             raise Invalid(*faults)
-        return self._archive(orjson.dumps(document), self._artwork(card), at)
+        return self._archive(orjson.dumps(document), ARTWORKS.of(card.template, card.content.stamps), at)
 
     def sign(self, token: bytes, *, at: datetime) -> bytes:
         """Sign a personalization token; the same form as a bundle's signature."""
         return self._signer.sign(token, at=at)
-
-    def _artwork(self, card: CardView) -> Artwork:
-        stamps = card.content.stamps
-        key = (card.template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
-        with self._lock:
-            if (found := self._artworks.get(key)) is not None:
-                self._artworks.move_to_end(key)
-                return found
-        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
-        made = Artwork.of(bundle_images(card.template, stamps))
-        with self._lock:
-            self._artworks[key] = made
-            while len(self._artworks) > MOST_DESIGNS:
-                self._artworks.popitem(last=False)
-        return made
 
     def _archive(self, pass_document: bytes, artwork: Artwork, at: datetime) -> bytes:
         digest = hashlib.sha1(pass_document).hexdigest()  # noqa: S324  (Apple's manifest is SHA-1)
