@@ -39,7 +39,7 @@ def test_every_command_of_the_readme_exists_and_explains_itself() -> None:
                 assert command.get_command(context, name) is not None, f"{family} {name}"
 
 
-@pytest.mark.parametrize("name", [name for name in main.list_commands(click.Context(main))])
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_every_command_has_help(name: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
@@ -67,9 +67,10 @@ def test_every_public_function_and_class_says_what_it_is_for() -> None:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.iter_child_nodes(tree):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if ast.get_docstring(node) is None:
-                    silent.append(f"{path.relative_to(ROOT)}:{node.name}")
+            if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
+                continue
+            if ast.get_docstring(node) is None:
+                silent.append(f"{path.relative_to(ROOT)}:{node.name}")
     assert silent == []
 
 
