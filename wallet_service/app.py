@@ -26,6 +26,17 @@ _INFO = Info(
 )
 
 
+_DOCS_ASK_NOBODY = {
+    "withDefaultFonts": False,
+    "showDeveloperTools": "never",
+    "telemetry": False,
+    "hideClientButton": True,
+    "agent": {"disabled": True},
+    "mcp": {"disabled": True},
+}
+"""The docs page comes from this server alone: whoever pastes a key into it tells no third party."""
+
+
 def create_app(services: Services | None = None) -> Flask:
     """Make the Flask app.
 
@@ -53,6 +64,13 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services
     app.register_api(make_api())
+    _browsable(app)
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
         app.register_blueprint(blueprint)
     return app
+
+
+def _browsable(app: Flask) -> None:
+    """`/api/docs`: the page of the docs plugin, which serves it at `/api/scalar` with addresses relative to `/api/`."""
+    app.config["SCALAR_CONFIG"] = _DOCS_ASK_NOBODY
+    app.add_url_rule("/api/docs", "docs", app.view_functions["scalar.scalar"])
