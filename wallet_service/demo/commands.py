@@ -13,6 +13,8 @@ _NOW_S = "$(date +%s)"
 _SOON = "date -u -d '+5 minutes' +%FT%TZ 2>/dev/null || date -u -v+5M +%FT%TZ"
 """Five minutes from now, as GNU's `date` says it, or else BSD's."""
 
+_ID_OF_OFFER = "OFFER=$(printf '%s' \"$OFFER\" | sed -n 's/.*\"id\": *\\([0-9]*\\).*/\\1/p')"
+
 
 @dataclass(frozen=True)
 class Command:
@@ -58,7 +60,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
         Command("card", f"{_call('GET', f'{url}/cards/{serial_number}', key)} | python3 -m json.tool"),
         Command(
             "offer",
-            f"OFFER=$({drafted}\n)\nOFFER=$(printf '%s' \"$OFFER\" | sed -n 's/.*\"id\": *\\([0-9]*\\).*/\\1/p')\n{publish}",
+            f"OFFER=$({drafted}\n)\n{_ID_OF_OFFER}\n{publish}",
         ),
         Command("void", _call("POST", f"{url}/cards/{serial_number}/void", key)),
     )

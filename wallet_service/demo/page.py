@@ -1,4 +1,4 @@
-"""The demo's page: both phones live, the tour, moves to make and commands to copy. On loopback, for this machine only."""
+"""The demo's page: both phones live, the tour, moves to make and commands to copy. For this machine only."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Scene:
         self._card = stage.api("POST", f"/members/{HEROINE}/card")
         self._numbers = itertools.count(1)
         self._state = threading.Condition()
-        self._pulse, self._closed = 0, False
+        self._is_stale, self._closed = True, False
         self._online = True
         self._offer: tuple[str, datetime] | None = None
         self._watchers: list[Callable[[Sight], object]] = []
@@ -212,19 +212,18 @@ class Scene:
                 phone = "iPhone" if isinstance(event, PhoneEvent) else "Android"
                 self._happenings = [*self._happenings, Happening(event.at, phone, event.step, event.detail)]
                 self._happenings = self._happenings[-_LOG_LINES:]
-            self._pulse += 1
+            self._is_stale = True
             self._state.notify_all()
 
     def _keep_looking(self) -> None:
-        seen = -1
         while True:
             with self._state:
                 # The proof is written a moment after the phones have changed: look again until it is complete.
                 patience = None if self._sight.is_settled else _LOOK_AGAIN_S
-                self._state.wait_for(lambda: self._closed or self._pulse != seen, patience)
+                self._state.wait_for(lambda: self._closed or self._is_stale, patience)
                 if self._closed:
                     return
-                seen = self._pulse
+                self._is_stale = False
             self._look()
 
     def _look(self) -> None:

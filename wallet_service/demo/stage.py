@@ -102,8 +102,8 @@ def set_stage(data_dir: Path, templates_dir: Path, say: _SAY, *, port: int = WEB
         _write_files(folder, authority, google.make_service_account(ISSUER_ID))
         keys = _apply_programs(folder, environment)
         say(f"processes: web on {url}, worker")
-        port = url.rsplit(":", 1)[1]
-        cleanup.enter_context(running("web", ["serve", "--port", port], environment, folder))
+        arguments = ["serve", "--port", url.rsplit(":", 1)[1]]
+        cleanup.enter_context(running("web", arguments, environment, folder))
         cleanup.enter_context(running("worker", ["worker"], environment, folder))
         wait_until_ready(url, folder)
         stage = Stage(
