@@ -68,7 +68,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
 
 def _call(method: str, address: str, key: str) -> str:
     verb = "" if method == "GET" else f" -X {method}"
-    return f'curl -sS{verb} "{address}" \\\n  -H "Authorization: Bearer {key}"'
+    return f'curl -sS -w "\\n"{verb} "{address}" \\\n  -H "Authorization: Bearer {key}"'
 
 
 def _with_body(method: str, address: str, key: str, body: dict[str, Any]) -> str:

@@ -35,6 +35,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_SETTLE_S = 2.0
+"""How long a visitor without the page's script waits to see what a button did."""
 _HERE = ("127.0.0.1", "localhost")
 
 
@@ -106,11 +108,14 @@ class DemoPage:
         asked = parse_qs(request.body.decode("utf-8", "replace")).get("lang", [language])[0]
         language = language_of(asked, "")
         status, message = 200, WORDS[language][f"done_{move}"]
+        is_script = "application/json" in request.headers.get("accept", "")
         try:
             self._moves[move]()
+            if not is_script:
+                self._scene.settle(_SETTLE_S)
         except requests.RequestException as error:
             status, message = 502, f"{WORDS[language]['failed']} {_reason(error)}"
-        if "application/json" in request.headers.get("accept", ""):
+        if is_script:
             return Reply.json({"message": message}, status, _HEADERS)
         if status != 200:
             return self._page(language, None, problem=message, status=status)

@@ -98,6 +98,7 @@ class Scene:
         self._card = stage.api("POST", f"/members/{HEROINE}/card")
         self._numbers = itertools.count(1)
         self._state = threading.Condition()
+        self._looking = threading.Lock()
         self._is_stale, self._closed = True, False
         self._online = True
         self._offer: tuple[str, datetime] | None = None
@@ -124,7 +125,7 @@ class Scene:
             return self._sight
 
     def watch(self, on_sight: Callable[[Sight], object]) -> None:
-        """Call `on_sight` whenever there is something new to see, on the scene's own thread."""
+        """Call `on_sight` whenever there is something new to see, one at a time."""
         with self._state:
             self._watchers.append(on_sight)
 
@@ -205,6 +206,12 @@ class Scene:
         """Claire pulls the card down on her iPhone."""
         self._stage.iphone.refresh(self.serial_number)
 
+    def settle(self, timeout_s: float) -> None:
+        """Wait until the phones and the proof show what has been done, for so long at most, and not for one offline."""
+        self._look()
+        with self._state:
+            self._state.wait_for(lambda: self._sight.is_settled or not self._online, timeout_s)
+
     # How it is followed
     def _on_event(self, event: PhoneEvent | AndroidEvent | None = None) -> None:
         with self._state:
@@ -227,12 +234,14 @@ class Scene:
             self._look()
 
     def _look(self) -> None:
-        sight = self._see()
-        with self._state:
-            is_new, self._sight = sight != self._sight, sight
-            watchers = list(self._watchers)
-        for on_sight in watchers if is_new else ():
-            on_sight(sight)
+        with self._looking:
+            sight = self._see()
+            with self._state:
+                is_new, self._sight = sight != self._sight, sight
+                self._state.notify_all()
+                watchers = list(self._watchers)
+            for on_sight in watchers if is_new else ():
+                on_sight(sight)
 
     def _see(self) -> Sight:
         iphone, android = self._stage.iphone, self._stage.android
