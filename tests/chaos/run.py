@@ -33,7 +33,7 @@ from wallet_service.storage import embedded, engine, schema
 from wallet_service.web.api.callers import create_key
 
 BATCH = 500
-OFF_SHARE, LOST_SHARE, AWAKE_SHARE = 0.02, 0.05, 0.05
+OFF_SHARE, LOST_SHARE, AWAKE_SHARE = 0.02, 0.05, 0.02
 GOAWAY_EVERY = 1000
 WORKERS = 2
 
@@ -124,7 +124,7 @@ class _Site:
             "WALLET_APNS_CA_FILE": str(self.apns.write_ca(folder / "apns-ca.pem")),
             "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
             "WALLET_ANNOUNCE_SPACING_S": "0",
-            "WALLET_ANNOUNCE_AGAIN_AFTER_S": "6",
+            "WALLET_ANNOUNCE_AGAIN_AFTER_S": "15",
             "WALLET_ANNOUNCE_AGAIN_PER_DAY": "1000",
             "WALLET_ANNOUNCE_AGAIN_MOST": "1000",
             "WALLET_RETRY_FIRST_S": "0.1",

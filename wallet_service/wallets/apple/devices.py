@@ -162,7 +162,8 @@ WHERE d.registration_id = r.id AND r.id = (
 )
 RETURNING r.id
 )
-UPDATE deliveries SET again_at = NULL, stale_at = NULL, repeats = 0 FROM came WHERE registration_id = came.id
+UPDATE deliveries SET told_version = wanted_version, again_at = NULL, stale_at = NULL, repeats = 0
+FROM came WHERE registration_id = came.id
 """)
 
 
@@ -170,7 +171,7 @@ def fetched(db: Session, card_id: int, version: int, *, now: datetime) -> None:
     """A phone came for the pass and got that version.
 
     A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
-    longest; if the card has changed meanwhile, for none.
+    longest; if the card has changed meanwhile, for none. Whoever has it need not be told.
     """
     values = {"fetched_version": func.greatest(Card.fetched_version, version), "fetched_at": now}
     db.execute(update(Card).where(Card.id == card_id).values(values))
