@@ -161,5 +161,3 @@ def bench_tools(database: engine.Database) -> Tools:
         patience=Patience(first=timedelta(hours=4), per_day=3, most=6),
         chance=Random(1),  # noqa: S311 jitter
     )
-
-

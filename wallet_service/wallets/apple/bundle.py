@@ -159,6 +159,10 @@ class PassBuilder:
             self._moulds.put(shape, mould_from(card, document, self._rules))
         return orjson.dumps(document)
 
+    def in_time(self, at: datetime) -> bool:
+        """Whether the certificate may sign at that instant."""
+        return self._identity.not_before <= at <= self._identity.not_after
+
     def sign(self, token: bytes, *, at: datetime) -> bytes:
         """Sign a personalization token; the same form as a bundle's signature."""
         return self._signer.sign(token, at=at)

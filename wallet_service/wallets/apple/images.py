@@ -18,7 +18,7 @@ from wallet_service.errors import Fault, Invalid
 
 SCALES = (1, 2, 3)
 PERSONALIZATION_TABLE, POSTER_TABLE = "personalization", "poster"
-_PALETTE_ABOVE = 150_000
+_PALETTE_ABOVE = 80_000
 """Bytes; a picture that stays larger as full-colour PNG is reduced to 256 colours."""
 _EFFORT = 6
 """Of the compression: 9 and Pillow's `optimize` take ten times as long for a twentieth of the bytes."""
