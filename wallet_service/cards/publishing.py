@@ -55,10 +55,13 @@ class Publisher:
         boundaries = (plan.valid_until, next_change_at(facts, now))
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
-    def publish(self, db: Session, program: LoadedProgram, cards: Sequence[Card], *, now: datetime) -> list[Card]:
+    def publish(
+        self, db: Session, program: LoadedProgram, cards: Sequence[Card], *, now: datetime, bulk: bool = False
+    ) -> list[Card]:
         """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.
 
-        Call it last in the transaction: it takes change numbers. Returns the cards that changed.
+        Call it last in the transaction: it takes change numbers. `bulk`: what the far ends are owed may wait for what a
+        person has just changed. Returns the cards that changed.
         """
         changed: list[Card] = []
         for card in cards:
@@ -73,7 +76,7 @@ class Publisher:
             for card, number in zip(changed, next_change_numbers(db, program.program_id, len(changed)), strict=True):
                 card.version = number
             db.flush()
-            _owe(db, [card.id for card in changed], now=now, spacing=self.spacing)
+            _owe(db, [card.id for card in changed], now=now, spacing=self.spacing, bulk=bulk)
             wake_workers(db, program.program_id)
         return changed
 
@@ -122,6 +125,7 @@ UPDATE deliveries AS d
 SET wanted_version = c.version,
     wanted_at = :now,
     attempts = 0,
+    bulk = :bulk AND (d.bulk OR d.wanted_version <= d.told_version),
     parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
     next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at ELSE GREATEST(
         CAST(:now AS timestamptz),
@@ -134,9 +138,9 @@ WHERE c.id = d.card_id AND c.id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_
 """)
 
 
-def _owe(db: Session, card_ids: list[int], *, now: datetime, spacing: timedelta) -> None:
+def _owe(db: Session, card_ids: list[int], *, now: datetime, spacing: timedelta, bulk: bool) -> None:
     """Raise `wanted_version` at every far end that is awake. A Google row sleeps (0) until somebody wants the object.
 
     A row in somebody's hands keeps its lease: settling finds the gap still open and makes it due again.
     """
-    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids})
+    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids, "bulk": bulk})

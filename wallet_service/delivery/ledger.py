@@ -33,7 +33,7 @@ WITH due AS (
     SELECT id FROM deliveries
     WHERE kind = :kind AND program_id = :program
       AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now
-    ORDER BY next_attempt_at LIMIT :batch
+    ORDER BY bulk, next_attempt_at LIMIT :batch
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE deliveries d SET claim = :claim, next_attempt_at = :until, attempts = d.attempts + 1
@@ -56,7 +56,7 @@ _FAR_END = {
 def claim(
     db: Session, *, kind: str, program_id: str, now: datetime, lease: timedelta, batch: int, claim_id: str
 ) -> list[Claimed]:
-    """Take up to `batch` due rows of one programme and platform, until `now + lease`. Oldest due first."""
+    """Take up to `batch` due rows of one programme and platform, until `now + lease`; bulk last, oldest due first."""
     rows = db.execute(
         text(_CLAIM + _FAR_END[kind]),
         {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},

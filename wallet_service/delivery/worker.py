@@ -122,7 +122,7 @@ class Worker:
             for program_id in sorted({card.program_id for card in cards}):
                 program = tools.catalogue.program(db, program_id)
                 mine = [card for card in cards if card.program_id == program_id]
-                changed = self._publisher.publish(db, program, mine, now=now)
+                changed = self._publisher.publish(db, program, mine, now=now, bulk=True)
                 log.info("composed", program_id=program_id, cards=len(mine), changed=len(changed))
         if cards:
             return len(cards)

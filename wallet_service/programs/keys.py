@@ -34,7 +34,7 @@ class KeyRing:
     """Gives each process the keys of its programmes; a replaced key is noticed at the next look."""
 
     def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+        self.sealer = sealer
         self._opened: dict[tuple[str, str], _Opened] = {}
         self._lock = Lock()
 
@@ -79,7 +79,7 @@ class KeyRing:
         if known is not None and known.digest == digest:
             return False
         values = {
-            "sealed": self._sealer.seal(plain, f"{kind}:{program_id}"),
+            "sealed": self.sealer.seal(plain, f"{kind}:{program_id}"),
             "digest": digest,
             "expires_at": expires_at,
             "updated_at": now,
@@ -99,7 +99,7 @@ class KeyRing:
         known = self._opened.get((program_id, kind))
         if known is None or known.digest != digest:
             sealed = db.scalars(select(ProgramSecret.sealed).where(*place)).one()
-            members = orjson.loads(self._sealer.open(sealed, f"{kind}:{program_id}"))
+            members = orjson.loads(self.sealer.open(sealed, f"{kind}:{program_id}"))
             known = _Opened(digest, _identity(members) if kind == "apple" else members)
             with self._lock:
                 self._opened[(program_id, kind)] = known
