@@ -96,7 +96,11 @@ _DROP_LONELY_DEVICE = text("""
 DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
 """)
 _REOPEN = text("""
-UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+WITH reopened AS (
+    UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+    RETURNING google_object_id
+)
+UPDATE google_objects o SET told_digest = '' FROM reopened r WHERE o.id = r.google_object_id
 """)
 
 

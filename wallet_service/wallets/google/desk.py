@@ -49,9 +49,17 @@ def objects_of(db: Session, object_ids: Iterable[str]) -> dict[str, GoogleObject
 
 
 def plan(db: Session, owed: Sequence[Owed], *, now: datetime, sealer: Sealer) -> list[GoogleNotice]:
-    """What each object is to be told, and what may sound; what may is written down as asked for."""
+    """What each object is to be told, and what may sound; what may is written down as asked for.
+
+    Until the telling is settled it is in doubt what Google holds: the digest is emptied, so that a crash between the
+    call and its record cannot make a later telling look needless.
+    """
     spent = _spent(db, owed, now=now)
     waiting = _messages(db, [one.row.id for one in owed])
+    in_doubt = update(GoogleObject).where(
+        GoogleObject.id.in_([one.row.id for one in owed]), GoogleObject.told_digest.is_not(None)
+    )
+    db.execute(in_doubt.values(told_digest=""), execution_options={"synchronize_session": False})
     return [
         replace(_notice(db, one, spent, waiting[one.row.id], now=now), totp_key=_totp_key(one, sealer)) for one in owed
     ]
