@@ -28,7 +28,7 @@ from wallet_service.wallets.google.desk import Owed
 from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.notices import GoogleNotice, Held
 from wallet_service.wallets.google.rest import GoogleChannel
-from wallet_service.wallets.protocol import CardView, Notice, Outcome
+from wallet_service.wallets.protocol import Accepted, CardView, Notice, Outcome
 from wallet_service.wallets.views import card_view, program_view
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class GoogleLane(Lane):
     """One programme at Google: messages to everybody first, then what callbacks left open, then the objects."""
 
     kind = "google"
-    portion = 1
+    portion = settle_at_once = 1
 
     def __init__(self, program_id: str, channel: GoogleChannel, tools: Tools, sealer: Sealer) -> None:
         super().__init__(program_id, channel, tools)
@@ -68,6 +68,7 @@ class GoogleLane(Lane):
         for told in self._channel.tell(self._due(in_hand)):
             self._settle_told(told, in_hand)
             done += len(told)
+        self._give_back(in_hand)
         self._write_classes()
         if done == 0:
             with tools.sessions.begin() as db:
@@ -99,6 +100,12 @@ class GoogleLane(Lane):
                 yield notice
             if not claimed:
                 return
+
+    def _give_back(self, in_hand: dict[int, _InHand]) -> None:
+        """What was claimed and not sent, because the lease was nearly over or the channel is down."""
+        with self._tools.sessions.begin() as db:
+            for claim_id in {hand.claim_id for hand in in_hand.values()}:
+                ledger.release(db, claim_id=claim_id, now=self._tools.clock())
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         notices = self._notices(db, claimed, now=self._tools.clock())
@@ -144,8 +151,7 @@ class GoogleLane(Lane):
             desk.record(db, held, now=now)
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
-        if late:
-            log.warning("settled_late", kind=self.kind, rows=late)
+        self._count([Accepted() if isinstance(outcome, Held) else outcome for _, outcome in told], late)
 
     def _read_classes(self) -> None:
         with self._tools.sessions() as db:

@@ -13,7 +13,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from threading import Lock
+from typing import NamedTuple
 
 import orjson
 
@@ -43,8 +45,7 @@ _REGULAR_0644 = 0o100644 << 16
 _STORED, _DEFLATED = 0, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file, ready to be copied into an archive: its local part, and its directory line but for the offset."""
 
     name: bytes
@@ -73,10 +74,16 @@ def entry(name: str, body: bytes, *, deflate: bool) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Artwork:
-    """The constant part of a design's bundles: the images' entries, joined, and their part of the manifest."""
+    """The constant part of a design's bundles.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        body: the images' local parts, joined.
+        directory: for each image its directory line, where it begins in `body`, and its name.
+        manifest: the images' members of the manifest.
+    """
+
     body: bytes
+    directory: tuple[tuple[bytes, int, bytes], ...]
     manifest: bytes
 
     @classmethod
@@ -85,7 +92,9 @@ class Artwork:
         names = sorted(files)
         entries = tuple(entry(name, files[name], deflate=True) for name in names)
         hashes = {name: hashlib.sha1(files[name]).hexdigest() for name in names}  # noqa: S324  (Apple's manifest is SHA-1)
-        return cls(entries, b"".join(each.local for each in entries), orjson.dumps(hashes)[1:-1])
+        starts = accumulate((len(each.local) for each in entries), initial=0)
+        directory = tuple((each.directory, start, each.name) for each, start in zip(entries, starts, strict=False))
+        return cls(b"".join(each.local for each in entries), directory, orjson.dumps(hashes)[1:-1])
 
 
 class ArtworkShelf:
@@ -168,9 +177,11 @@ def archive(first: tuple[Entry, ...], artwork: Artwork) -> bytes:
     """Join entries into an archive: those of `first`, then the artwork's."""
     lines: list[bytes] = []
     offset = 0
-    for each in (*first, *artwork.entries):
+    for each in first:
         lines += (each.directory, offset.to_bytes(4, "little"), each.name)
         offset += len(each.local)
-    directory, count = b"".join(lines), len(first) + len(artwork.entries)
-    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
+    for line, start, name in artwork.directory:
+        lines += (line, (offset + start).to_bytes(4, "little"), name)
+    directory, count = b"".join(lines), len(first) + len(artwork.directory)
+    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset + len(artwork.body), 0)
     return b"".join([*(each.local for each in first), artwork.body, directory, end])

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from wallet_service.wallets.apple.findings import Finding, Severity
-from wallet_service.wallets.apple.pass_model import STYLES, PassDocument, PassField
+from wallet_service.wallets.apple.pass_model import DATE_PATTERN, STYLES, PassDocument, PassField
 
 _PLACED_KEYS = frozenset(("textAlignment", "dataDetectorTypes", "row"))
 _TOGETHER = 4
@@ -25,6 +25,7 @@ _LIMITS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 """How many fields each style draws (Wallet Developer Guide; others are dropped in silence)."""
 
+_DATE = re.compile(DATE_PATTERN)
 _TAG = re.compile(r"<[^>]*>?")
 _GOOD_TAG = re.compile(r"""</a>|<a href=('[^'<>]*'|"[^"<>]*")>""")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
@@ -87,6 +88,15 @@ def _one_field(style: str, array: str, field: PassField) -> Iterator[_Fault]:
         yield "41", key, "needs a number as value, not a text", "give the value as a number"
     if has_currency and has_number_style:
         yield "41", "numberStyle", "cannot stand beside currencyCode", "keep one of the two"
+    if "dateStyle" in field or "timeStyle" in field:
+        value = field["value"]
+        if isinstance(value, str) and not _DATE.fullmatch(value):
+            yield (
+                "28",
+                "value",
+                f"is not a date with its time and zone: {value!r}",
+                "write it like 2026-12-31T21:59:00Z",
+            )
     if "attributedValue" in field:
         for message, remedy in _markup_faults(str(field["attributedValue"])):
             yield "43", "attributedValue", message, remedy

@@ -1,7 +1,9 @@
 """An audit: what Google holds beside what we want, page by page; differences are owed again.
 
 Callbacks and settlements can be lost; this finds what they left. It reads each class's objects in pages, compares the
-members that we write, and asks who holds each. Source: google-wallet.md sections 16 (list) and 17; section 25, check 37.
+members that we write, and asks who holds each.
+
+Source: google-wallet.md sections 16 (list) and 17; section 25, check 37.
 """
 
 from __future__ import annotations

@@ -11,8 +11,6 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_OPEN = "wanted_version > told_version AND parked IS NULL"
-
 
 def upgrade() -> None:
     _what_google_was_told()
@@ -60,15 +58,6 @@ def _what_google_was_told() -> None:
     op.execute(
         "UPDATE google_objects o SET told_digest = '' FROM deliveries d "
         "WHERE d.google_object_id = o.id AND d.told_version > 0"
-    )
-    op.add_column("deliveries", sa.Column("bulk", sa.Boolean(), server_default=sa.text("false"), nullable=False))
-    op.drop_index("ix_deliveries_due", table_name="deliveries")
-    op.create_index(
-        "ix_deliveries_due",
-        "deliveries",
-        ["kind", "program_id", "bulk", "next_attempt_at"],
-        unique=False,
-        postgresql_where=sa.text(_OPEN),
     )
 
 
