@@ -17,10 +17,9 @@ from wallet_service.simulators.phones.drawing import draw_android, draw_iphone
 from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import identity_from_files
 from wallet_service.wallets.google import schema
+from wallet_service.wallets.google.calls import Body
+from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.loyalty import (
-    CLASS,
-    OBJECT,
-    Body,
     class_body,
     class_id_of,
     new_object_id,
@@ -89,9 +88,10 @@ def _google_bodies(card: CardView) -> tuple[Body, Body]:
     made = class_body(
         card.program, card.template, class_id=class_id, image_url=_image_url, callback_url=f"{_ADDRESS}/google/callback"
     )
-    item = object_body(card, class_id=class_id)
-    schema.require_valid(CLASS, made)
-    schema.require_valid(OBJECT, item)
+    item = object_body(card, class_id=class_id, image_url=_image_url)
+    kind = kind_of(card.template)
+    schema.require_valid(kind.class_schema, made)
+    schema.require_valid(kind.object_schema, item)
     return made, item
 
 
