@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Response, request
 from flask_openapi3 import Info, OpenAPI
+from werkzeug.exceptions import HTTPException
 
 from wallet_service.logs import configure_logs
 from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
+from wallet_service.web.apple_service import PREFIX as APPLE
 from wallet_service.web.apple_service import make_apple_service
 from wallet_service.web.context import EXTENSION
 from wallet_service.web.google_callbacks import make_google_callbacks
 from wallet_service.web.landing import make_landing
 from wallet_service.web.operations import make_operations
-from wallet_service.web.problems import Problem, problem_of_validation
+from wallet_service.web.problems import Problem, problem_of_http, problem_of_validation
 
 _INFO = Info(
     title="Wallet service",
@@ -63,11 +65,21 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a phone's //v1/… is answered, never redirected
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services
+    app.register_error_handler(HTTPException, _refusal)
     app.register_api(make_api())
     _browsable(app)
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
         app.register_blueprint(blueprint)
     return app
+
+
+def _refusal(error: HTTPException) -> Response | HTTPException:
+    """What no window has answered: each audience in its own shape. Phones want bare statuses."""
+    if request.path.startswith(f"{APPLE}/"):
+        return Response(status=error.code)
+    if request.path.startswith("/api/"):
+        return problem_of_http(error)
+    return error
 
 
 def _browsable(app: Flask) -> None:

@@ -13,7 +13,7 @@ from wallet_service.cards.catalogue import Catalogue
 from wallet_service.cards.publishing import Publisher
 from wallet_service.clock import Clock, clock_from
 from wallet_service.delivery.lanes import Tools
-from wallet_service.delivery.policy import Backoff
+from wallet_service.delivery.policy import Backoff, Patience
 from wallet_service.delivery.worker import Worker
 from wallet_service.errors import SettingsError
 from wallet_service.programs.keys import KeyRing
@@ -55,6 +55,11 @@ class Services:
             catalogue=self.catalogue,
             backoff=Backoff(
                 first=timedelta(seconds=settings.retry_first_s), most=timedelta(seconds=settings.retry_most_s)
+            ),
+            patience=Patience(
+                first=timedelta(seconds=settings.announce_again_after_s),
+                per_day=settings.announce_again_per_day,
+                most=settings.announce_again_most,
             ),
             chance=Random(),  # noqa: S311 jitter, not secrecy
         )

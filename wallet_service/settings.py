@@ -54,11 +54,13 @@ class Settings(BaseModel):
 
     announce_spacing_s: Annotated[float, Field(ge=0)] = 60
     announce_again_after_s: Seconds = 4 * 3600
+    announce_again_per_day: Annotated[int, Field(ge=1)] = 3
+    announce_again_most: Annotated[int, Field(ge=0)] = 6
     retry_first_s: Seconds = 1
     retry_most_s: Seconds = 300
-    lease_s: Seconds = 45
+    lease_s: Seconds = 40
     poll_s: Seconds = 2
-    batch: Annotated[int, Field(ge=1, le=5000)] = 500
+    batch: Annotated[int, Field(ge=1, le=5000)] = 1000
 
     @property
     def lease(self) -> timedelta:

@@ -24,7 +24,12 @@ from wallet_service.offers.geofence import (
 LYON, PARIS = Point(45.7640, 4.8357), Point(48.8566, 2.3522)
 latitudes, longitudes = st.floats(-90, 90), st.floats(-180, 180)
 points = st.builds(Point, latitudes, longitudes)
-in_france = st.builds(Point, st.floats(42.5, 51), st.floats(-4.5, 8))
+# a lattice of 11 m: equal distances and near neighbours come up, differences of less than a millimetre do not
+in_france = st.builds(
+    Point,
+    st.integers(425_000, 510_000).map(lambda n: n / 10_000),
+    st.integers(-45_000, 80_000).map(lambda n: n / 10_000),
+)
 
 
 def stores(places: list[Point]) -> list[Candidate]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.cards.members import card_of
-from wallet_service.cards.publishing import Publisher, lock_cards
+from wallet_service.cards.publishing import Cause, Publisher, lock_cards
 from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member
 
 SERIAL_BYTES, TOKEN_BYTES = 16, 24
@@ -37,7 +37,7 @@ def issue_card(
     db.add(card)
     db.flush()
     _lay_google_row_asleep(db, card, program, now=now)
-    publisher.publish(db, program, lock_cards(db, card.id), now=now)
+    publisher.publish(db, program, lock_cards(db, card.id), Cause("issued", now), now=now)
     return card, True
 
 
@@ -70,5 +70,5 @@ def void_card(db: Session, publisher: Publisher, program: LoadedProgram, card: C
     locked = lock_cards(db, card.id)
     was_active = locked[0].state == "active"
     locked[0].state = "void"
-    publisher.publish(db, program, locked, now=now)
+    publisher.publish(db, program, locked, Cause("voided", now), now=now)
     return was_active

@@ -21,6 +21,18 @@ from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.tables import Card, Member
 from wallet_service.storage.wake import wake_workers
 
+INTERACTIVE, CAMPAIGN = 0, 1
+"""What a customer has just done goes before what concerns everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why cards are published: in words for the timeline, when it came in, and how urgent it is."""
+
+    what: str
+    received_at: datetime
+    urgency: int = INTERACTIVE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Publisher:
@@ -55,7 +67,9 @@ class Publisher:
         boundaries = (plan.valid_until, next_change_at(facts, now))
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
-    def publish(self, db: Session, program: LoadedProgram, cards: Sequence[Card], *, now: datetime) -> list[Card]:
+    def publish(
+        self, db: Session, program: LoadedProgram, cards: Sequence[Card], cause: Cause, *, now: datetime
+    ) -> list[Card]:
         """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.
 
         Call it last in the transaction: it takes change numbers. Returns the cards that changed.
@@ -73,7 +87,7 @@ class Publisher:
             for card, number in zip(changed, next_change_numbers(db, program.program_id, len(changed)), strict=True):
                 card.version = number
             db.flush()
-            _owe(db, [card.id for card in changed], now=now, spacing=self.spacing)
+            _owe(db, [card.id for card in changed], cause, now=now, spacing=self.spacing)
             wake_workers(db, program.program_id)
         return changed
 
@@ -117,26 +131,47 @@ def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: 
     card.modified_at = max(second, card.modified_at + timedelta(seconds=1)) if card.modified_at else second
 
 
+_REMEMBER = text("""
+INSERT INTO card_versions (card_id, version, cause, received_at, composed_at)
+SELECT id, version, :cause, :received_at, :now FROM cards WHERE id = ANY(:cards)
+""")
 _OWE = text("""
+WITH known AS (
+    SELECT d.id, d.card_id, d.wanted_version, d.kind, d.told_answer, coalesce(device.device_library_id, o.object_id) AS
+    far_end,
+        CASE WHEN d.told_version >= d.wanted_version THEN d.told_at END AS told_at,
+        CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at END AS listed_at,
+        CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END AS fetched_at,
+        (SELECT max(other.told_at) FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
+         WHERE beside.device_id = device.id) AS device_told_at
+    FROM deliveries d
+    LEFT JOIN registrations r ON r.id = d.registration_id
+    LEFT JOIN devices device ON device.id = r.device_id
+    LEFT JOIN google_objects o ON o.id = d.google_object_id
+    WHERE d.card_id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_version > 0)
+), past AS (
+    INSERT INTO past_deliveries
+        (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)
+    SELECT card_id, wanted_version, kind, far_end, told_at, told_answer, listed_at, fetched_at, :now FROM known
+)
 UPDATE deliveries AS d
 SET wanted_version = c.version,
     wanted_at = :now,
-    attempts = 0,
+    attempts = 0, repeats = 0, again_at = NULL,
+    urgency = CASE WHEN d.wanted_version > d.told_version THEN LEAST(d.urgency, :urgency) ELSE :urgency END,
     parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
-    next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at ELSE GREATEST(
-        CAST(:now AS timestamptz),
-        (SELECT device.told_at + CAST(:spacing AS interval)
-         FROM registrations r JOIN devices device ON device.id = r.device_id
-         WHERE r.id = d.registration_id)
-    ) END
-FROM cards AS c
-WHERE c.id = d.card_id AND c.id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_version > 0)
+    next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at
+        ELSE GREATEST(CAST(:now AS timestamptz), known.device_told_at + CAST(:spacing AS interval)) END
+FROM known JOIN cards AS c ON c.id = known.card_id
+WHERE d.id = known.id
 """)
 
 
-def _owe(db: Session, card_ids: list[int], *, now: datetime, spacing: timedelta) -> None:
-    """Raise `wanted_version` at every far end that is awake. A Google row sleeps (0) until somebody wants the object.
+def _owe(db: Session, card_ids: list[int], cause: Cause, *, now: datetime, spacing: timedelta) -> None:
+    """Raise `wanted_version` at every far end that is awake, and write down what became of the version before.
 
-    A row in somebody's hands keeps its lease: settling finds the gap still open and makes it due again.
+    A Google row sleeps (0) until somebody wants the object. A row in somebody's hands keeps its lease: settling finds
+    the gap still open and makes it due again.
     """
-    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids})
+    db.execute(_REMEMBER, {"cause": cause.what, "received_at": cause.received_at, "now": now, "cards": card_ids})
+    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids, "urgency": cause.urgency})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ from wallet_service.errors import Fault
 
 Words = Mapping[str, Mapping[str, str]]
 Images = Mapping[ImageName, bytes]
+Uses = dict[str, str]
+"""Key of the words → the path that uses it first."""
 
 LEAST_CONTRAST = 3.0
 LONGEST_SIDE_PX = 8192
@@ -69,7 +71,7 @@ _MOST_TEXTS = 10
 
 def faults_in_design(document: TemplateDocument, words: Words, images: Images) -> list[Fault]:
     """Every fault of a document whose shape is right already, in the order of the document."""
-    uses = _Uses()
+    uses: Uses = {}
     faults = list(_faults_in_expressions(document, uses))
     faults += _faults_in_words(document, words, uses)
     rules: tuple[Callable[[TemplateDocument], Iterator[Fault]], ...] = (_ids, _slots, _contrast, _links)
@@ -78,18 +80,8 @@ def faults_in_design(document: TemplateDocument, words: Words, images: Images) -
     return [*faults, *_faults_in_images(document, images)]
 
 
-@dataclass
-class _Uses:
-    """Which words are used, and by what."""
-
-    by_key: dict[str, str] = field(default_factory=dict)
-
-    def note(self, key: str, path: str) -> None:
-        self.by_key.setdefault(key, path)
-
-
-def _faults_in_expressions(document: TemplateDocument, uses: _Uses) -> Iterator[Fault]:
-    sources: list[tuple[str, str, Kinds | None]] = [
+def _faults_in_expressions(document: TemplateDocument, uses: Uses) -> Iterator[Fault]:
+    sources: list[tuple[str, str, Kinds]] = [
         (f"fields[{index}].value", spec.value, KINDS_FOR[spec.kind]) for index, spec in enumerate(document.fields)
     ]
     if document.barcode is not None:
@@ -105,38 +97,36 @@ def _faults_in_expressions(document: TemplateDocument, uses: _Uses) -> Iterator[
             yield Fault(path, str(error))
             continue
         for key in expression.words:
-            uses.note(key, path)
+            uses.setdefault(key, path)
         yield from _wrong_kinds(path, expression, wanted)
 
 
-def _wrong_kinds(path: str, expression: CompiledExpression, wanted: Kinds | None) -> Iterator[Fault]:
-    if wanted is None:
-        return
+def _wrong_kinds(path: str, expression: CompiledExpression, wanted: Kinds) -> Iterator[Fault]:
     allowed = " or ".join(sorted(in_words(kind) for kind in wanted))
     for kind in sorted(expression.kinds - wanted, key=str):
         if kind is not Any and isinstance(kind, type):
             yield Fault(path, f"gives {in_words(kind)} where {allowed} belongs")
 
 
-def _faults_in_words(document: TemplateDocument, words: Words, uses: _Uses) -> Iterator[Fault]:
-    uses.note(document.description, "description")
+def _faults_in_words(document: TemplateDocument, words: Words, uses: Uses) -> Iterator[Fault]:
+    uses.setdefault(document.description, "description")
     if document.logo_text is not None:
-        uses.note(document.logo_text, "logo_text")
+        uses.setdefault(document.logo_text, "logo_text")
     for index, spec in enumerate(document.fields):
-        uses.note(spec.label, f"fields[{index}].label")
+        uses.setdefault(spec.label, f"fields[{index}].label")
         if spec.notify is not None:
-            uses.note(spec.notify, f"fields[{index}].notify")
+            uses.setdefault(spec.notify, f"fields[{index}].notify")
     for index, link in enumerate(document.links):
-        uses.note(link.label, f"links[{index}].label")
+        uses.setdefault(link.label, f"links[{index}].label")
     for locale, table in words.items():
         name = f"words/{locale}.toml"
-        for key, path in uses.by_key.items():
+        for key, path in uses.items():
             if key not in table:
-                spare = [other for other in table if other not in uses.by_key]
+                spare = [other for other in table if other not in uses]
                 yield Fault(name, f"{key} is missing; it is used by {path}{did_you_mean(key, spare)}")
         for key in table:
-            if key not in uses.by_key:
-                yield Fault(name, f"{key} is used by nothing in template.toml{did_you_mean(key, uses.by_key)}")
+            if key not in uses:
+                yield Fault(name, f"{key} is used by nothing in template.toml{did_you_mean(key, uses)}")
     for index, spec in enumerate(document.fields):
         for locale, table in words.items():
             if spec.notify is not None and (text := table.get(spec.notify)) and text.count("%@") != 1:

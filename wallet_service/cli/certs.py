@@ -33,7 +33,12 @@ StoreIdentity = Callable[[str, PassIdentity], None]
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
-root_option = click.option("--root", type=FILE, help="Trust this root (PEM) instead of Apple's: a development chain.")
+root_option = click.option(
+    "--root",
+    type=FILE,
+    envvar="WALLET_APPLE_ROOT_FILE",
+    help="Trust this root (PEM) instead of Apple's: a development chain.",
+)
 
 
 @contextmanager
@@ -227,3 +232,16 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         mode = 0o600 if name == "key.pem" else 0o644
         with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
+
+
+def _keep_in_database(program_id: str, identity: PassIdentity) -> None:
+    # Requests and checks need no database, and should not wait for one to start.
+    from wallet_service.cli.opening import opened_services
+    from wallet_service.programs.apply import keep_identity
+
+    with opened_services() as services, services.sessions.begin() as db:
+        document = services.catalogue.program(db, program_id).document
+        keep_identity(db, document, identity, services.keys, services.trust, now=services.clock())
+
+
+certs = certs_group(_keep_in_database)

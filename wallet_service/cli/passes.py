@@ -1,4 +1,4 @@
-"""`wallet-service pass`: checking any pass against the rules."""
+"""`wallet-service pass`: building the pass of a card, and checking any pass against the rules."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import select
 
 from wallet_service.cli.certs import FILE, now, root_option, told_in_words, trust_from
+from wallet_service.cli.opening import opened_services
+from wallet_service.errors import NotFound
+from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple.check import check_bundle
 from wallet_service.wallets.apple.findings import Finding
 
 
 @click.group("pass")
 def passes() -> None:
-    """Apple passes: check any .pkpass against the rules."""
+    """Apple passes: build one, check any."""
 
 
 @passes.command("check")
@@ -34,6 +38,20 @@ def check_pass(file: Path, as_json: bool, root: Path | None) -> None:
         _show(file, findings)
     if any(finding.severity == "error" for finding in findings):
         raise SystemExit(1)
+
+
+@passes.command("build")
+@click.argument("serial_number")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .pkpass to write.")
+def build_pass(serial_number: str, out: Path) -> None:
+    """Build the pass of one card as it was last published: what its phones would fetch now."""
+    with opened_services() as services, services.sessions() as db:
+        card = db.scalar(select(Card).where(Card.serial_number == serial_number))
+        if card is None:
+            raise NotFound(f"there is no card {serial_number}")
+        bundle = services.issuer.pass_file(db, card, now=services.clock())
+    out.write_bytes(bundle)
+    click.echo(f"{out}: {len(bundle):,} bytes")
 
 
 def _show(file: Path, findings: list[Finding]) -> None:

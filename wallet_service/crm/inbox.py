@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.cards.members import lock_members, put_member, set_balances
-from wallet_service.cards.publishing import Publisher, lock_cards
+from wallet_service.cards.publishing import Cause, Publisher, lock_cards
 from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, parse_event
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
@@ -48,7 +48,13 @@ class Taken:
 
 
 def take_in(
-    db: Session, publisher: Publisher, program: LoadedProgram, raws: Sequence[Any], *, now: datetime
+    db: Session,
+    publisher: Publisher,
+    program: LoadedProgram,
+    raws: Sequence[Any],
+    *,
+    received_at: datetime,
+    now: datetime,
 ) -> list[Taken]:
     """Take in raw events in their order; answers in the same order."""
     parsed = [_parsed(raw) for raw in raws]
@@ -62,7 +68,8 @@ def take_in(
     db.flush()
     if touched:
         ids = db.scalars(select(Card.id).where(Card.member_pk.in_(touched))).all()
-        publisher.publish(db, program, lock_cards(db, *ids), now=now)
+        what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
+        publisher.publish(db, program, lock_cards(db, *ids), Cause(what, received_at), now=now)
     for answer in answers:
         EVENTS.labels(answer.status).inc()
     return answers

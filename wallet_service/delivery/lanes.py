@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -18,15 +20,16 @@ from wallet_service.cards.catalogue import Catalogue
 from wallet_service.clock import Clock
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
-from wallet_service.delivery.policy import Backoff, Halt, Step, next_step
+from wallet_service.delivery.policy import Backoff, Halt, Patience, Step, Told, next_step
 from wallet_service.metrics import ANNOUNCEMENTS
 from wallet_service.settings import Settings
 from wallet_service.storage.tables import Card
-from wallet_service.wallets.protocol import Announcer, Notice, Outcome
+from wallet_service.wallets.protocol import Announcer, ChannelDown, Notice, Outcome, Refused
 from wallet_service.wallets.views import card_view
 
 log = structlog.get_logger()
-SETTLE_AT_ONCE = 200
+BAD_TOKEN = Refused("BadDeviceToken")
+MANY_BAD_TOKENS, BAD_TOKENS_SHARE = 5, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Tools:
     clock: Clock
     catalogue: Catalogue
     backoff: Backoff
+    patience: Patience
     chance: Random
 
 
@@ -47,11 +51,16 @@ class Lane(ABC):
     kind: str
     portion: int
     """How many notices are on their way at once; before each portion the lease is looked at again."""
+    settle_at_once: int
+    """How many answers are written down in one transaction, while the next are on their way."""
+    patience: Patience | None = None
+    """Set where a far end has to come and fetch."""
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         self.program_id = program_id
         self.halted_until: datetime | None = None
         self._announcer = announcer
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
         self._tools = tools
         self._slowest = timedelta(seconds=max(tools.settings.apns_timeout_s, tools.settings.google_timeout_s))
 
@@ -75,8 +84,12 @@ class Lane(ABC):
             )
             grouped = self._group(db, claimed)
         told = self._tell(grouped, before=now + tools.settings.lease - self._slowest)
-        while page := list(itertools.islice(told, SETTLE_AT_ONCE)):
-            self._settle([row for rows in page for row in rows], claim_id)
+        settling: list[Future[int]] = []
+        while page := list(itertools.islice(told, self.settle_at_once)):
+            settling.append(self._settler.submit(self._settle, page, claim_id))
+        if sum(future.result() for future in settling) < len(claimed):
+            with tools.sessions.begin() as db:
+                ledger.release(db, claim_id=claim_id, now=tools.clock())
         return len(claimed)
 
     def next_due_at(self) -> datetime | None:
@@ -87,6 +100,7 @@ class Lane(ABC):
 
     def close(self) -> None:
         """Hang up the channel."""
+        self._settler.shutdown()
         self._announcer.close()
 
     @abstractmethod
@@ -95,27 +109,27 @@ class Lane(ABC):
 
     def _tell(
         self, grouped: Sequence[tuple[Notice, list[Claimed]]], *, before: datetime
-    ) -> Iterator[list[tuple[Claimed, Step]]]:
-        """Announce, a portion at a time; what could not be sent in its lease is left for whoever claims it next."""
+    ) -> Iterator[tuple[list[Claimed], Outcome]]:
+        """Announce, a portion at a time; what could not be sent in its lease is given back."""
         rows_of = {notice.delivery_id: rows for notice, rows in grouped}
         for start in range(0, len(grouped), self.portion):
-            portion = grouped[start : start + self.portion]
             if self._tools.clock() >= before or self.halted_until is not None:
                 return
-            for notice, outcome in self._announcer.announce([notice for notice, _ in portion]):
-                yield [(row, self._next_step(row, outcome)) for row in rows_of[notice.delivery_id]]
+            portion = [notice for notice, _ in grouped[start : start + self.portion]]
+            for notice, outcome in self._announcer.announce(portion):
+                if isinstance(outcome, ChannelDown):
+                    self._halt(outcome.reason)
+                yield rows_of[notice.delivery_id], outcome
 
-    def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
-        step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)
-        ANNOUNCEMENTS.labels(self.kind, type(outcome).__name__.lower(), getattr(outcome, "reason", "")).inc()
-        log.info("announced", kind=self.kind, delivery_id=row.delivery_id, version=row.version, outcome=str(outcome))
-        if isinstance(step, Halt):
-            self.halted_until = self._tools.clock() + step.after
-            log.error("channel_down", kind=self.kind, program_id=self.program_id, reason=step.reason)
-        return step
-
-    def _settle(self, results: list[tuple[Claimed, Step]], claim_id: str) -> None:
+    def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> int:
+        """Write down a page of answers, beside the sending of the next; returns how many rows it was."""
         tools = self._tools
+        outcomes = judged([outcome for _, outcome in page])
+        results = [
+            (row, self._next_step(row, outcome))
+            for (rows, _), outcome in zip(page, outcomes, strict=True)
+            for row in rows
+        ]
         with tools.sessions.begin() as db:
             late = ledger.settle(
                 db,
@@ -124,15 +138,57 @@ class Lane(ABC):
                 now=tools.clock(),
                 spacing_s=tools.settings.announce_spacing_s if self.kind == "apple" else 0,
             )
-        if late:
-            log.warning("settled_late", kind=self.kind, rows=late)
+        self._count(outcomes, late)
+        return len(results)
+
+    def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
+        step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)
+        match step:
+            case Told(answer=answer) if self.patience is not None:
+                return Told(answer, self.patience.after(row.repeats, self._tools.chance))
+            case Halt(reason=reason):
+                self._halt(reason)
+        return step
+
+    def _halt(self, reason: str) -> None:
+        if self.halted_until is None:
+            self.halted_until = self._tools.clock() + self._tools.backoff.most
+            log.error("channel_down", kind=self.kind, program_id=self.program_id, reason=reason)
+
+    def _count(self, outcomes: Sequence[Outcome], late: int) -> None:
+        """One line for a page, and one for each outcome that is not plain success."""
+        counts = Counter((type(outcome).__name__, getattr(outcome, "reason", "")) for outcome in outcomes)
+        for (name, reason), count in counts.items():
+            ANNOUNCEMENTS.labels(self.kind, name.lower(), reason).inc(count)
+            if name != "Accepted":
+                log.warning(
+                    "not_accepted", kind=self.kind, program_id=self.program_id, outcome=name, reason=reason, rows=count
+                )
+        log.info("announced", kind=self.kind, program_id=self.program_id, notices=len(outcomes), late=late)
+
+
+def judged(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of one page; where many tokens at once are said to be bad, it is our address or topic that is wrong.
+
+    Then nothing is held against the phones: the channel stops (spec apple-wallet 5.3, checklist 74).
+    """
+    bad = sum(outcome == BAD_TOKEN for outcome in outcomes)
+    if bad < MANY_BAD_TOKENS or bad <= BAD_TOKENS_SHARE * len(outcomes):
+        return list(outcomes)
+    wrong_environment = ChannelDown(f"BadDeviceToken for {bad} of {len(outcomes)} phones: wrong environment or topic?")
+    return [wrong_environment if outcome == BAD_TOKEN else outcome for outcome in outcomes]
 
 
 class AppleLane(Lane):
     """Empty nudges: all rows of one push token are settled by one announcement (one device, one pass type)."""
 
     kind = "apple"
-    portion = 1000
+    portion = 5000
+    settle_at_once = 500
+
+    def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
+        super().__init__(program_id, announcer, tools)
+        self.patience = tools.patience
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         by_token: dict[str, list[Claimed]] = {}
@@ -149,6 +205,7 @@ class GoogleLane(Lane):
 
     kind = "google"
     portion = 1
+    settle_at_once = 1
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}

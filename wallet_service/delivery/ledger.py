@@ -26,6 +26,7 @@ class Claimed:
     version: int
     far_end: str
     attempts: int
+    repeats: int
 
 
 _CLAIM = """
@@ -33,7 +34,7 @@ WITH due AS (
     SELECT id FROM deliveries
     WHERE kind = :kind AND program_id = :program
       AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now
-    ORDER BY next_attempt_at LIMIT :batch
+    ORDER BY urgency, next_attempt_at LIMIT :batch
     FOR UPDATE SKIP LOCKED
 ), taken AS (
     UPDATE deliveries d SET claim = :claim, next_attempt_at = :until, attempts = d.attempts + 1
@@ -43,11 +44,11 @@ WITH due AS (
 """
 _FAR_END = {
     "apple": """
-        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts FROM taken t
+        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats FROM taken t
         JOIN registrations r ON r.id = t.registration_id JOIN devices device ON device.id = r.device_id
         ORDER BY t.id""",
     "google": """
-        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts FROM taken t
+        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats FROM taken t
         JOIN google_objects o ON o.id = t.google_object_id
         ORDER BY t.id""",
 }
@@ -62,7 +63,8 @@ def claim(
         {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},
     )
     return [
-        Claimed(delivery_id=row[0], card_id=row[1], version=row[2], far_end=row[3], attempts=row[4]) for row in rows
+        Claimed(delivery_id=row[0], card_id=row[1], version=row[2], far_end=row[3], attempts=row[4], repeats=row[5])
+        for row in rows
     ]
 
 
@@ -70,15 +72,13 @@ _TOLD = text("""
 UPDATE deliveries d
 SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
     claim = NULL, last_outcome = 'accepted',
+    again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
     next_attempt_at = CASE WHEN d.wanted_version > s.version THEN :again ELSE d.next_attempt_at END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[])) AS s(id, version, answer)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[]), CAST(:agains AS
+timestamptz[]))
+    AS s(id, version, answer, again_at)
 WHERE d.id = s.id AND d.claim = :claim
 RETURNING d.id
-""")
-_DEVICES_TOLD = text("""
-UPDATE devices SET told_at = :now
-WHERE id IN (SELECT r.device_id FROM registrations r JOIN deliveries d ON d.registration_id = r.id WHERE d.id =
-ANY(:ids))
 """)
 _RETRY = text("""
 UPDATE deliveries d SET next_attempt_at = s.at, claim = NULL, last_outcome = s.outcome, parked = s.parked
@@ -120,12 +120,12 @@ def settle(
             "ids": [claimed.delivery_id for claimed, _ in told],
             "versions": [claimed.version for claimed, _ in told],
             "answers": [step.answer for _, step in told],
+            "agains": [now + step.again_after if step.again_after is not None else None for _, step in told],
             "now": now,
             "again": now + timedelta(seconds=spacing_s),
             "claim": claim_id,
         }
         ours.update(db.scalars(_TOLD, parameters))
-        db.execute(_DEVICES_TOLD, {"ids": sorted(ours), "now": now})
     waiting: list[tuple[int, datetime, str, str | None]] = []
     for claimed, step in results:
         match step:
@@ -150,6 +150,16 @@ def settle(
     return len(late)
 
 
+_RELEASE = text("""
+UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = attempts - 1 WHERE claim = :claim
+""")
+
+
+def release(db: Session, *, claim_id: str, now: datetime) -> None:
+    """Give back what was claimed and not sent, as if it had never been claimed."""
+    db.execute(_RELEASE, {"claim": claim_id, "now": now})
+
+
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
     """Delete the registration, unless the phone has registered again after it was said to be gone."""
     device_id = db.scalar(_FORGET, {"id": claimed.delivery_id, "claim": claim_id, "since": since})
@@ -170,18 +180,31 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
     return due
 
 
-_STALE = text("""
-UPDATE deliveries d SET told_version = r.fetched_version, next_attempt_at = :now, last_outcome = 'told, never fetched'
+_REMIND = text("""
+UPDATE deliveries d
+SET told_version = r.fetched_version, next_attempt_at = :now, repeats = d.repeats + 1, again_at = NULL,
+    last_outcome = 'told, never fetched',
+    stale_at = CASE WHEN d.repeats >= :most THEN coalesce(d.stale_at, :now) END
 FROM registrations r
-WHERE r.id = d.registration_id AND d.claim IS NULL AND d.told_version >= d.wanted_version
-  AND r.fetched_version < d.wanted_version AND d.told_at <= :before
-RETURNING d.program_id
+WHERE r.id = d.registration_id AND d.again_at <= :now AND d.claim IS NULL AND r.fetched_version < d.wanted_version
+RETURNING d.program_id, d.stale_at = :now
 """)
 
 
-def reopen_unfetched(db: Session, *, now: datetime, again_after: timedelta) -> list[str]:
-    """Owe an announcement again to every phone that was told and has not come; returns the programmes concerned.
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """The programmes with announcements owed again, and how many phones have become stale."""
 
-    "Told" is not "has": what counts as known falls back to what the phone has really fetched.
+    programs: frozenset[str]
+    stale: int
+
+
+def remind(db: Session, *, now: datetime, most: int) -> Reminded:
+    """Owe an announcement again to every phone that was told and has not come in its time; after `most` times it is
+    stale.
+
+    "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
+    told now and then, so that one announcement always waits for it at Apple.
     """
-    return list(db.scalars(_STALE, {"now": now, "before": now - again_after}))
+    rows = db.execute(_REMIND, {"now": now, "most": most}).all()
+    return Reminded(frozenset(row[0] for row in rows), sum(bool(row[1]) for row in rows))

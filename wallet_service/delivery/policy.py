@@ -12,9 +12,10 @@ from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Done, as far as telling goes."""
+    """Done, as far as telling goes. `again_after`: and told again then, unless the far end has come."""
 
     answer: str
+    again_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Halt:
     reason: str
 
 
+STORED_BY_APPLE = timedelta(days=6, hours=12)
+"""A little less than the seven days that our announcements live."""
+
 Step = Told | Retry | Park | Forget | Halt
 
 
@@ -61,6 +65,28 @@ class Backoff:
         """The pause after the `attempt`-th try (1 or more)."""
         ceiling = min(self.most, self.first * (1 << min(attempt - 1, 20)))
         return self.first + (ceiling - self.first) * chance.random()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a phone that was told is waited for before it is told again (spec apple-wallet 4.8).
+
+    The pause doubles and is jittered by up to a half; in no 24 hours after the first telling is a phone reminded more
+    than `per_day` times. After `most` reminders it is stale, and reminded just before Apple would throw the last
+    announcement away (it is stored for seven days), so that it converges whenever it shows up.
+    """
+
+    first: timedelta
+    per_day: int
+    most: int
+
+    def after(self, repeats: int, chance: Random) -> timedelta:
+        """The pause after having told `repeats` times again (0: after the first telling)."""
+        if repeats > self.most:
+            return STORED_BY_APPLE
+        doubled = self.first * (1 << min(repeats, 20)) * (1 + chance.random() / 2)
+        rest_of_day = timedelta(days=1) if (repeats + 1) % self.per_day == 0 else timedelta(0)
+        return max(doubled, rest_of_day)
 
 
 def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) -> Step:

@@ -65,6 +65,8 @@ def _apple_state(row: Delivery, registration: Registration) -> State:
         return "up_to_date"
     if row.parked is not None:
         return "refused"
+    if row.stale_at is not None:
+        return "stale"
     return "told" if row.told_version >= row.wanted_version else "waiting"
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 
-from wallet_service.cards.publishing import Publisher, claim_cards_due
+from wallet_service.cards.publishing import CAMPAIGN, Cause, Publisher, claim_cards_due
 from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
@@ -69,6 +71,9 @@ class Loop:
             try:
                 if self._step() == 0:
                     self._hint.wait(self._pause_s())
+            except OperationalError as error:
+                log.warning("database_away", loop=self._thread.name, error=str(error.orig).splitlines()[0])
+                self._stopping.wait(_PAUSE_AFTER_ERROR_S)
             except Exception:
                 log.exception("loop_failed", loop=self._thread.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
@@ -102,9 +107,12 @@ class Worker:
         self._composing.start()
         self._listener.start()
         while not self._stopping.is_set():
-            self._open_new_lanes()
-            self._beat(started_at)
-            self._reopen_unfetched()
+            try:
+                self._open_new_lanes()
+                self._beat(started_at)
+                self._remind()
+            except Exception:  # the database may be away for a while; the next round finds it back
+                log.exception("round_failed", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
         self._shut_down()
         log.info("worker_stopped", worker_id=self.worker_id)
@@ -122,7 +130,7 @@ class Worker:
             for program_id in sorted({card.program_id for card in cards}):
                 program = tools.catalogue.program(db, program_id)
                 mine = [card for card in cards if card.program_id == program_id]
-                changed = self._publisher.publish(db, program, mine, now=now)
+                changed = self._publisher.publish(db, program, mine, Cause("time or campaign", now, CAMPAIGN), now=now)
                 log.info("composed", program_id=program_id, cards=len(mine), changed=len(changed))
         if cards:
             return len(cards)
@@ -162,11 +170,13 @@ class Worker:
             )
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now - timedelta(days=1)))
 
-    def _reopen_unfetched(self) -> None:
-        again_after = timedelta(seconds=self._tools.settings.announce_again_after_s)
+    def _remind(self) -> None:
+        most = self._tools.settings.announce_again_most
         with self._tools.sessions.begin() as db:
-            programs = ledger.reopen_unfetched(db, now=self._tools.clock(), again_after=again_after)
-        for program_id in set(programs):
+            reminded = ledger.remind(db, now=self._tools.clock(), most=most)
+        if reminded.stale:
+            log.warning("phones_stale", phones=reminded.stale)
+        for program_id in reminded.programs:
             self._on_work(program_id)
 
     def _shut_down(self) -> None:
@@ -178,5 +188,5 @@ class Worker:
         for lane, _ in self._lanes.values():
             lane.close()
         self._listener.stop()
-        with self._tools.sessions.begin() as db:
+        with suppress(OperationalError), self._tools.sessions.begin() as db:
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker_id == self.worker_id))

@@ -27,6 +27,9 @@ APART_M = 60.0
 CLEARLY_NEARER = 0.8
 """A newcomer replaces a store that is on the card only if its distance is less than this share of the other's."""
 
+DECIMALS = 10
+"""Distances on the unit sphere are told apart down to 0.6 mm; nearer to each other is a tie, for the ids to decide."""
+
 _Floats = NDArray[np.float64]
 
 
@@ -168,7 +171,7 @@ class StoreMap:
 
     def _weighed(self, stores: Iterable[int], spot: _Floats, staying: set[int]) -> list[tuple[float, int]]:
         indices = list(stores)
-        chords = np.sqrt(((self.spots[indices] - spot) ** 2).sum(axis=1)).tolist()
+        chords = np.sqrt(((self.spots[indices] - spot) ** 2).sum(axis=1)).round(DECIMALS).tolist()
         return sorted(
             (chord * CLEARLY_NEARER if index in staying else chord, index)
             for index, chord in zip(indices, chords, strict=True)
@@ -180,8 +183,8 @@ class StoreMap:
         portion = 2 * MOST_PLACES
         while portion < count and self._tree is not None:
             chords, indices = self._tree.query(spot, k=portion)
-            farthest = float(chords[-1])
-            sure = {index for chord, index in zip(chords.tolist(), indices.tolist(), strict=True) if chord < farthest}
+            farthest = round(float(chords[-1]), DECIMALS)
+            sure = set(indices[chords.round(DECIMALS) < farthest].tolist())
             yield from (index for weight, index in self._weighed(sure | staying, spot, staying) if weight < farthest)
             portion *= 4
         yield from (index for _, index in self._weighed(range(count), spot, staying))

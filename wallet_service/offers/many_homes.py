@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from wallet_service.offers.geofence import APART_M, EARTH_RADIUS_M, MOST_PLACES, Candidate, Point, StoreMap, on_sphere
+from wallet_service.offers.geofence import (
+    APART_M,
+    DECIMALS,
+    EARTH_RADIUS_M,
+    MOST_PLACES,
+    Candidate,
+    Point,
+    StoreMap,
+    on_sphere,
+)
 
 _NONE = -1
 _SPARE = 2
@@ -90,7 +99,7 @@ class ManyHomes:
         for group, tree in self._groups:
             count = min(wanted, len(group))
             distances, found = tree.query(spots, k=np.arange(1, count + 1))
-            unsure |= (distances[:, 1:] == distances[:, :-1]).any(axis=1)
+            unsure |= (np.diff(distances, axis=1) < 2 * 10.0**-DECIMALS).any(axis=1)
             if not self._has_offer[group[0]]:
                 columns.append(np.where(own_offer, _NONE, favourites)[:, None])
             near = group[found]

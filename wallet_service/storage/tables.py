@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Text,
     UniqueConstraint,
     func,
@@ -219,7 +220,6 @@ class Device(Base):
     device_library_id: Mapped[str]
     push_token: Mapped[str]
     updated_at: Mapped[datetime]
-    told_at: Mapped[datetime | None]
 
 
 class Registration(Base):
@@ -265,6 +265,8 @@ class Delivery(Base):
     """One card at one far end: what it should know and what it has been told. The gap between the two is the queue.
 
     The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
+    `urgency` 0 goes before 1 (campaigns). `again_at`: told, and told again then unless the phone has come; `repeats`
+    counts those, and `stale_at` says when we stopped.
     """
 
     __tablename__ = "deliveries"
@@ -282,6 +284,10 @@ class Delivery(Base):
     told_version: Mapped[int] = mapped_column(server_default=sql("0"))
     told_at: Mapped[datetime | None]
     told_answer: Mapped[str | None]
+    again_at: Mapped[datetime | None]
+    repeats: Mapped[int] = mapped_column(server_default=sql("0"))
+    stale_at: Mapped[datetime | None]
+    urgency: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     attempts: Mapped[int] = mapped_column(server_default=sql("0"))
     next_attempt_at: Mapped[datetime]
     claim: Mapped[str | None]
@@ -300,10 +306,52 @@ class Delivery(Base):
             "ix_deliveries_due",
             "kind",
             "program_id",
+            "urgency",
             "next_attempt_at",
             postgresql_where=sql("wanted_version > told_version AND parked IS NULL"),
         ),
+        Index("ix_deliveries_again_at", "again_at", postgresql_where=sql("again_at IS NOT NULL")),
+        Index("ix_deliveries_parked", "program_id", "id", postgresql_where=sql("parked IS NOT NULL")),
+        Index("ix_deliveries_stale", "program_id", "id", postgresql_where=sql("stale_at IS NOT NULL")),
         Index("ix_deliveries_card_id", "card_id"),
+    )
+
+
+class CardVersion(Base):
+    """One published version of a card: what caused it, when that came in, when it was composed. Kept for a while."""
+
+    __tablename__ = "card_versions"
+
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    cause: Mapped[str]
+    received_at: Mapped[datetime]
+    composed_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_card_versions_composed_at", "composed_at"),)
+
+
+class PastDelivery(Base):
+    """What became of one version at one far end, written down when a newer version takes its place. Kept for a
+    while.
+    """
+
+    __tablename__ = "past_deliveries"
+
+    id: Mapped[int] = _id()
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    kind: Mapped[str]
+    far_end: Mapped[str]
+    told_at: Mapped[datetime | None]
+    told_answer: Mapped[str | None]
+    listed_at: Mapped[datetime | None]
+    fetched_at: Mapped[datetime | None]
+    superseded_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_past_deliveries_card_id", "card_id", "version"),
+        Index("ix_past_deliveries_superseded_at", "superseded_at"),
     )
 
 

@@ -11,7 +11,6 @@ import orjson
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date, parse_date
 
 from wallet_service.metrics import DEVICE_REPORTS, PASSES_SERVED
@@ -22,6 +21,7 @@ from wallet_service.web.context import now, services
 
 log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
+PREFIX = "/apple"
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
 _NEWEST = "/passes/<pass_type_id>/<serial_number>"
@@ -29,14 +29,13 @@ _NEWEST = "/passes/<pass_type_id>/<serial_number>"
 
 def make_apple_service() -> Blueprint:
     """The blueprint, under `/apple`. A phone that was given a base with a slash at its end asks for `//v1`."""
-    blueprint = Blueprint("apple", __name__, url_prefix="/apple")
-    for version in ("/v1", "//v1"):
+    blueprint = Blueprint("apple", __name__)  # a prefix of Flask's would fold the two slashes into one
+    for version in (f"{PREFIX}/v1", f"{PREFIX}//v1"):
         blueprint.add_url_rule(version + _REGISTRATION, f"register{version}", register, methods=["POST"])
         blueprint.add_url_rule(version + _REGISTRATION, f"unregister{version}", unregister, methods=["DELETE"])
         blueprint.add_url_rule(version + _LISTING, f"list{version}", list_changed, methods=["GET"])
         blueprint.add_url_rule(version + _NEWEST, f"pass{version}", send_pass, methods=["GET"])
         blueprint.add_url_rule(version + "/log", f"log{version}", take_log, methods=["POST"])
-    blueprint.register_error_handler(HTTPException, lambda error: Response(status=error.code))
     return blueprint
 
 

@@ -218,6 +218,12 @@ def test_item_28_dates(date: str, good: bool) -> None:
     assert ("expirationDate" in faults(changed(expirationDate=date))) is not good
 
 
+def test_item_28_dates_in_fields() -> None:
+    wrong = FieldContent(id="until", kind="date", label="", value="31/12/2027", text="")
+    document = pass_json(card_with(fields=(wrong,)), web_service_url=SERVICE)
+    assert "storeCard.auxiliaryFields[0].value: is not a date with its time and zone" in faults(document)
+
+
 def test_item_28_an_expired_pass_is_voided_or_refused() -> None:
     past = changed(expirationDate="2026-11-21T11:29:00+01:00")
     assert "expirationDate: is in the past" in faults(past, Rules(now=NOW))
@@ -316,7 +322,7 @@ def test_item_39_and_40() -> None:
 
 
 def test_item_41_fields() -> None:
-    assert "used twice" in faults(with_field("backFields", key="points"))
+    assert "storeCard keys: uses points for more than one field" in faults(with_field("backFields", key="points"))
     without_value = with_field("backFields")
     del without_value["storeCard"]["backFields"][-1]["value"]
     assert "storeCard.backFields[3].value: is required" in faults(without_value)

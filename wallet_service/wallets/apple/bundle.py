@@ -13,10 +13,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from threading import Lock
+from typing import NamedTuple
 
 import orjson
 
+from wallet_service.cards.content import Stamps
+from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.images import bundle_images
@@ -41,8 +45,7 @@ _REGULAR_0644 = 0o100644 << 16
 _STORED, _DEFLATED = 0, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file, ready to be copied into an archive: its local part, and its directory line but for the offset."""
 
     name: bytes
@@ -71,10 +74,16 @@ def entry(name: str, body: bytes, *, deflate: bool) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Artwork:
-    """The constant part of a design's bundles: the images' entries, joined, and their part of the manifest."""
+    """The constant part of a design's bundles.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        body: the images' local parts, joined.
+        directory: for each image its directory line, where it begins in `body`, and its name.
+        manifest: the images' members of the manifest.
+    """
+
     body: bytes
+    directory: tuple[tuple[bytes, int, bytes], ...]
     manifest: bytes
 
     @classmethod
@@ -83,7 +92,37 @@ class Artwork:
         names = sorted(files)
         entries = tuple(entry(name, files[name], deflate=True) for name in names)
         hashes = {name: hashlib.sha1(files[name]).hexdigest() for name in names}  # noqa: S324  (Apple's manifest is SHA-1)
-        return cls(entries, b"".join(each.local for each in entries), orjson.dumps(hashes)[1:-1])
+        starts = accumulate((len(each.local) for each in entries), initial=0)
+        directory = tuple((each.directory, start, each.name) for each, start in zip(entries, starts, strict=False))
+        return cls(b"".join(each.local for each in entries), directory, orjson.dumps(hashes)[1:-1])
+
+
+class ArtworkShelf:
+    """The artworks that were used lately; of a design, or of one of its stamp counts. Safe to share between threads."""
+
+    def __init__(self, most: int = MOST_DESIGNS) -> None:
+        self._most = most
+        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, template: Template, stamps: Stamps | None) -> Artwork:
+        """The artwork of a card, drawn if it is not there."""
+        key = (template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
+        with self._lock:
+            if (found := self._artworks.get(key)) is not None:
+                self._artworks.move_to_end(key)
+                return found
+        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
+        made = Artwork.of(bundle_images(template, stamps))
+        with self._lock:
+            self._artworks[key] = made
+            while len(self._artworks) > self._most:
+                self._artworks.popitem(last=False)
+        return made
+
+
+ARTWORKS = ArtworkShelf()
+"""Of this process: designs are the same for all pass types."""
 
 
 class PassBuilder:
@@ -100,8 +139,6 @@ class PassBuilder:
         self._signer = Signer(identity)
         self._web_service_url = web_service_url
         self._rules = rules or Rules()
-        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
-        self._lock = Lock()
 
     def build(self, card: CardView, *, at: datetime) -> bytes:
         """Make the `.pkpass` of a card, signed as of `at`. The same card at the same instant gives the same bytes.
@@ -119,26 +156,11 @@ class PassBuilder:
         document = pass_json(card, web_service_url=self._web_service_url)
         if faults := validate(document, self._rules):
             raise Invalid(*faults)
-        return self._archive(orjson.dumps(document), self._artwork(card), at)
+        return self._archive(orjson.dumps(document), ARTWORKS.of(card.template, card.content.stamps), at)
 
     def sign(self, token: bytes, *, at: datetime) -> bytes:
         """Sign a personalization token; the same form as a bundle's signature."""
         return self._signer.sign(token, at=at)
-
-    def _artwork(self, card: CardView) -> Artwork:
-        stamps = card.content.stamps
-        key = (card.template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
-        with self._lock:
-            if (found := self._artworks.get(key)) is not None:
-                self._artworks.move_to_end(key)
-                return found
-        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
-        made = Artwork.of(bundle_images(card.template, stamps))
-        with self._lock:
-            self._artworks[key] = made
-            while len(self._artworks) > MOST_DESIGNS:
-                self._artworks.popitem(last=False)
-        return made
 
     def _archive(self, pass_document: bytes, artwork: Artwork, at: datetime) -> bytes:
         digest = hashlib.sha1(pass_document).hexdigest()  # noqa: S324  (Apple's manifest is SHA-1)
@@ -155,9 +177,11 @@ def archive(first: tuple[Entry, ...], artwork: Artwork) -> bytes:
     """Join entries into an archive: those of `first`, then the artwork's."""
     lines: list[bytes] = []
     offset = 0
-    for each in (*first, *artwork.entries):
+    for each in first:
         lines += (each.directory, offset.to_bytes(4, "little"), each.name)
         offset += len(each.local)
-    directory, count = b"".join(lines), len(first) + len(artwork.entries)
-    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
+    for line, start, name in artwork.directory:
+        lines += (line, (offset + start).to_bytes(4, "little"), name)
+    directory, count = b"".join(lines), len(first) + len(artwork.directory)
+    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset + len(artwork.body), 0)
     return b"".join([*(each.local for each in first), artwork.body, directory, end])

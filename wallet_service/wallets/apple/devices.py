@@ -149,6 +149,7 @@ def handed_out(db: Session, card_id: int, version: int) -> None:
 
 
 _FETCHED = text("""
+WITH came AS (
 UPDATE registrations r SET fetched_version = d.wanted_version, fetched_at = :now
 FROM deliveries d
 WHERE d.registration_id = r.id AND r.id = (
@@ -159,6 +160,9 @@ WHERE d.registration_id = r.id AND r.id = (
     ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
     LIMIT 1
 )
+RETURNING r.id
+)
+UPDATE deliveries SET again_at = NULL, stale_at = NULL, repeats = 0 FROM came WHERE registration_id = came.id
 """)
 
 

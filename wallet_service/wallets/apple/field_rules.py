@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from wallet_service.wallets.apple.findings import Finding, Severity
-from wallet_service.wallets.apple.pass_model import STYLES, PassDocument, PassField
+from wallet_service.wallets.apple.pass_model import DATE_PATTERN, STYLES, PassDocument, PassField
 
-_PLAIN_KEYS = {"key", "label", "value"}
+_PLACED_KEYS = frozenset(("textAlignment", "dataDetectorTypes", "row"))
 _TOGETHER = 4
 
 _LIMITS: Mapping[str, Mapping[str, int]] = {
@@ -25,6 +25,7 @@ _LIMITS: Mapping[str, Mapping[str, int]] = {
 }  # fmt: skip
 """How many fields each style draws (Wallet Developer Guide; others are dropped in silence)."""
 
+_DATE = re.compile(DATE_PATTERN)
 _TAG = re.compile(r"<[^>]*>?")
 _GOOD_TAG = re.compile(r"""</a>|<a href=('[^'<>]*'|"[^"<>]*")>""")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
@@ -46,15 +47,17 @@ def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
     """Broken field rules of every style in the pass; `ours` makes what Wallet merely drops an error."""
     reachable = False
     for style, arrays in styles_in(document):
-        seen: set[str] = set()
+        keys = [field["key"] for fields in arrays.values() for field in fields]
+        if len(set(keys)) != len(keys):
+            repeated = sorted({key for key in keys if keys.count(key) > 1})
+            words = f"uses {', '.join(repeated)} for more than one field"
+            yield Finding("41", f"{style} keys", words, "give each field its own key")
         for array, fields in arrays.items():
             for index, field in enumerate(fields):
-                if field["key"] in seen:
-                    path, words = f"{style}.{array}[{index}].key", f"{field['key']!r} is used twice in this style"
-                    yield Finding("41", path, words, "give each field its own key")
-                seen.add(field["key"])
-                if not field.keys() <= _PLAIN_KEYS:
-                    yield from _one_field(f"{style}.{array}[{index}]", style, array, field)
+                # Nothing can be wrong with a key, a value and a label; this runs for every pass that is issued.
+                if len(field) > 2 + ("label" in field):
+                    for rule, key, message, remedy in _one_field(style, array, field):
+                        yield Finding(rule, f"{style}.{array}[{index}].{key}", message, remedy)
         yield from _counts(style, arrays, document, ours=ours)
         reachable = reachable or any(_tells_contact(field) for field in arrays.get("backFields", ()))
     if not reachable:
@@ -64,26 +67,50 @@ def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
 
 
 def _tells_contact(field: PassField) -> bool:
-    return any(_CONTACT.search(str(field.get(key, ""))) for key in ("value", "attributedValue"))
+    return _is_contact(str(field["value"])) or _is_contact(str(field.get("attributedValue", "")))
 
 
-def _one_field(path: str, style: str, array: str, field: PassField) -> Iterator[Finding]:
+@lru_cache(maxsize=1024)
+def _is_contact(text: str) -> bool:
+    return _CONTACT.search(text) is not None
+
+
+_Fault = tuple[str, str, str, str]
+"""Rule, key, message, remedy."""
+
+
+def _one_field(style: str, array: str, field: PassField) -> Iterator[_Fault]:
     if "changeMessage" in field and "%@" not in field["changeMessage"]:
-        yield Finding("41", f"{path}.changeMessage", "does not contain %@", "say where the new value goes with %@")
-    if "textAlignment" in field and array in ("primaryFields", "backFields"):
-        yield Finding("41", f"{path}.textAlignment", "is not allowed on primary and back fields", "leave it out")
-    if "dataDetectorTypes" in field and array != "backFields":
-        yield Finding("41", f"{path}.dataDetectorTypes", "is allowed on back fields only", "leave it out")
-    if "row" in field and not (style == "eventTicket" and array == "auxiliaryFields"):
-        yield Finding("41", f"{path}.row", "is allowed on auxiliary fields of event tickets only", "leave it out")
-    formats = [key for key in ("currencyCode", "numberStyle") if key in field]
-    if formats and isinstance(field["value"], str):
-        yield Finding("41", f"{path}.{formats[0]}", "needs a number as value, not a text", "give the value as a number")
-    if len(formats) == 2:
-        yield Finding("41", f"{path}.numberStyle", "cannot stand beside currencyCode", "keep one of the two")
+        yield "41", "changeMessage", "does not contain %@", "say where the new value goes with %@"
+    has_currency, has_number_style = "currencyCode" in field, "numberStyle" in field
+    if (has_currency or has_number_style) and isinstance(field["value"], str):
+        key = "currencyCode" if has_currency else "numberStyle"
+        yield "41", key, "needs a number as value, not a text", "give the value as a number"
+    if has_currency and has_number_style:
+        yield "41", "numberStyle", "cannot stand beside currencyCode", "keep one of the two"
+    if "dateStyle" in field or "timeStyle" in field:
+        value = field["value"]
+        if isinstance(value, str) and not _DATE.fullmatch(value):
+            yield (
+                "28",
+                "value",
+                f"is not a date with its time and zone: {value!r}",
+                "write it like 2026-12-31T21:59:00Z",
+            )
     if "attributedValue" in field:
         for message, remedy in _markup_faults(str(field["attributedValue"])):
-            yield Finding("43", f"{path}.attributedValue", message, remedy)
+            yield "43", "attributedValue", message, remedy
+    if not _PLACED_KEYS.isdisjoint(field):
+        yield from _misplaced(style, array, field)
+
+
+def _misplaced(style: str, array: str, field: PassField) -> Iterator[_Fault]:
+    if "textAlignment" in field and array in ("primaryFields", "backFields"):
+        yield "41", "textAlignment", "is not allowed on primary and back fields", "leave it out"
+    if "dataDetectorTypes" in field and array != "backFields":
+        yield "41", "dataDetectorTypes", "is allowed on back fields only", "leave it out"
+    if "row" in field and not (style == "eventTicket" and array == "auxiliaryFields"):
+        yield "41", "row", "is allowed on auxiliary fields of event tickets only", "leave it out"
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,6 @@ Apple, "Pass" and the pages below it; "Creating a store card pass". Text is in t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -199,9 +198,13 @@ def _major_units(money: Money) -> int | float:
 
 
 def _link(link: LinkSpec, label: str) -> dict[str, Any]:
-    shown = re.sub(r"^(mailto:|tel:)", "", link.url)
-    anchor = f"<a href='{escape(link.url)}'>{escape(label, quote=False)}</a>"
-    return {"key": f"link_{link.id}", "label": label, "value": shown, "attributedValue": anchor}
+    shown = link.url.removeprefix("mailto:").removeprefix("tel:")
+    return {"key": f"link_{link.id}", "label": label, "value": shown, "attributedValue": _anchor(link.url, label)}
+
+
+@lru_cache(maxsize=1024)
+def _anchor(url: str, label: str) -> str:
+    return f"<a href='{escape(url)}'>{escape(label, quote=False)}</a>"
 
 
 def _issuer(card: CardView) -> dict[str, Any]:

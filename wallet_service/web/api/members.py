@@ -16,10 +16,10 @@ from wallet_service.cards.enrolment import issue_card
 from wallet_service.cards.facts import BalanceFacts
 from wallet_service.cards.factsheet import balance_facts
 from wallet_service.cards.members import card_of, erase_member, lock_member, put_member, set_balances
-from wallet_service.cards.publishing import lock_cards
+from wallet_service.cards.publishing import Cause, lock_cards
 from wallet_service.storage.tables import Card, Member
 from wallet_service.web.api.callers import caller
-from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.api.unit_of_work import received_at, session
 from wallet_service.web.context import now, services
 
 _TAG = Tag(name="members", description="Customers in a programme, by the CRM's own id.")
@@ -94,7 +94,7 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     caller().require("members")
     db = session()
     member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
-    _publish_card_of(db, member)
+    _publish_card_of(db, member, "member updated")
     return _answer(db, member), 201 if created else 200
 
 
@@ -130,15 +130,16 @@ def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, An
     member = lock_member(db, caller().program_id, path.member_id)
     if not set_balances(member.balance, body):
         return {"status": "ignored"}
-    _publish_card_of(db, member)
+    _publish_card_of(db, member, "balances set")
     return {"status": "applied"}
 
 
-def _publish_card_of(db: Session, member: Member) -> None:
+def _publish_card_of(db: Session, member: Member, what: str) -> None:
     db.flush()
     card = card_of(db, member)
     if card is not None:
-        services().publisher.publish(db, program_of_caller(db), lock_cards(db, card.id), now=now())
+        cause = Cause(what, received_at())
+        services().publisher.publish(db, program_of_caller(db), lock_cards(db, card.id), cause, now=now())
 
 
 def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:

@@ -7,6 +7,7 @@ changes nothing.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 import orjson
 from flask import Response, g, request
@@ -29,6 +30,17 @@ def session() -> Session:
         g.db = services().sessions()
     db: Session = g.db
     return db
+
+
+def received_at() -> datetime:
+    """When this request came in."""
+    instant: datetime = g.received_at
+    return instant
+
+
+def note_arrival() -> None:
+    """Look at the clock, first of all."""
+    g.received_at = now()
 
 
 def replay_known_answer() -> Response | None:

@@ -93,7 +93,6 @@ def upgrade() -> None:
         sa.Column("device_library_id", sa.Text(), nullable=False),
         sa.Column("push_token", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"], name=op.f("fk_devices_program_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint("device_library_id", "program_id", name=op.f("uq_devices_device_library_id_program_id")),
@@ -305,6 +304,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("recompose_at IS NOT NULL"),
     )
     op.create_table(
+        "card_versions",
+        sa.Column("card_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["card_id"], ["cards.id"], name=op.f("fk_card_versions_card_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("card_id", "version", name=op.f("pk_card_versions")),
+    )
+    op.create_index("ix_card_versions_composed_at", "card_versions", ["composed_at"], unique=False)
+    op.create_table(
         "google_objects",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("card_id", sa.BigInteger(), nullable=False),
@@ -317,6 +327,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("card_id", name=op.f("uq_google_objects_card_id")),
         sa.UniqueConstraint("object_id", name=op.f("uq_google_objects_object_id")),
     )
+    op.create_table(
+        "past_deliveries",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("card_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("far_end", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("told_answer", sa.Text(), nullable=True),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["card_id"], ["cards.id"], name=op.f("fk_past_deliveries_card_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_past_deliveries")),
+    )
+    op.create_index("ix_past_deliveries_card_id", "past_deliveries", ["card_id", "version"], unique=False)
+    op.create_index("ix_past_deliveries_superseded_at", "past_deliveries", ["superseded_at"], unique=False)
     op.create_table(
         "registrations",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -348,6 +375,10 @@ def upgrade() -> None:
         sa.Column("told_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("told_answer", sa.Text(), nullable=True),
+        sa.Column("again_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("repeats", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stale_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("urgency", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("claim", sa.Text(), nullable=True),
@@ -370,13 +401,34 @@ def upgrade() -> None:
         sa.UniqueConstraint("google_object_id", name=op.f("uq_deliveries_google_object_id")),
         sa.UniqueConstraint("registration_id", name=op.f("uq_deliveries_registration_id")),
     )
+    op.create_index(
+        "ix_deliveries_again_at",
+        "deliveries",
+        ["again_at"],
+        unique=False,
+        postgresql_where=sa.text("again_at IS NOT NULL"),
+    )
     op.create_index("ix_deliveries_card_id", "deliveries", ["card_id"], unique=False)
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["kind", "program_id", "next_attempt_at"],
+        ["kind", "program_id", "urgency", "next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("wanted_version > told_version AND parked IS NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_parked",
+        "deliveries",
+        ["program_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("parked IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_stale",
+        "deliveries",
+        ["program_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("stale_at IS NOT NULL"),
     )
     _make_job_queue()
 

@@ -1,0 +1,195 @@
+"""From a change to the announcements it owes. Numbers are those of apple-wallet.md, section 8, "Push"."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests.conftest import OpenHouse
+from tests.house import House, eventually
+from tests.routes.test_balance_event import iphone_shows
+from wallet_service.errors import SettingsError
+from wallet_service.settings import settings_from
+
+
+def owed(house: House) -> int:
+    """How many far ends are owed an announcement."""
+    return len(house.rows("SELECT FROM deliveries WHERE wanted_version > told_version"))
+
+
+def test_item_69_one_push_for_each_device_after_the_commit(house: House) -> None:
+    card = house.enrol()
+    phones = [house.iphone() for _ in range(2)]
+    for phone in phones:
+        phone.open_link(card["links"]["card"])
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        for phone in phones:
+            iphone_shows(phone, "5")
+    pushed = [one.push_token for one in house.apns.announcements]
+    assert sorted(pushed) == sorted(token for phone in phones for token in phone.push_tokens.values())
+
+
+def test_item_69_a_refused_request_enqueues_none(house: House) -> None:
+    card = house.enrol()
+    house.iphone().open_link(card["links"]["card"])
+    assert house.api("PUT", "/members/M-1/balances", {"sequence": 1, "points": "many"}).status_code == 422
+    assert owed(house) == 0
+
+
+def test_item_70_identical_content_enqueues_none(house: House) -> None:
+    card = house.enrol()
+    house.iphone().open_link(card["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    with house.working():
+        eventually(lambda: owed(house) == 0)
+        house.set_points("M-1", 5, sequence=2)
+        house.api.ok("PUT", "/members/M-1", {"email": "claire@example.com"})
+        assert owed(house) == 0
+
+
+def test_item_72_ten_changes_in_a_minute_are_one_push_then_silence(open_a_house: OpenHouse) -> None:
+    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60")
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    with house.working():
+        house.set_points("M-1", 1, sequence=1)
+        iphone_shows(phone, "1")
+        eventually(lambda: owed(house) == 0)
+        for points in range(2, 11):
+            house.set_points("M-1", points, sequence=points)
+        assert owed(house) == 1
+        assert len(house.apns.announcements) == 1
+        phone.refresh()
+        assert phone.shows().text("points") == "10"
+        house.clock.advance(timedelta(seconds=61))
+        eventually(lambda: len(house.apns.announcements) == 2)
+
+
+def test_item_75_a_refused_certificate_stops_the_channel_and_keeps_the_jobs(house: House) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.apns.answer_next(403, "BadCertificate")
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        eventually(lambda: house.rows("SELECT FROM deliveries WHERE last_outcome LIKE '%BadCertificate%'"))
+        assert owed(house) == 1
+        iphone_shows(phone, "5")
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, "InternalServerError"), (503, "ServiceUnavailable")])
+def test_item_76_a_failing_apns_is_tried_again(house: House, status: int, reason: str) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.apns.answer_next(status, reason, count=3)
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        iphone_shows(phone, "5")
+    assert [one.status for one in house.apns.announcements] == [status] * 3 + [200]
+
+
+def test_item_76_too_many_requests_delays_that_device_only(house: House) -> None:
+    slow, quick = house.enrol("M-1"), house.enrol("M-2")
+    phones = [house.iphone(), house.iphone()]
+    for phone, card in zip(phones, (slow, quick), strict=True):
+        phone.open_link(card["links"]["card"])
+    token = next(iter(phones[0].push_tokens.values()))
+    house.apns.answer_next(429, "TooManyRequests", token=token, retry_after=3600)
+    with house.working():
+        house.set_points("M-1", 1, sequence=1)
+        house.set_points("M-2", 2, sequence=1)
+        iphone_shows(phones[1], "2")
+        eventually(lambda: house.rows("SELECT FROM deliveries WHERE last_outcome LIKE '%TooManyRequests%'"))
+        assert owed(house) == 1
+        house.clock.advance(timedelta(hours=1, seconds=1))
+        iphone_shows(phones[0], "1")
+
+
+def test_many_cards_of_one_device_share_one_push(house: House) -> None:
+    cards = [house.enrol(f"M-{number}") for number in range(3)]
+    phone = house.iphone()
+    for card in cards:
+        phone.open_link(card["links"]["card"])
+    for number in range(3):
+        house.set_points(f"M-{number}", 5, sequence=1)
+    with house.working():
+        phone.wait_until(lambda one: all(one.shows(s).fields.get("points") for s in one.serial_numbers), 20)
+        eventually(lambda: owed(house) == 0)
+    assert len(house.apns.announcements) == 1
+
+
+def test_a_phone_that_was_told_and_did_not_come_is_told_again(open_a_house: OpenHouse) -> None:
+    house = open_a_house(WALLET_ANNOUNCE_AGAIN_AFTER_S="3600")
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.apns.lose(1.0, seed=1)
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "told")
+        house.apns.lose(0.0, seed=1)
+        house.clock.advance(timedelta(hours=1, minutes=31))
+        iphone_shows(phone, "5")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+
+
+def test_a_bad_device_token_parks_the_registration_until_the_phone_registers_again(house: House) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.apns.answer_next(400, "BadDeviceToken")
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "refused")
+        phone.open_link(card["links"]["card"])
+        house.set_points("M-1", 6, sequence=2)
+        iphone_shows(phone, "6")
+
+
+def test_a_stopped_worker_finishes_what_it_has_in_hand(house: House) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET attempts = 0"))
+    process = house.worker_process()
+    house.set_points("M-1", 5, sequence=1)
+    iphone_shows(phone, "5")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert house.rows("SELECT FROM worker_heartbeats") == []
+    assert house.rows("SELECT FROM deliveries WHERE claim IS NOT NULL") == []
+
+
+PRODUCTION = {
+    "WALLET_ENV": "production",
+    "WALLET_SECRET_KEY": "s" * 40,
+    "WALLET_DATABASE_URL": "postgresql://db.example.com/wallet",
+    "WALLET_PUBLIC_URL": "https://cards.example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"WALLET_APNS_URL": "https://api.sandbox.push.apple.com"}, "sandbox"),
+        ({"WALLET_APNS_URL": "https://127.0.0.1:2197"}, "simulators are refused"),
+        ({"WALLET_GOOGLE_API_URL": "http://localhost:9"}, "simulators are refused"),
+        ({"WALLET_PUBLIC_URL": "http://cards.example.com"}, "https://"),
+        ({"WALLET_CLOCK": "offset:+3d"}, "WALLET_CLOCK"),
+        ({"WALLET_APPLE_ROOT_FILE": "root.pem"}, "development chain"),
+        ({"WALLET_SECRET_KEY": "short"}, "32 characters"),
+        ({"WALLET_DATABASE_URL": ""}, "WALLET_DATABASE_URL"),
+        ({"WALLET_LEASE_S": "5"}, "WALLET_LEASE_S"),
+        ({"WALLET_COLOUR": "blue"}, "WALLET_COLOUR is not a setting"),
+    ],
+)
+def test_item_80_production_refuses_what_is_for_development(change: dict[str, str], words: str) -> None:
+    assert settings_from(PRODUCTION).is_production
+    with pytest.raises(SettingsError, match=words):
+        settings_from(PRODUCTION | change)

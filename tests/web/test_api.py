@@ -1,0 +1,289 @@
+"""The JSON API: what it does, and the words in which it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+import requests
+
+from tests.house import House
+
+MEMBER = {"first_name": "Claire", "last_name": "Moreau", "email": "claire@example.com"}
+STORE = {"name": "Maison Lumière Lyon", "latitude": 45.75, "longitude": 4.85, "address": {"country": "FR"}}
+EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "crm",
+    "type": "balances.set",
+    "subject": "M-1",
+    "data": {"sequence": 1, "points": 5},
+}
+
+
+def faults(answer: requests.Response) -> dict[str, str]:
+    """The faults of a refusal, by path."""
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
+    assert answer.json()["status"] == answer.status_code
+    return {fault["path"]: fault["message"] for fault in answer.json().get("faults", [])}
+
+
+def test_a_member_from_creation_to_erasure(house: House) -> None:
+    assert house.api("PUT", "/members/M-1", MEMBER).status_code == 201
+    assert house.api("PUT", "/members/M-1", {"last_name": None}).status_code == 200
+    member = house.api.ok("GET", "/members/M-1")
+    assert (member["first_name"], member["last_name"], member["email"]) == ("Claire", None, "claire@example.com")
+    assert house.api("POST", "/members/M-1/card").status_code == 201
+    again = house.api("POST", "/members/M-1/card")
+    assert again.status_code == 200
+    assert again.json()["serial_number"] == house.api.ok("GET", "/members/M-1")["serial_number"]
+    assert house.api("DELETE", "/members/M-1").status_code == 204
+    assert house.api("GET", "/members/M-1").status_code == 404
+    assert house.rows("SELECT FROM cards") == house.rows("SELECT FROM deliveries") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "words"),
+    [
+        ({"frist_name": "Claire"}, "frist_name", "unknown field"),
+        ({"email": "nobody"}, "email", "match pattern"),
+        ({"locale": "french"}, "locale", "match pattern"),
+        ({"home": {"latitude": 145.0, "longitude": 4.0}}, "home.latitude", "less than or equal to 90"),
+        ({"birthday": "21/11/1990"}, "birthday", "valid date"),
+        ({"consents": {"marketing": {"given": "perhaps"}}}, "consents.marketing", ""),
+    ],
+)
+def test_a_wrong_member_is_refused_with_the_path(house: House, body: Any, path: str, words: str) -> None:
+    answer = house.api("PUT", "/members/M-1", body)
+    found = faults(answer)
+    assert answer.status_code == 422
+    assert any(name.startswith(path) and words in message for name, message in found.items()), found
+    assert house.api("GET", "/members/M-1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"specversion": "0.3"}, "specversion", "'1.0'"),
+        ({"id": None}, "id", "string"),
+        ({"subject": None}, "subject", "string"),
+        ({"type": "balance.set"}, "type", "known are balances.set"),
+        ({"time": "yesterday"}, "time", "datetime"),
+        ({"data": {"points": 5}}, "data", "sequence or as_of"),
+        ({"data": {"sequence": 1, "points": "five"}}, "data.points", "integer"),
+        ({"data": {"sequence": 1, "pionts": 5}}, "data.pionts", "unknown field"),
+        ({"data": {"sequence": 1, "vouchers": [{"amount": 5}]}}, "data.vouchers[0].code", "required"),
+        ({"subject": "M-404"}, "subject", "no member 'M-404'"),
+    ],
+)
+def test_a_malformed_event_is_refused_with_the_path(house: House, change: Any, path: str, words: str) -> None:
+    house.enrol()
+    answer = house.api("POST", "/events", EVENT | change)
+    assert answer.status_code == 422
+    assert words in faults(answer)[path]
+    assert house.rows("SELECT FROM inbox_events") == []
+    assert house.api.ok("GET", "/members/M-1")["balances"]["points"] is None
+
+
+def test_a_refused_event_of_a_batch_leaves_the_others(house: House) -> None:
+    house.enrol()
+    batch = [EVENT | {"id": "a", "subject": "M-404"}, EVENT | {"id": "b"}, "no event", EVENT | {"id": "c", "data": {}}]
+    answer = house.api("POST", "/events", batch, Content_Type="application/cloudevents-batch+json")
+    assert answer.status_code == 207
+    assert [one["status"] for one in answer.json()["results"]] == ["refused", "applied", "refused", "refused"]
+    assert answer.json()["refused"] == 3
+    assert house.api.ok("GET", "/members/M-1")["balances"]["points"] == 5
+
+
+def test_an_event_in_binary_mode(house: House) -> None:
+    house.enrol()
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "crm",
+        "ce-type": "balances.set",
+        "ce-subject": "M-1",
+    }
+    answer = house.api("POST", "/events", {"sequence": 1, "points": 9}, **headers)
+    assert (answer.status_code, answer.json()["status"]) == (202, "applied")
+
+
+def test_an_event_may_bring_a_new_member(house: House) -> None:
+    event = EVENT | {"type": "member.updated", "subject": "M-9", "data": MEMBER}
+    assert house.api.ok("POST", "/events", event)["status"] == "applied"
+    assert house.api.ok("GET", "/members/M-9")["first_name"] == "Claire"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/cloudevents+json", 400),
+        (b'{"a": 1}\nno json', "application/x-ndjson", 422),
+        (b"{}", "application/cloudevents-batch+json", 422),
+        (b"<event/>", "application/xml", 422),
+    ],
+)
+def test_a_body_that_is_not_what_it_says(house: House, body: bytes, content_type: str, status: int) -> None:
+    answer = house.api("POST", "/events", body, Content_Type=content_type)
+    assert answer.status_code == status
+    assert faults(answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"latitude": 4.85, "longitude": 45.75}, "", "swapped"),
+        ({"latitude": 91}, "latitude", "less than or equal to 90"),
+        ({"time_zone": "Europe/Lyon"}, "time_zone", "Europe/Paris"),
+        ({"beacons": [{"uuid": "x"}]}, "beacons[0].uuid", "pattern"),
+    ],
+)
+def test_a_wrong_store_is_refused_with_the_path(house: House, change: Any, path: str, words: str) -> None:
+    answer = house.api("PUT", "/stores/lyon", STORE | change)
+    assert answer.status_code == 422
+    assert words in faults(answer)[path]
+
+
+def test_stores_by_page(house: House) -> None:
+    for number in range(5):
+        assert house.api("PUT", f"/stores/s{number}", STORE).status_code == 201
+    assert house.api("PUT", "/stores/s0", STORE).status_code == 200
+    first = house.api.ok("GET", "/stores?limit=3")
+    second = house.api.ok("GET", f"/stores?limit=3&after={first['next']}")
+    assert [store["store_id"] for store in first["items"] + second["items"]] == ["s0", "s1", "s2", "s3", "s4"]
+    assert second["next"] is None
+    assert house.api("DELETE", "/stores/s4").status_code == 204
+    assert house.api("GET", "/stores/s4").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ({"store_ids": ["lyon", "nice"]}, "store_ids[1]", "no store 'nice'"),
+        ({"ends_at": "2026-11-01T09:00:00+01:00"}, "ends_at", "not after"),
+        ({"starts_at": None}, "", "starts_at"),
+        ({"starts_at": "2026-12-01T09:00:00"}, "starts_at", "timezone"),
+        ({"proximity_text": "x" * 101}, "proximity_text.fr", "100"),
+        ({"proximity_text": {"fr": "Chez Maison Lumière"}}, "proximity_text.fr", "brand"),
+        ({"proximity_text": "deux\nlignes"}, "proximity_text.fr", "line break"),
+        ({"radius_m": 5000}, "radius_m", "1000"),
+    ],
+)
+def test_a_wrong_offer_is_refused_with_the_path(house: House, change: Any, path: str, words: str) -> None:
+    """Checklist 87 of apple-wallet.md for the texts."""
+    house.api.ok("PUT", "/stores/lyon", STORE)
+    offer = {
+        "code": "maille",
+        "title": "−20 %",
+        "store_ids": ["lyon"],
+        "starts_at": "2026-12-01T09:00:00+01:00",
+        "ends_at": "2026-12-08T19:00:00+01:00",
+    }
+    answer = house.api("POST", "/offers", offer | change)
+    assert answer.status_code == 422
+    assert words in faults(answer)[path]
+
+
+def test_an_offer_in_the_stores_own_time(house: House) -> None:
+    house.api.ok("PUT", "/stores/reunion", STORE | {"time_zone": "Indian/Reunion", "address": {}})
+    offer = house.api.ok(
+        "POST",
+        "/offers",
+        {
+            "code": "ete",
+            "title": "Été",
+            "store_ids": ["reunion"],
+            "starts_at_local": "2026-12-01T09:00:00",
+            "ends_at_local": "2026-12-01T19:00:00",
+        },
+    )
+    assert (offer["starts_at"], offer["ends_at"]) == ("2026-12-01T05:00:00Z", "2026-12-01T15:00:00Z")
+    assert offer["state"] == "draft"
+    assert house.api("POST", f"/offers/{offer['id']}/publish").json()["state"] == "published"
+    assert house.api("POST", f"/offers/{offer['id']}/cancel").json()["state"] == "cancelled"
+    assert house.api("POST", f"/offers/{offer['id']}/publish").status_code == 409
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wk_nothing"}, {"Authorization": "Basic eDp5"}])
+def test_no_key_no_answer(house: House, header: dict[str, str]) -> None:
+    answer = requests.get(f"{house.url}/api/v1/members/M-1", headers=header, timeout=30)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.json()["title"] == "Unauthorized"
+
+
+def test_a_key_may_do_what_its_role_may(house: House) -> None:
+    from wallet_service.web.api.callers import create_key
+
+    with house.services.sessions.begin() as db:
+        key = create_key(db, "lumiere", "till 3", role="till", now=house.clock())
+    house.api.key = key
+    answer = house.api("PUT", "/members/M-1", MEMBER)
+    assert answer.status_code == 403
+    assert "till" in answer.json()["detail"]
+
+
+def test_a_revoked_key_is_no_key(house: House) -> None:
+    with house.services.sessions.begin() as db:
+        db.connection().exec_driver_sql("UPDATE api_keys SET revoked_at = now()")
+    assert house.api("GET", "/stores").status_code == 401
+
+
+def test_another_programmes_members_do_not_exist(house: House) -> None:
+    card = house.enrol()
+    with house.services.sessions.begin() as db:
+        db.connection().exec_driver_sql(
+            "INSERT INTO programs (program_id, name, document, template_version_id, updated_at) "
+            "SELECT 'other', 'Other', jsonb_set(document, '{id}', '\"other\"'), template_version_id, updated_at "
+            "FROM programs"
+        )
+        db.connection().exec_driver_sql("UPDATE api_keys SET program_id = 'other'")
+    assert house.api("GET", "/members/M-1").status_code == 404
+    assert house.api("GET", f"/cards/{card['serial_number']}").status_code == 404
+
+
+def test_an_idempotency_key_answers_the_same_and_changes_nothing(house: House) -> None:
+    first = house.api("PUT", "/members/M-1", MEMBER, Idempotency_Key="k-1")
+    second = house.api("PUT", "/members/M-1", MEMBER, Idempotency_Key="k-1")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json() == first.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    other = house.api("PUT", "/members/M-1", MEMBER | {"first_name": "Anne"}, Idempotency_Key="k-1")
+    assert other.status_code == 409
+    assert house.api.ok("GET", "/members/M-1")["first_name"] == "Claire"
+
+
+def test_a_refusal_is_not_kept_under_its_idempotency_key(house: House) -> None:
+    assert house.api("PUT", "/members/M-1", {"nonsense": 1}, Idempotency_Key="k-2").status_code == 422
+    assert house.api("PUT", "/members/M-1", MEMBER, Idempotency_Key="k-2").status_code == 201
+
+
+def test_two_members_cannot_share_a_card_number(house: House) -> None:
+    house.api.ok("PUT", "/members/M-1", {"card_number": "2900001"})
+    answer = house.api("PUT", "/members/M-2", {"card_number": "2900001"})
+    assert answer.status_code == 409
+    assert "2900001" in answer.json()["detail"]
+    assert house.api("GET", "/members/M-2").status_code == 404
+
+
+def test_the_openapi_document_names_every_route(house: House) -> None:
+    document = requests.get(f"{house.url}/api/openapi.json", timeout=30).json()
+    assert document["openapi"].startswith("3.1")
+    assert {
+        "/api/v1/members/{member_id}",
+        "/api/v1/members/{member_id}/card",
+        "/api/v1/members/{member_id}/balances",
+        "/api/v1/events",
+        "/api/v1/cards/{serial_number}",
+        "/api/v1/stores/{store_id}",
+        "/api/v1/offers",
+    } <= document["paths"].keys()
+
+
+def test_unknown_paths_and_methods_are_problems_too(house: House) -> None:
+    assert faults(house.api("GET", "/nothing")) == {}
+    answer = house.api("PATCH", "/stores/lyon", {})
+    assert answer.status_code == 405
+    assert faults(answer) == {}
+    assert orjson.loads(answer.content)["title"] == "Method Not Allowed"
