@@ -255,10 +255,11 @@ WITH came AS (
         ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
         LIMIT 1
     )
-    RETURNING r.id
+    RETURNING r.id, r.fetched_version
 ), quiet AS (
-    UPDATE deliveries SET told_version = wanted_version, again_at = NULL, stale_at = NULL, repeats = 0
-    FROM came WHERE registration_id = came.id
+    UPDATE deliveries d
+    SET told_version = GREATEST(d.told_version, came.fetched_version), again_at = NULL, stale_at = NULL, repeats = 0
+    FROM came WHERE d.registration_id = came.id  -- what it got, not what is wanted by now
 )
 UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $3 WHERE id = $1
 """
