@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import text
 
 from tests.conftest import OpenHouse
 from tests.house import House, eventually
 from tests.wallets.google.conftest import DESIGNS
 from tests.wallets.google.test_budget import at_rest, saved_card
 from wallet_service.cli import main
+from wallet_service.cli.bench_google import clone_cards
 from wallet_service.errors import SettingsError
 from wallet_service.simulators.google.routes import ApiCall
 from wallet_service.wallets.google.classes import require_published
+from wallet_service.wallets.google.save_link import SaveLinks
 
 
 def run(house: House, *words: str) -> Result:
@@ -190,8 +193,6 @@ def skinny(house: House, object_id: str) -> str:
     with house.services.sessions() as db:
         account = house.services.keys.google_account(db, "lumiere")
     assert account is not None
-    from wallet_service.wallets.google.save_link import SaveLinks
-
     return SaveLinks(account, save_url="x").skinny(object_id, now=house.clock()).rpartition("/")[2]
 
 
@@ -251,16 +252,12 @@ def test_item_54_what_a_person_changed_leaves_before_a_walk_over_many(open_a_hou
 
 
 def members(house: House, count: int) -> None:
-    """Cards that want to go to Google and may wait."""
-    from sqlalchemy import text
-
-    for number in range(2, 8):
-        house.enrol(f"M-{number}")
+    """Cards that are owed to Google and may wait."""
     with house.services.sessions.begin() as db:
+        clone_cards(db, count)
         db.execute(
             text(
                 "UPDATE deliveries SET wanted_version = (SELECT version FROM cards WHERE id = card_id), urgency = 1, "
                 "next_attempt_at = now() - interval '1 hour' WHERE kind = 'google' AND wanted_version = 0"
             )
         )
-    assert count
