@@ -79,7 +79,7 @@ class GoogleLane(Lane):
     def _due(self, in_hand: dict[int, _InHand]) -> Iterator[GoogleNotice]:
         """Claim a second's worth, hand it out, claim again: until nothing is due, or a batch has been handed out."""
         tools, handed_out = self._tools, 0
-        while handed_out < tools.settings.batch and self.halted_until is None:
+        while handed_out < tools.settings.batch and self.halted_until is None and not self.stopping:
             claim_id, now = secrets.token_hex(8), tools.clock()
             before = now + tools.settings.lease - self._slowest
             with tools.sessions.begin() as db:
