@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 import sys
 
+import orjson
 import structlog
+
+
+def _dumped(event: object, **_options: object) -> str:
+    return orjson.dumps(event, default=str).decode()
 
 
 def configure_logs(style: str, *, level: str = "INFO") -> None:
     """Write to standard error, one line each: `json` for machines, `text` for people."""
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer(serializer=_dumped)
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
         processors=[

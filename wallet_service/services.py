@@ -21,6 +21,7 @@ from wallet_service.settings import Settings
 from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
 from wallet_service.storage.sealing import sealer_for
+from wallet_service.storage.statements import Statements
 from wallet_service.wallets.apple.certificates import Trust, apple_trust, development_trust
 from wallet_service.wallets.google.key_cache import KeyCache, fetch_from
 from wallet_service.wallets.issuing import Issuer
@@ -40,9 +41,11 @@ class Services:
     trust: Trust
     issuer: Issuer
     google_keys: KeyCache
+    statements: Statements
 
     def close(self) -> None:
         """Close in reverse order."""
+        self.statements.close()
         self.database.close()
 
     def tools(self) -> Tools:
@@ -81,7 +84,7 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
         if not is_current(database.engine):
             raise SettingsError("the database has not this release's tables yet; run: wallet-service db upgrade")
         catalogue = Catalogue()
-        keys = KeyRing(sealer_for(settings))
+        keys = KeyRing(sealer_for(settings), clock)
         return Services(
             settings=settings,
             clock=clock,
@@ -97,6 +100,7 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
             trust=_trust(settings.apple_root_file),
             issuer=Issuer(settings=settings, catalogue=catalogue, keys=keys),
             google_keys=KeyCache(fetch_from(settings.google_keys_url)),
+            statements=Statements(database.libpq_url),
         )
     except BaseException:
         database.close()

@@ -81,6 +81,11 @@ class Catalogue:
                 self._composers[template_version_id] = composer
         return composer
 
+    def template_at_hand(self, template_version_id: int) -> Template | None:
+        """The design of a template version if this process has it already; without a database."""
+        composer = self._composers.get(template_version_id)
+        return composer.template if composer is not None else None
+
     def template(self, db: Session, template_version_id: int) -> Template:
         """The design of a template version."""
         return self.composer(db, template_version_id).template

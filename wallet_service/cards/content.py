@@ -81,10 +81,17 @@ class CardContent(Value):
     voided: bool = False
     notify_field: str | None = None
     """The one field whose change the phone puts into words (Apple shows one generic notice when several speak)."""
+    look: str | None = None
+    """Which of the design's looks (colours) the card has, e.g. that of its tier; None: the design's own."""
+    expires_at: str | None = None
+    """ISO 8601 with its zone: from then on wallets show the card as expired."""
 
     def digest(self) -> str:
         """SHA-256, hex, of what the holder can see; which field speaks is left out: it changes nothing by itself."""
         visible = self.model_dump(mode="json", exclude={"notify_field"})
+        for key in ("look", "expires_at"):  # so that cards without them have the digest that they had before these were
+            if visible[key] is None:
+                del visible[key]
         return hashlib.sha256(orjson.dumps(visible, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def field(self, field_id: str) -> FieldContent | None:

@@ -7,7 +7,7 @@ platform's own and are checked by that platform's study.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import Field
@@ -88,7 +88,10 @@ class TemplateDocument(Value):
     google: dict[str, Any] = {}
 
 
-ImageName = Literal["icon", "logo", "strip", "hero", "stamp", "stamp_empty"]
+ImageName = Literal[
+    "icon", "logo", "strip", "hero", "stamp", "stamp_empty",
+    "thumbnail", "background", "footer", "primary_logo", "secondary_logo", "artwork", "personalization_logo",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +103,20 @@ class Template:
         digest: SHA-256, hex, over every file's name and bytes.
         words: locale → key → text; every locale has the same keys.
         images: image name → PNG bytes, at least as large as the largest wallet needs.
+        local_images: locale → the images that cards in that language have instead of the common ones.
     """
 
     template_id: str
     digest: str
     document: TemplateDocument
     words: Mapping[str, Mapping[str, str]]
-    images: Mapping[ImageName, bytes]
+    images: Mapping[ImageName, bytes] = field(repr=False)
+    local_images: Mapping[str, Mapping[ImageName, bytes]] = field(default_factory=dict, repr=False)
+
+    def images_for(self, locale: str | None) -> Mapping[ImageName, bytes]:
+        """The images of a card in that language (one of `words`)."""
+        own = self.local_images.get(locale or "")
+        return self.images if own is None else {**self.images, **own}
 
     def image_path(self, name: ImageName) -> str:
         """Where the service hands out an image; another design has another path, so caches may keep it for ever."""

@@ -1,4 +1,4 @@
-"""`bench build` and `bench apns`: each figure beside its yardstick, from the same run on the same machine."""
+"""What Apple's side costs: building a pass beside a bare signature, announcing beside h2load; each in one run."""
 
 from __future__ import annotations
 
@@ -66,20 +66,6 @@ def show(title: str, figures: list[Figure]) -> None:
         cells = (each.what, f"{each.rate:,.0f}", each.yardstick, yardstick, ratio, f"≥ {each.reach:.2f} ×")
         table.add_row(*cells, style=style)
     Console().print(table)
-
-
-@click.command("build")
-@click.option("--passes", default=50, show_default=True, help="Passes built in each round.")
-def bench_build(passes: int) -> None:
-    """Build passes in memory beside raw RSA-2048 signatures."""
-    show("Building a signed .pkpass, one core", measure_build(passes))
-
-
-@click.command("apns")
-@click.option("--pushes", default=40_000, show_default=True, help="Pushes of the largest run.")
-def bench_apns(pushes: int) -> None:
-    """Send pushes to a local HTTP/2 sink beside h2load."""
-    show("Announcing through APNs, one connection", measure_apns((pushes // 16, pushes // 4, pushes)))
 
 
 def measure_build(passes: int, rounds: int = ROUNDS) -> list[Figure]:

@@ -57,7 +57,9 @@ _FAR_END = {
 def claim(
     db: Session, *, kind: str, program_id: str, now: datetime, lease: timedelta, batch: int, claim_id: str
 ) -> list[Claimed]:
-    """Take up to `batch` due rows of one programme and platform, until `now + lease`. Oldest due first."""
+    """Take up to `batch` due rows of one programme and platform, until `now + lease`; most urgent, then oldest due
+    first.
+    """
     rows = db.execute(
         text(_CLAIM + _FAR_END[kind]),
         {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},

@@ -1,4 +1,4 @@
-"""The programmes' keys: the pass identity for Apple, the service account for Google. Sealed in the database, opened
+"""The programmes' keys: the pass identities for Apple, the service account for Google. Sealed in the database, opened
 once.
 """
 
@@ -11,14 +11,16 @@ from threading import Lock
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid
 from wallet_service.storage.sealing import Sealer
-from wallet_service.storage.tables import ProgramSecret
+from wallet_service.storage.tables import AppleIdentity, ProgramSecret
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, pem_of
+from wallet_service.wallets.apple.devices import CURRENT_IDENTITY
 
 ServiceAccount = dict[str, Any]
 _ACCOUNT_FIELDS = ("client_email", "private_key", "private_key_id", "token_uri")
@@ -31,25 +33,52 @@ class _Opened:
 
 
 class KeyRing:
-    """Gives each process the keys of its programmes; a replaced key is noticed at the next look."""
+    """Gives each process the keys of its programmes; a replaced key is noticed at the next look.
 
-    def __init__(self, sealer: Sealer) -> None:
+    The value is the same object for as long as the key is the same, so whoever built something with a key can see, by
+    `is`, that it has to be built anew (an open connection to APNs, say).
+    """
+
+    def __init__(self, sealer: Sealer, clock: Clock = system_clock) -> None:
         self.sealer = sealer
+        self._clock = clock
         self._opened: dict[tuple[str, str], _Opened] = {}
         self._lock = Lock()
 
     def identity(self, db: Session, program_id: str) -> PassIdentity | None:
-        """The Apple identity, or None where none was imported."""
-        value = self._look(db, program_id, "apple")
-        return value if isinstance(value, PassIdentity) else None
+        """The Apple identity that signs now, or None where none was ever imported."""
+        statement = text(CURRENT_IDENTITY.format(program=":program", now=":now"))
+        digest = db.scalar(statement, {"program": program_id, "now": self._clock()})
+        if digest is None:
+            return None
+        opened = self._opened_as(program_id, "apple", digest)
+        if opened is None:
+            row = (AppleIdentity.program_id == program_id, AppleIdentity.digest == digest)
+            opened = _identity(self._unsealed(db.scalars(select(AppleIdentity.sealed).where(*row)).one(), program_id))
+            self._remember(program_id, "apple", digest, opened)
+        return opened if isinstance(opened, PassIdentity) else None
+
+    def identities(self, db: Session, program_id: str) -> list[PassIdentity]:
+        """Every Apple identity that was imported, the newest first; also those whose time is over."""
+        rows = select(AppleIdentity.sealed).where(AppleIdentity.program_id == program_id)
+        newest_first = rows.order_by(AppleIdentity.not_before.desc(), AppleIdentity.id.desc())
+        return [_identity(self._unsealed(sealed, program_id)) for sealed in db.scalars(newest_first)]
 
     def google_account(self, db: Session, program_id: str) -> ServiceAccount | None:
         """The Google service account, or None where none was imported."""
-        value = self._look(db, program_id, "google")
-        return value if isinstance(value, dict) else None
+        place = (ProgramSecret.program_id == program_id, ProgramSecret.kind == "google")
+        digest = db.scalar(select(ProgramSecret.digest).where(*place))
+        if digest is None:
+            return None
+        opened = self._opened_as(program_id, "google", digest)
+        if opened is None:
+            sealed = db.scalars(select(ProgramSecret.sealed).where(*place)).one()
+            opened = orjson.loads(self.sealer.open(sealed, f"google:{program_id}"))
+            self._remember(program_id, "google", digest, opened)
+        return opened if isinstance(opened, dict) else None
 
     def store_identity(self, db: Session, program_id: str, identity: PassIdentity, *, now: datetime) -> bool:
-        """Seal and keep an identity; returns whether it is another than before."""
+        """Seal and keep an identity beside those before it; returns whether it is new."""
         plain = orjson.dumps(
             {
                 "certificate": pem_of(identity.leaf).decode(),
@@ -57,7 +86,20 @@ class KeyRing:
                 "key": identity.key_pem().decode(),
             }
         )
-        return self._store(db, program_id, "apple", plain, expires_at=identity.not_after, now=now)
+        kept = db.scalar(
+            insert(AppleIdentity)
+            .values(
+                program_id=program_id,
+                digest=hashlib.sha256(plain).hexdigest(),
+                sealed=self.sealer.seal(plain, f"apple:{program_id}"),
+                not_before=identity.not_before,
+                not_after=identity.not_after,
+                imported_at=now,
+            )
+            .on_conflict_do_nothing(index_elements=["program_id", "digest"])
+            .returning(AppleIdentity.id)
+        )
+        return kept is not None
 
     def store_google_account(self, db: Session, program_id: str, account: ServiceAccount, *, now: datetime) -> bool:
         """Seal and keep a service account's key file; returns whether it is another than before.
@@ -69,41 +111,34 @@ class KeyRing:
             if not isinstance(account.get(name), str):
                 raise Invalid.at(f"google.service_account_file.{name}", "is missing: is this a service account's key?")
         plain = orjson.dumps(account, option=orjson.OPT_SORT_KEYS)
-        return self._store(db, program_id, "google", plain, expires_at=None, now=now)
-
-    def _store(
-        self, db: Session, program_id: str, kind: str, plain: bytes, *, expires_at: datetime | None, now: datetime
-    ) -> bool:
         digest = hashlib.sha256(plain).hexdigest()
-        known = db.get(ProgramSecret, (program_id, kind))
+        known = db.get(ProgramSecret, (program_id, "google"))
         if known is not None and known.digest == digest:
             return False
         values = {
-            "sealed": self.sealer.seal(plain, f"{kind}:{program_id}"),
+            "sealed": self.sealer.seal(plain, f"google:{program_id}"),
             "digest": digest,
-            "expires_at": expires_at,
+            "expires_at": None,
             "updated_at": now,
         }
         db.execute(
             insert(ProgramSecret)
-            .values(program_id=program_id, kind=kind, **values)
+            .values(program_id=program_id, kind="google", **values)
             .on_conflict_do_update(index_elements=["program_id", "kind"], set_=values)
         )
         return True
 
-    def _look(self, db: Session, program_id: str, kind: str) -> Any:
-        place = (ProgramSecret.program_id == program_id, ProgramSecret.kind == kind)
-        digest = db.scalar(select(ProgramSecret.digest).where(*place))
-        if digest is None:
-            return None
+    def _unsealed(self, sealed: bytes, program_id: str) -> dict[str, str]:
+        members: dict[str, str] = orjson.loads(self.sealer.open(sealed, f"apple:{program_id}"))
+        return members
+
+    def _opened_as(self, program_id: str, kind: str, digest: str) -> Any:
         known = self._opened.get((program_id, kind))
-        if known is None or known.digest != digest:
-            sealed = db.scalars(select(ProgramSecret.sealed).where(*place)).one()
-            members = orjson.loads(self.sealer.open(sealed, f"{kind}:{program_id}"))
-            known = _Opened(digest, _identity(members) if kind == "apple" else members)
-            with self._lock:
-                self._opened[(program_id, kind)] = known
-        return known.value
+        return known.value if known is not None and known.digest == digest else None
+
+    def _remember(self, program_id: str, kind: str, digest: str, value: Any) -> None:
+        with self._lock:
+            self._opened[(program_id, kind)] = _Opened(digest, value)
 
 
 def _identity(members: dict[str, str]) -> PassIdentity:

@@ -78,9 +78,7 @@ class ChangeCounter(Base):
 
 
 class ProgramSecret(Base):
-    """Key material of a programme, sealed with the installation's secret: `apple` (pass identity), `google`
-    (account).
-    """
+    """Key material of a programme, sealed with the installation's secret: `google` (account)."""
 
     __tablename__ = "program_secrets"
 
@@ -90,6 +88,23 @@ class ProgramSecret(Base):
     digest: Mapped[str]
     expires_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]
+
+
+class AppleIdentity(Base):
+    """A pass type certificate with its key, sealed. A programme may hold several: of those in their time the one that
+    began last signs, so that a renewal needs no hour of its own, and those before it are kept.
+    """
+
+    __tablename__ = "apple_identities"
+    __table_args__ = (UniqueConstraint("program_id", "digest"),)
+
+    id: Mapped[int] = _id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    digest: Mapped[str]
+    sealed: Mapped[bytes]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    imported_at: Mapped[datetime]
 
 
 class TemplateVersion(Base):
@@ -237,6 +252,23 @@ class Registration(Base):
     fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))
     fetched_at: Mapped[datetime | None]
     device: Mapped[Device] = relationship()
+
+
+class DeviceReport(Base):
+    """What phones wrote to the log endpoint about one card, repeats counted. `task`: register, unregister, list, fetch
+    or other. Ids and addresses that the phone wrote are not kept.
+    """
+
+    __tablename__ = "device_reports"
+    __table_args__ = (UniqueConstraint("card_id", "task", "error"),)
+
+    id: Mapped[int] = _id()
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
+    task: Mapped[str]
+    error: Mapped[str]
+    times: Mapped[int] = mapped_column(server_default=sql("1"))
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
 
 
 class GoogleObject(Base):

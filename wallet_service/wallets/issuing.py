@@ -11,23 +11,36 @@ from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
+from wallet_service.cards.content import CardContent
 from wallet_service.errors import NotFound, SettingsError
+from wallet_service.programs.document import ProgramDocument
 from wallet_service.programs.keys import KeyRing
 from wallet_service.settings import Settings
 from wallet_service.storage.tables import Card, Delivery, GoogleObject
 from wallet_service.storage.wake import wake_workers
 from wallet_service.wallets.apple.bundle import PassBuilder
+from wallet_service.wallets.apple.devices import Asked
 from wallet_service.wallets.apple.pass_rules import Rules
 from wallet_service.wallets.google import loyalty
 from wallet_service.wallets.google.classes import require_published
 from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.save_link import SaveLinks
-from wallet_service.wallets.views import card_view
+from wallet_service.wallets.protocol import CardView, ProgramView
+from wallet_service.wallets.views import card_view, program_view
 
 Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What passes of a programme are built with, and the state of the database that it was read from."""
+
+    state: tuple[str, str]
+    builder: PassBuilder
+    program: ProgramView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +53,7 @@ class Issuer:
     catalogue: Catalogue
     keys: KeyRing
     _kept: dict[tuple[str, str], tuple[object, object]] = field(default_factory=dict)
+    _ready: dict[str, _Ready] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def pass_file(self, db: Session, card: Card, *, now: datetime) -> bytes:
@@ -49,16 +63,49 @@ class Issuer:
             NotFound: the programme is not on Apple Wallet.
             SettingsError: its certificate was never imported, or is over.
         """
-        if self.catalogue.program(db, card.program_id).document.apple is None:
+        builder, _ = self._builder(db, card.program_id, now=now)
+        return builder.build(card_view(db, self.catalogue, card, public_url=self.settings.public_url), at=now)
+
+    def pass_asked_for(
+        self, asked: Asked, serial_number: str, sessions: sessionmaker[Session], *, now: datetime
+    ) -> bytes:
+        """The pass that a phone asked for, as last published; without the database, unless the programme is another
+        than the last time.
+
+        Raises:
+            NotFound, SettingsError: as `pass_file`.
+        """
+        state = (asked.program_row, asked.identity)
+        kept = self._ready.get(asked.program_id)
+        template = self.catalogue.template_at_hand(asked.template_version_id)
+        if kept is None or kept.state != state or template is None or not kept.builder.in_time(now):
+            with sessions() as db:
+                template = self.catalogue.template(db, asked.template_version_id)
+                builder, document = self._builder(db, asked.program_id, now=now)
+            kept = _Ready(state, builder, program_view(document))
+            with self._lock:
+                self._ready[asked.program_id] = kept
+        view = CardView(
+            program=kept.program,
+            template=template,
+            content=CardContent.model_validate_json(asked.content or b""),
+            serial_number=serial_number,
+            auth_token=asked.auth_token,
+            card_link=f"{self.settings.public_url}/c/{asked.link_token}",
+            version=asked.version,
+        )
+        return kept.builder.build(view, at=now)
+
+    def _builder(self, db: Session, program_id: str, *, now: datetime) -> tuple[PassBuilder, ProgramDocument]:
+        document = self.catalogue.program(db, program_id).document
+        if document.apple is None:
             raise NotFound("this programme is not on Apple Wallet")
-        identity = self.keys.identity(db, card.program_id)
+        identity = self.keys.identity(db, program_id)
         if identity is None:
-            raise SettingsError(f"no Apple certificate for {card.program_id}: run wallet-service certs import")
-        if not identity.not_before <= now <= identity.not_after:
-            raise SettingsError(f"the Apple certificate of {card.program_id} is over: import a new one")
+            raise SettingsError(f"no Apple certificate for {program_id}: run wallet-service certs import")
         plain_http = self.settings.public_url.startswith("http://")
         builder = self._keep(
-            ("apple", card.program_id),
+            ("apple", program_id),
             identity,
             lambda: PassBuilder(
                 identity,
@@ -66,7 +113,9 @@ class Issuer:
                 rules=Rules(plain_http=plain_http and not self.settings.is_production),
             ),
         )
-        return builder.build(card_view(db, self.catalogue, card, public_url=self.settings.public_url), at=now)
+        if not builder.in_time(now):
+            raise SettingsError(f"the Apple certificate of {program_id} is over: import a new one")
+        return builder, document
 
     def want_on_google(self, db: Session, card: Card, *, now: datetime) -> None:
         """Wake the card's Google row: somebody is about to save it.

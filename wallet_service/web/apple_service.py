@@ -5,6 +5,9 @@ Bare statuses, no cookies, no redirects. What changed? carries no authorization:
 
 from __future__ import annotations
 
+import calendar
+import re
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 import orjson
@@ -22,6 +25,9 @@ from wallet_service.web.context import now, services
 log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
 PREFIX = "/apple"
+_OUR_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
+_SERVED = {status: PASSES_SERVED.labels("web_service", status) for status in ("200", "304")}
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
 _NEWEST = "/passes/<pass_type_id>/<serial_number>"
@@ -68,8 +74,7 @@ def list_changed(device_library_id: str, pass_type_id: str) -> Response:
     """200 with what is newer than the tag, or 204. A tag that is not ours counts as none."""
     tag = request.args.get("passesUpdatedSince", "")
     since = int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 19 else 0
-    with services().sessions.begin() as db:
-        listing = devices.list_changed(db, device_library_id, pass_type_id, tag=since, now=now())
+    listing = devices.list_changed(services().statements, device_library_id, pass_type_id, tag=since, now=now())
     if listing is None:
         return Response(status=HTTPStatus.NO_CONTENT)
     body = {"serialNumbers": listing.serial_numbers, "lastUpdated": str(listing.tag)}
@@ -78,27 +83,42 @@ def list_changed(device_library_id: str, pass_type_id: str) -> Response:
 
 def send_pass(pass_type_id: str, serial_number: str) -> Response:
     """The newest pass, or 304 if the phone has it."""
-    with services().sessions.begin() as db:
-        card = _card(db, pass_type_id, serial_number)
-        if card is None or card.modified_at is None:
-            return Response(status=HTTPStatus.UNAUTHORIZED)
-        since = parse_date(request.headers.get("If-Modified-Since"))
-        unchanged = since is not None and card.modified_at <= since
-        if request.method == "GET":
-            devices.fetched(db, card.id, card.version, now=now())
-            PASSES_SERVED.labels("web_service", "304" if unchanged else "200").inc()
-        if unchanged:
-            return Response(status=HTTPStatus.NOT_MODIFIED)
-        body = services().issuer.pass_file(db, card, now=now())
-        log.info("pass_sent", card_id=card.id, version=card.version)
-    return pass_response(body, card, {"Cache-Control": "private, no-cache"})
+    at, token = now(), _auth_token()
+    since = _date_in(request.headers.get("If-Modified-Since"))
+    desk = services().statements
+    asked = token and devices.asked_for(desk, pass_type_id, serial_number, token, since=since, now=at)
+    if not asked or asked.modified_at is None:
+        return Response(status=HTTPStatus.UNAUTHORIZED)
+    unchanged = asked.content is None
+    body = b"" if unchanged else services().issuer.pass_asked_for(asked, serial_number, services().sessions, now=at)
+    if request.method == "GET":
+        if not asked.noted:
+            devices.fetched(desk, asked.card_id, asked.version, now=at)
+        _SERVED["304" if unchanged else "200"].inc()
+    if unchanged:
+        return Response(status=HTTPStatus.NOT_MODIFIED)
+    log.info("pass_sent", card_id=asked.card_id, version=asked.version)
+    return pass_response(body, asked.modified_at, {"Cache-Control": "private, no-cache"})
 
 
-def pass_response(body: bytes, card: Card, headers: dict[str, str]) -> Response:
+def _date_in(header: str | None) -> datetime | None:
+    """Phones send back our own `Last-Modified`, always in the one form that HTTP prefers; other forms take longer."""
+    if header is None:
+        return None
+    if (parts := _OUR_DATE.fullmatch(header)) is None:
+        return parse_date(header)
+    day, month, year, hour, minute, second = parts.groups()
+    try:
+        return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    except (ValueError, KeyError):
+        return None
+
+
+def pass_response(body: bytes, modified_at: datetime | None, headers: dict[str, str]) -> Response:
     """A `.pkpass` with the exact type and the date that a phone will ask with."""
     response = Response(body, content_type=MIME_TYPE, headers=headers)
-    if card.modified_at is not None:
-        response.headers["Last-Modified"] = http_date(card.modified_at)
+    if modified_at is not None:
+        response.headers["Last-Modified"] = http_date(modified_at)
     return response
 
 
@@ -132,10 +152,13 @@ def _task_of(text: str) -> str:
 
 def _card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:
     """The card that the request's token opens. The header's shape is looked at before the database."""
+    token = _auth_token()
+    return devices.card_for(db, pass_type_id, serial_number, token) if token else None
+
+
+def _auth_token() -> str | None:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind != "ApplePass" or not token:
-        return None
-    return devices.card_for(db, pass_type_id, serial_number, token)
+    return token if kind == "ApplePass" and token else None
 
 
 def _push_token() -> str | None:

@@ -78,7 +78,9 @@ def pass_file(link_token: str) -> AnyResponse:
         if request.method == "GET":
             devices.handed_out(db, card.id, card.version)
             PASSES_SERVED.labels("link", "200").inc()
-    return pass_response(body, card, _HEADERS | {"Content-Disposition": 'attachment; filename="card.pkpass"'})
+    return pass_response(
+        body, card.modified_at, _HEADERS | {"Content-Disposition": 'attachment; filename="card.pkpass"'}
+    )
 
 
 def google_link(link_token: str) -> AnyResponse:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from threading import Lock
 from typing import NamedTuple
 
 import orjson
@@ -23,15 +21,18 @@ from wallet_service.cards.content import Stamps
 from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.certificates import PassIdentity
-from wallet_service.wallets.apple.images import bundle_images
+from wallet_service.wallets.apple.images import constant_images, stamp_strips
+from wallet_service.wallets.apple.mould import Mould, mould_from, shape_of
 from wallet_service.wallets.apple.pass_json import pass_json
 from wallet_service.wallets.apple.pass_rules import Rules, validate
+from wallet_service.wallets.apple.shelf import Shelf
 from wallet_service.wallets.apple.signing import Signer
 from wallet_service.wallets.protocol import CardView
 
 MIME_TYPE = "application/vnd.apple.pkpass"
 MOST_DESIGNS = 256
 """Designs (and stamp counts of one) whose images are kept ready; the least recently used goes first."""
+MOST_MOULDS = 1024
 
 # PKWARE APPNOTE 6.3: local header, central header, end record. No flags, no extra field, no comment; 1980-01-01, made
 # on Unix with mode 0644.
@@ -42,7 +43,7 @@ _NEW_YEAR_1980 = 1 << 5 | 1
 _VERSION_NEEDED = 20
 _MADE_ON_UNIX = 3 << 8 | 20
 _REGULAR_0644 = 0o100644 << 16
-_STORED, _DEFLATED = 0, 8
+_STORED = 0
 
 
 class Entry(NamedTuple):
@@ -53,23 +54,15 @@ class Entry(NamedTuple):
     directory: bytes
 
 
-def entry(name: str, body: bytes, *, deflate: bool) -> Entry:
-    """Make an entry; deflated only if asked and if that is shorter."""
-    packed, method = body, _STORED
-    if deflate:
-        compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        squeezed = compressor.compress(body) + compressor.flush()
-        if len(squeezed) < len(body):
-            packed, method = squeezed, _DEFLATED
-    crc, raw = zlib.crc32(body), name.encode("ascii")
-    header = _LOCAL.pack(
-        b"PK\x03\x04", _VERSION_NEEDED, 0, method, 0, _NEW_YEAR_1980, crc, len(packed), len(body), len(raw), 0
-    )
+def entry(name: str, body: bytes) -> Entry:
+    """Make an entry, stored: PNG and signature hardly shrink, and two small texts cost more to pack than to send."""
+    crc, raw, size = zlib.crc32(body), name.encode("ascii"), len(body)
+    header = _LOCAL.pack(b"PK\x03\x04", _VERSION_NEEDED, 0, _STORED, 0, _NEW_YEAR_1980, crc, size, size, len(raw), 0)
     directory = _CENTRAL.pack(
-        b"PK\x01\x02", _MADE_ON_UNIX, _VERSION_NEEDED, 0, method, 0, _NEW_YEAR_1980, crc,
-        len(packed), len(body), len(raw), 0, 0, 0, 0, _REGULAR_0644,
+        b"PK\x01\x02", _MADE_ON_UNIX, _VERSION_NEEDED, 0, _STORED, 0, _NEW_YEAR_1980, crc,
+        size, size, len(raw), 0, 0, 0, 0, _REGULAR_0644,
     )  # fmt: skip
-    return Entry(raw, b"".join((header, raw, packed)), directory)
+    return Entry(raw, b"".join((header, raw, body)), directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,39 +83,35 @@ class Artwork:
     def of(cls, files: Mapping[str, bytes]) -> Artwork:
         """Prepare `files`, in order of their names."""
         names = sorted(files)
-        entries = tuple(entry(name, files[name], deflate=True) for name in names)
+        entries = tuple(entry(name, files[name]) for name in names)
         hashes = {name: hashlib.sha1(files[name]).hexdigest() for name in names}  # noqa: S324  (Apple's manifest is SHA-1)
         starts = accumulate((len(each.local) for each in entries), initial=0)
         directory = tuple((each.directory, start, each.name) for each, start in zip(entries, starts, strict=False))
         return cls(b"".join(each.local for each in entries), directory, orjson.dumps(hashes)[1:-1])
 
 
-class ArtworkShelf:
-    """The artworks that were used lately; of a design, or of one of its stamp counts. Safe to share between threads."""
-
-    def __init__(self, most: int = MOST_DESIGNS) -> None:
-        self._most = most
-        self._artworks: OrderedDict[tuple[object, ...], Artwork] = OrderedDict()
-        self._lock = Lock()
-
-    def of(self, template: Template, stamps: Stamps | None) -> Artwork:
-        """The artwork of a card, drawn if it is not there."""
-        key = (template.digest, stamps and (min(stamps.earned, stamps.total), stamps.total))
-        with self._lock:
-            if (found := self._artworks.get(key)) is not None:
-                self._artworks.move_to_end(key)
-                return found
-        # Drawn outside the lock: two threads may draw the same once, and none waits for another design.
-        made = Artwork.of(bundle_images(template, stamps))
-        with self._lock:
-            self._artworks[key] = made
-            while len(self._artworks) > self._most:
-                self._artworks.popitem(last=False)
-        return made
+_CONSTANTS: Shelf[tuple[str, str | None, bool], dict[str, bytes]] = Shelf(MOST_DESIGNS)
+ARTWORKS: Shelf[tuple[object, ...], Artwork] = Shelf(MOST_DESIGNS)
+"""Of this process: designs are the same for all pass types. The encoded images of a design are kept apart, so that
+another number of stamps costs no more than its strip.
+"""
 
 
-ARTWORKS = ArtworkShelf()
-"""Of this process: designs are the same for all pass types."""
+def artwork_of(template: Template, stamps: Stamps | None, locale: str) -> Artwork:
+    """The artwork of a card, drawn if it is not at hand.
+
+    Raises:
+        Invalid: an image is missing, broken or too small; with its path.
+    """
+    own = locale if locale in template.local_images else None
+
+    def draw() -> Artwork:
+        plain = stamps is None
+        files = _CONSTANTS.of((template.digest, own, plain), lambda: constant_images(template, own, with_strip=plain))
+        return Artwork.of(files if stamps is None else files | stamp_strips(template, stamps, own))
+
+    count = stamps and (min(stamps.earned, stamps.total), stamps.total)
+    return ARTWORKS.of((template.digest, own, count), draw)
 
 
 class PassBuilder:
@@ -139,6 +128,7 @@ class PassBuilder:
         self._signer = Signer(identity)
         self._web_service_url = web_service_url
         self._rules = rules or Rules()
+        self._moulds: Shelf[Hashable, Mould] = Shelf(MOST_MOULDS)
 
     def build(self, card: CardView, *, at: datetime) -> bytes:
         """Make the `.pkpass` of a card, signed as of `at`. The same card at the same instant gives the same bytes.
@@ -153,10 +143,25 @@ class PassBuilder:
             words = f"is {program.pass_type_id} of {program.team_id}, and the certificate is for"
             message = f"{words} {self._identity.pass_type_id} of {self._identity.team_id}"
             raise Invalid.at("passTypeIdentifier", message)
+        shape = shape_of(card)
+        mould = self._moulds.find(shape)
+        document = None if mould is None else mould.cast(card)
+        if document is None:
+            document = self._compose(card, shape, learn=mould is None)
+        return self._archive(document, artwork_of(card.template, card.content.stamps, card.content.locale), at)
+
+    def _compose(self, card: CardView, shape: Hashable, *, learn: bool) -> bytes:
+        """The long way: compose the document, check it whole, and keep a mould of it for the cards that follow."""
         document = pass_json(card, web_service_url=self._web_service_url)
         if faults := validate(document, self._rules):
             raise Invalid(*faults)
-        return self._archive(orjson.dumps(document), ARTWORKS.of(card.template, card.content.stamps), at)
+        if learn:
+            self._moulds.put(shape, mould_from(card, document, self._rules))
+        return orjson.dumps(document)
+
+    def in_time(self, at: datetime) -> bool:
+        """Whether the certificate may sign at that instant."""
+        return self._identity.not_before <= at <= self._identity.not_after
 
     def sign(self, token: bytes, *, at: datetime) -> bytes:
         """Sign a personalization token; the same form as a bundle's signature."""
@@ -166,9 +171,9 @@ class PassBuilder:
         digest = hashlib.sha1(pass_document).hexdigest()  # noqa: S324  (Apple's manifest is SHA-1)
         manifest = b'{"pass.json":"%s",%s}' % (digest.encode("ascii"), artwork.manifest)
         first = (
-            entry("pass.json", pass_document, deflate=False),
-            entry("manifest.json", manifest, deflate=False),
-            entry("signature", self._signer.sign(manifest, at=at), deflate=False),
+            entry("pass.json", pass_document),
+            entry("manifest.json", manifest),
+            entry("signature", self._signer.sign(manifest, at=at)),
         )
         return archive(first, artwork)
 

@@ -11,15 +11,24 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.statements import Row, Statements
 from wallet_service.storage.tables import Card, Delivery, Device, Program, Registration
 from wallet_service.storage.wake import wake_workers
+
+CURRENT_IDENTITY = """
+SELECT digest FROM apple_identities i WHERE i.program_id = {program}
+ORDER BY (i.not_before <= {now} AND {now} <= i.not_after) DESC, i.not_before DESC, i.id DESC LIMIT 1
+"""
+"""Which identity signs now: of those in their time the one that began last; if none is, the newest, to be told of."""
+
+_NOBODYS = "no such card, and yet a comparison"
 
 
 def card_for(db: Session, pass_type_id: str, serial_number: str, auth_token: str) -> Card | None:
@@ -30,7 +39,7 @@ def card_for(db: Session, pass_type_id: str, serial_number: str, auth_token: str
         .where(Card.serial_number == serial_number, Program.pass_type_id == pass_type_id)
         .options(joinedload(Card.program))
     )
-    expected = card.auth_token if card is not None else "no such card, and yet a comparison"
+    expected = card.auth_token if card is not None else _NOBODYS
     return card if hmac.compare_digest(expected.encode(), auth_token.encode()) and card is not None else None
 
 
@@ -119,24 +128,26 @@ class Listing:
     tag: int
 
 
-_LIST = text("""
-UPDATE registrations r SET listed_version = d.wanted_version, listed_at = :now
+_LIST = """
+UPDATE registrations r SET listed_version = d.wanted_version, listed_at = $4
 FROM deliveries d, devices device, programs p, cards c
 WHERE device.id = r.device_id AND d.registration_id = r.id AND p.program_id = device.program_id AND c.id = r.card_id
-  AND device.device_library_id = :device AND p.pass_type_id = :pass_type AND d.wanted_version > :tag
+  AND device.device_library_id = $1 AND p.pass_type_id = $2 AND d.wanted_version > $3
 RETURNING c.serial_number, d.wanted_version
-""")
+"""
 
 
-def list_changed(db: Session, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime) -> Listing | None:
+def list_changed(
+    statements: Statements, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime
+) -> Listing | None:
     """Everything of this type on this device that is newer than `tag`; None: nothing.
 
     The tag is the greatest change number in the answer, so a change committed after the query is newer than it.
     """
-    rows = db.execute(_LIST, {"device": device_library_id, "pass_type": pass_type_id, "tag": tag, "now": now}).all()
+    rows = statements.rows(_LIST, device_library_id, pass_type_id, tag, now.isoformat())
     if not rows:
         return None
-    return Listing(sorted(row[0] for row in rows), max(row[1] for row in rows))
+    return Listing(sorted(_text(serial_number) for serial_number, _ in rows), max(_number(row[1]) for row in rows))
 
 
 def handed_out(db: Session, card_id: int, version: int) -> None:
@@ -148,30 +159,115 @@ def handed_out(db: Session, card_id: int, version: int) -> None:
     )
 
 
-_FETCHED = text("""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a phone that asks for a pass needs to be answered, read in one statement.
+
+    Attributes:
+        modified_at: None for a card that was never published.
+        noted: it is on record already that the phones of this card have come for this version.
+        program_row: another text whenever the programme's row is another.
+        identity: the digest of the certificate that signs now; empty: none was imported.
+        content: JSON, as stored; None if the phone has it.
+    """
+
+    card_id: int
+    auth_token: str
+    link_token: str
+    version: int
+    modified_at: datetime | None
+    template_version_id: int
+    program_id: str
+    program_row: str
+    noted: bool
+    identity: str
+    content: bytes | None
+
+
+_ASKED = f"""
+SELECT c.id, c.auth_token, c.link_token, c.version, extract(epoch FROM c.modified_at)::bigint, c.template_version_id,
+       p.program_id, p.xmin,
+       c.fetched_version >= c.version AND NOT EXISTS (
+           SELECT FROM registrations r JOIN deliveries d ON d.registration_id = r.id
+           WHERE r.card_id = c.id AND r.fetched_version < d.wanted_version
+       ),
+       ({CURRENT_IDENTITY.format(program="p.program_id", now="$4::timestamptz")}),
+       CASE WHEN c.modified_at > $3::timestamptz THEN c.content END
+FROM cards c JOIN programs p ON p.program_id = c.program_id
+WHERE c.serial_number = $1 AND p.pass_type_id = $2
+"""  # noqa: S608  (joined of two texts of this program)
+
+
+def asked_for(
+    statements: Statements,
+    pass_type_id: str,
+    serial_number: str,
+    auth_token: str,
+    *,
+    since: datetime | None,
+    now: datetime,
+) -> Asked | None:
+    """The pass that a phone asks for, if its token opens it; an unknown card and a wrong token look alike.
+
+    Args:
+        since: what the phone has; a pass that was not modified later comes without its content.
+    """
+    has = since.isoformat() if since is not None else "-infinity"
+    rows = statements.rows(_ASKED, serial_number, pass_type_id, has, now.isoformat())
+    expected = rows[0][1] or b"" if rows else _NOBODYS.encode()
+    return _asked(rows[0]) if hmac.compare_digest(expected, auth_token.encode()) and rows else None
+
+
+def _asked(row: Row) -> Asked:
+    card_id, auth_token, link_token, version, modified, template, program_id, xmin, noted, identity, content = row
+    return Asked(
+        card_id=_number(card_id),
+        auth_token=_text(auth_token),
+        link_token=_text(link_token),
+        version=_number(version),
+        modified_at=datetime.fromtimestamp(int(modified), UTC) if modified is not None else None,
+        template_version_id=_number(template),
+        program_id=_text(program_id),
+        program_row=_text(xmin),
+        noted=noted == b"t",
+        identity=_text(identity),
+        content=content,
+    )
+
+
+def _text(column: bytes | None) -> str:
+    return (column or b"").decode()
+
+
+def _number(column: bytes | None) -> int:
+    return int(column or b"0")
+
+
+_FETCHED = """
 WITH came AS (
-UPDATE registrations r SET fetched_version = d.wanted_version, fetched_at = :now
-FROM deliveries d
-WHERE d.registration_id = r.id AND r.id = (
-    SELECT r2.id FROM registrations r2
-    JOIN deliveries d2 ON d2.registration_id = r2.id
-    JOIN cards c ON c.id = r2.card_id AND c.version = :version
-    WHERE r2.card_id = :card AND r2.fetched_version < d2.wanted_version
-    ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
-    LIMIT 1
+    UPDATE registrations r SET fetched_version = d.wanted_version, fetched_at = $3
+    FROM deliveries d
+    WHERE d.registration_id = r.id AND r.id = (
+        SELECT r2.id FROM registrations r2
+        JOIN deliveries d2 ON d2.registration_id = r2.id
+        JOIN cards c ON c.id = r2.card_id AND c.version = $2
+        WHERE r2.card_id = $1 AND r2.fetched_version < d2.wanted_version
+        ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
+        LIMIT 1
+    )
+    RETURNING r.id
+), quiet AS (
+    UPDATE deliveries SET told_version = wanted_version, again_at = NULL, stale_at = NULL, repeats = 0
+    FROM came WHERE registration_id = came.id
 )
-RETURNING r.id
-)
-UPDATE deliveries SET again_at = NULL, stale_at = NULL, repeats = 0 FROM came WHERE registration_id = came.id
-""")
+UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $3 WHERE id = $1
+"""
 
 
-def fetched(db: Session, card_id: int, version: int, *, now: datetime) -> None:
+def fetched(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
     """A phone came for the pass and got that version.
 
     A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
-    longest; if the card has changed meanwhile, for none.
+    longest; if the card has changed meanwhile, for none. Whoever has it need not be told.
     """
-    values = {"fetched_version": func.greatest(Card.fetched_version, version), "fetched_at": now}
-    db.execute(update(Card).where(Card.id == card_id).values(values))
-    db.execute(_FETCHED, {"card": card_id, "version": version, "now": now})
+    statements.rows(_FETCHED, card_id, version, now.isoformat())

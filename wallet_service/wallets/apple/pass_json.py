@@ -96,7 +96,7 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
         preferred = document.barcode.formats if document.barcode else ()
         result["barcodes"] = list(_barcodes(content.barcode, preferred))
     if content.places:
-        result["locations"] = [_location(place) for place in content.places]
+        result["locations"] = [location(place) for place in content.places]
     if content.radius_m is not None:
         result["maxDistance"] = content.radius_m
     return result
@@ -167,11 +167,10 @@ def _field(field: FieldContent) -> dict[str, Any]:
         case "money":
             if not isinstance(field.value, Money):
                 raise Invalid.at(f"fields.{field.id}.value", "is of kind money and holds no amount with its currency")
-            drawn["value"] = _major_units(field.value)
+            drawn["value"] = major_units(field.value)
             drawn["currencyCode"] = field.value.currency
         case "date":
-            # Noon UTC is the same day nearly everywhere, should a reader overlook ignoresTimeZone.
-            drawn["value"] = f"{field.value}T12:00:00Z"
+            drawn["value"] = drawn_date(str(field.value))
             drawn |= {"dateStyle": "PKDateStyleMedium", "timeStyle": "PKDateStyleNone", "ignoresTimeZone": True}
         case "instant":
             drawn["value"] = _whole_seconds(field.id, str(field.value))
@@ -179,6 +178,11 @@ def _field(field: FieldContent) -> dict[str, Any]:
         case "text":
             pass
     return drawn
+
+
+def drawn_date(day: str) -> str:
+    """A day as an instant: noon UTC is that day nearly everywhere, should a reader overlook ignoresTimeZone."""
+    return f"{day}T12:00:00Z"
 
 
 def _whole_seconds(field_id: str, text: str) -> str:
@@ -192,7 +196,8 @@ def _whole_seconds(field_id: str, text: str) -> str:
 _precision = lru_cache(maxsize=256)(get_currency_precision)
 
 
-def _major_units(money: Money) -> int | float:
+def major_units(money: Money) -> int | float:
+    """79.9 for 7990 cents: Apple's currency fields take the currency's main unit."""
     digits = _precision(money.currency)
     return money.amount / 10**digits if digits else money.amount
 
@@ -250,7 +255,8 @@ def _encoding(message: str) -> str:
     return "iso-8859-1"
 
 
-def _location(place: Place) -> dict[str, Any]:
+def location(place: Place) -> dict[str, Any]:
+    """One of `locations`."""
     spot: dict[str, Any] = {"latitude": place.latitude, "longitude": place.longitude}
     if place.text:
         spot["relevantText"] = place.text
