@@ -48,10 +48,10 @@ class Services:
         self.statements.close()
         self.database.close()
 
-    def worker(self) -> Worker:
-        """A worker on these services."""
+    def tools(self) -> Tools:
+        """What the lanes to the platforms work with."""
         settings = self.settings
-        tools = Tools(
+        return Tools(
             sessions=self.sessions,
             settings=settings,
             clock=self.clock,
@@ -66,7 +66,10 @@ class Services:
             ),
             chance=Random(),  # noqa: S311 jitter, not secrecy
         )
-        return Worker(self.database, tools, self.publisher, self.keys)
+
+    def worker(self) -> Worker:
+        """A worker on these services."""
+        return Worker(self.database, self.tools(), self.publisher, self.keys)
 
 
 def build_services(settings: Settings, *, database: Database | None = None, clock: Clock | None = None) -> Services:

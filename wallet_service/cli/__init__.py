@@ -14,6 +14,7 @@ _FAMILIES = {
     "certs": ("wallet_service.cli.certs", "certs"),
     "db": ("wallet_service.cli.db", "db"),
     "demo": ("wallet_service.cli.demo", "demo"),
+    "google": ("wallet_service.cli.google", "google"),
     "keys": ("wallet_service.cli.keys", "keys"),
     "pass": ("wallet_service.cli.passes", "passes"),
     "programs": ("wallet_service.cli.programs", "programs"),

@@ -11,6 +11,7 @@ from wallet_service.cards.template_folder import load_template
 from wallet_service.clock import system_clock
 from wallet_service.errors import Invalid
 from wallet_service.wallets.google.loyalty import faults_in_raw_keys
+from wallet_service.wallets.losses import losses_of
 
 
 @click.group()
@@ -41,6 +42,14 @@ def check(folders: tuple[Path, ...]) -> None:
             click.echo(f"{folder.name}: good ({', '.join(sorted(template.words))}; {template.digest[:12]})")
     if wrong:
         raise SystemExit(1)
+
+
+@templates.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def losses(folder: Path) -> None:
+    """Tell what each wallet cannot show of a design."""
+    for loss in losses_of(_good_template(folder)):
+        click.echo(f"{loss.wallet}: {loss.path}: {loss.words}")
 
 
 @templates.command()

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.delivery import ledger
 from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.delivery.ledger import Claimed
@@ -78,7 +79,7 @@ class GoogleLane(Lane):
     def _due(self, in_hand: dict[int, _InHand]) -> Iterator[GoogleNotice]:
         """Claim a second's worth, hand it out, claim again: until nothing is due, or a batch has been handed out."""
         tools, handed_out = self._tools, 0
-        while handed_out < tools.settings.batch and self.halted_until is None:
+        while handed_out < tools.settings.batch and self.halted_until is None and not self.stopping:
             claim_id, now = secrets.token_hex(8), tools.clock()
             before = now + tools.settings.lease - self._slowest
             with tools.sessions.begin() as db:
@@ -115,9 +116,17 @@ class GoogleLane(Lane):
         catalogue, public_url = self._tools.catalogue, self._tools.settings.public_url
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}
         rows = desk.objects_of(db, [row.far_end for row in claimed])
+        program = catalogue.program(db, self.program_id)
         owed = []
         for row in claimed:
-            view = card_view(db, catalogue, cards[row.card_id], public_url=public_url, google_object_id=row.far_end)
+            view = card_view(
+                db,
+                catalogue,
+                cards[row.card_id],
+                public_url=public_url,
+                google_object_id=row.far_end,
+                program=program,
+            )
             owed.append(
                 Owed(
                     delivery_id=row.delivery_id,
@@ -125,18 +134,10 @@ class GoogleLane(Lane):
                     row=rows[row.far_end],
                     card=view,
                     class_id=self._channel.class_id(view),
-                    design=self._design(db, view),
+                    design=_in_present_design(program, view),
                 )
             )
         return desk.plan(db, owed, now=now, sealer=self._sealer)
-
-    def _design(self, db: Session, view: CardView) -> CardView:
-        """The class shows the programme's present design, also while cards still wear an older version of it."""
-        program = self._tools.catalogue.program(db, self.program_id)
-        present = program.composer.template
-        if present.template_id != view.template.template_id or kind_of(present) is not kind_of(view.template):
-            return view
-        return replace(view, program=program_view(program.document), template=present)
 
     def _settle_told(self, told: Sequence[tuple[GoogleNotice, Outcome]], in_hand: dict[int, _InHand]) -> None:
         by_claim: dict[str, list[tuple[Claimed, Step]]] = defaultdict(list)
@@ -161,3 +162,11 @@ class GoogleLane(Lane):
         if told := self._channel.take_told_classes():
             with self._tools.sessions.begin() as db:
                 duties.keep_classes(db, self.program_id, told, now=self._tools.clock())
+
+
+def _in_present_design(program: LoadedProgram, view: CardView) -> CardView:
+    """The class shows the programme's present design, also while cards still wear an older version of it."""
+    present = program.composer.template
+    if present.template_id != view.template.template_id or kind_of(present) is not kind_of(view.template):
+        return view
+    return replace(view, program=program_view(program.document), template=present)

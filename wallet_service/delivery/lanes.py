@@ -56,6 +56,7 @@ class Lane(ABC):
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         self.program_id = program_id
         self.halted_until: datetime | None = None
+        self.stopping = False
         self._announcer = announcer
         self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
         self._tools = tools
@@ -94,6 +95,10 @@ class Lane(ABC):
         with self._tools.sessions() as db:
             due = ledger.next_due_at(db, kind=self.kind, program_id=self.program_id)
         return max(due, self.halted_until) if due and self.halted_until else due
+
+    def stop(self) -> None:
+        """Claim no more: the worker is about to leave."""
+        self.stopping = True
 
     def close(self) -> None:
         """Hang up the channel."""

@@ -9,9 +9,22 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.storage.tables import Card, Delivery, Registration
+from wallet_service.storage.tables import Card, Delivery, GoogleNotification, Registration
 
+MOST_NOTIFICATIONS = 20
 State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sounded:
+    """A change or a message that could have made the phone sound, and how it was sent: `notified`, `silent` (our budget
+    said no), `refused` (Google's quota did) or `asked` (on its way).
+    """
+
+    at: datetime
+    kind: str
+    topic: str
+    how: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +44,7 @@ class FarEnd:
     fetched_version: int | None
     fetched_at: datetime | None
     state: State
+    notifications: tuple[Sounded, ...] = ()
 
 
 def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
@@ -41,7 +55,7 @@ def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
         .order_by(Delivery.id)
         .options(joinedload(Delivery.registration).joinedload(Registration.device), joinedload(Delivery.google_object))
     )
-    return [_apple(row, row.registration) if row.registration else _google(row) for row in rows]
+    return [_apple(row, row.registration) if row.registration else _google(db, row) for row in rows]
 
 
 def _apple(row: Delivery, registration: Registration) -> FarEnd:
@@ -70,7 +84,7 @@ def _apple_state(row: Delivery, registration: Registration) -> State:
     return "told" if row.told_version >= row.wanted_version else "waiting"
 
 
-def _google(row: Delivery) -> FarEnd:
+def _google(db: Session, row: Delivery) -> FarEnd:
     """Google holds what it was told; whether the phone has drawn it, Google does not say."""
     google_object = row.google_object
     assert google_object is not None  # noqa: S101 the table's own constraint: one far end of the row's kind
@@ -92,4 +106,16 @@ def _google(row: Delivery) -> FarEnd:
         fetched_version=None,
         fetched_at=None,
         state=state,
+        notifications=_sounded(db, google_object.id),
     )
+
+
+def _sounded(db: Session, google_object_id: int) -> tuple[Sounded, ...]:
+    """The latest ones, newest first."""
+    rows = db.scalars(
+        select(GoogleNotification)
+        .where(GoogleNotification.google_object_id == google_object_id)
+        .order_by(GoogleNotification.at.desc())
+        .limit(MOST_NOTIFICATIONS)
+    )
+    return tuple(Sounded(at=row.at, kind=row.kind, topic=row.topic, how=row.how) for row in rows)

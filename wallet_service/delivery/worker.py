@@ -184,6 +184,8 @@ class Worker:
 
     def _shut_down(self) -> None:
         loops = [self._composing, *(loop for _, loop in self._lanes.values())]
+        for lane, _ in self._lanes.values():
+            lane.stop()
         for loop in loops:
             loop.stop()
         for loop in loops:

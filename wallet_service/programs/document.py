@@ -39,10 +39,14 @@ class AppleDocument(Value):
 
 
 class GoogleDocument(Value):
-    """`[google]`. Ids are text even when they are all digits. `id_prefix` keeps two installations' ids apart."""
+    """`[google]`. Ids are text even when they are all digits. `id_prefix` keeps two installations' ids apart.
+
+    `demo`: the issuer was not published yet, and only testers can save its cards.
+    """
 
     issuer_id: str = Field(pattern=r"^[0-9]{1,20}$")
     service_account_file: str | None = None
+    demo: bool = False
     id_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,16}$")
 
 

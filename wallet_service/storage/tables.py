@@ -6,51 +6,26 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    DateTime,
     ForeignKey,
-    Identity,
     Index,
-    LargeBinary,
-    MetaData,
     SmallInteger,
-    Text,
     UniqueConstraint,
     func,
 )
 from sqlalchemy import (
     text as sql,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-
-class Base(DeclarativeBase):
-    """Text is text, integers are 64 bits, instants carry their zone, documents are JSONB."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {
-        str: Text,
-        int: BigInteger,
-        bytes: LargeBinary,
-        datetime: DateTime(timezone=True),
-        dict[str, Any]: JSONB(none_as_null=True),
-        list[dict[str, Any]]: JSONB,
-        list[str]: ARRAY(Text),
-    }
-
-
-def _id() -> Mapped[int]:
-    return mapped_column(BigInteger, Identity(), primary_key=True)
+from wallet_service.storage.base import Base as Base
+from wallet_service.storage.base import own_id
+from wallet_service.storage.google_tables import GoogleCallback as GoogleCallback
+from wallet_service.storage.google_tables import GoogleClass as GoogleClass
+from wallet_service.storage.google_tables import GoogleMessage as GoogleMessage
+from wallet_service.storage.google_tables import GoogleNotification as GoogleNotification
+from wallet_service.storage.google_tables import GoogleObject as GoogleObject
+from wallet_service.storage.google_tables import GoogleRate as GoogleRate
 
 
 class Program(Base):
@@ -98,7 +73,7 @@ class AppleIdentity(Base):
     __tablename__ = "apple_identities"
     __table_args__ = (UniqueConstraint("program_id", "digest"),)
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     digest: Mapped[str]
     sealed: Mapped[bytes]
@@ -112,7 +87,7 @@ class TemplateVersion(Base):
 
     __tablename__ = "template_versions"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     template_id: Mapped[str]
     digest: Mapped[str] = mapped_column(unique=True)
     archive: Mapped[bytes]
@@ -124,7 +99,7 @@ class ApiKey(Base):
 
     __tablename__ = "api_keys"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     name: Mapped[str]
     key_digest: Mapped[str] = mapped_column(unique=True)
@@ -142,7 +117,7 @@ class Member(Base):
     __tablename__ = "members"
     __table_args__ = (UniqueConstraint("program_id", "member_id"),)
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     member_id: Mapped[str]
     first_name: Mapped[str | None]
@@ -195,7 +170,7 @@ class Card(Base):
 
     __tablename__ = "cards"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), unique=True)
     serial_number: Mapped[str] = mapped_column(unique=True)
@@ -230,7 +205,7 @@ class Device(Base):
     __tablename__ = "devices"
     __table_args__ = (UniqueConstraint("device_library_id", "program_id"),)
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     device_library_id: Mapped[str]
     push_token: Mapped[str]
@@ -243,7 +218,7 @@ class Registration(Base):
     __tablename__ = "registrations"
     __table_args__ = (UniqueConstraint("device_id", "card_id"), Index("ix_registrations_card_id", "card_id"))
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     device_id: Mapped[int] = mapped_column(ForeignKey("devices.id", ondelete="CASCADE"))
     card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
     registered_at: Mapped[datetime]
@@ -262,149 +237,13 @@ class DeviceReport(Base):
     __tablename__ = "device_reports"
     __table_args__ = (UniqueConstraint("card_id", "task", "error"),)
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
     task: Mapped[str]
     error: Mapped[str]
     times: Mapped[int] = mapped_column(server_default=sql("1"))
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
-
-
-class GoogleObject(Base):
-    """A card's object at Google. `saved_at` and `removed_at` are what is known of its holder.
-
-    `told_digest` is of the last body that Google took (NULL: the object does not exist there), `told_fields` the texts
-    of the fields that can have news, as they were then. `confirm_at`: from then on Google is to be asked whether
-    somebody holds it, because a callback said that it was removed. `linked_ids` only ever grows: links are for life.
-    `totp_secret` is sealed.
-    """
-
-    __tablename__ = "google_objects"
-
-    id: Mapped[int] = _id()
-    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"), unique=True)
-    object_id: Mapped[str] = mapped_column(unique=True)
-    created_at: Mapped[datetime]
-    saved_at: Mapped[datetime | None]
-    removed_at: Mapped[datetime | None]
-    told_digest: Mapped[str | None]
-    told_fields: Mapped[dict[str, Any] | None]
-    confirm_at: Mapped[datetime | None]
-    linked_ids: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
-    totp_secret: Mapped[bytes | None]
-
-    __table_args__ = (
-        Index("ix_google_objects_confirm_at", "confirm_at", postgresql_where=sql("confirm_at IS NOT NULL")),
-    )
-
-
-class GoogleClass(Base):
-    """A class at Google as this installation left it: one for each design, and for each tier where the design says so.
-
-    `variant` is the tier's name or empty.
-    """
-
-    __tablename__ = "google_classes"
-
-    class_id: Mapped[str] = mapped_column(primary_key=True)
-    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    kind: Mapped[str]
-    variant: Mapped[str] = mapped_column(server_default=sql("''"))
-    told_digest: Mapped[str]
-    told_at: Mapped[datetime]
-
-
-class GoogleNotification(Base):
-    """What was sent how: every change or message that could have made a phone sound, and whether it did.
-
-    `how`: `asked` (the call is on its way), `notified`, `silent` (the budget said no), `refused` (Google's quota did).
-    One row is of an object, or of a class and so of every holder. `reference` is a version or a message's id.
-    """
-
-    __tablename__ = "google_notifications"
-
-    id: Mapped[int] = _id()
-    google_object_id: Mapped[int | None] = mapped_column(ForeignKey("google_objects.id", ondelete="CASCADE"))
-    class_id: Mapped[str | None]
-    kind: Mapped[str]
-    topic: Mapped[str]
-    reference: Mapped[str]
-    how: Mapped[str]
-    at: Mapped[datetime]
-
-    __table_args__ = (
-        CheckConstraint("(google_object_id IS NULL) <> (class_id IS NULL)", name="one_far_end"),
-        CheckConstraint("kind IN ('field', 'message')", name="kind"),
-        CheckConstraint("how IN ('asked', 'notified', 'silent', 'refused')", name="how"),
-        Index("uq_google_notifications_object", "google_object_id", "kind", "reference", unique=True),
-        Index("uq_google_notifications_class", "class_id", "kind", "reference", unique=True),
-        Index("ix_google_notifications_at", "at"),
-    )
-
-
-class GoogleMessage(Base):
-    """A message for one object or for every object of a class, until Google has it and until it is over.
-
-    `body` is Google's Message without its type. `attempted_at`: a call was begun; the next looks first whether it
-    arrived. `removed_at`: it was taken away again, to make room or because it is over.
-    """
-
-    __tablename__ = "google_messages"
-
-    id: Mapped[int] = _id()
-    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    google_object_id: Mapped[int | None] = mapped_column(ForeignKey("google_objects.id", ondelete="CASCADE"))
-    class_id: Mapped[str | None]
-    message_id: Mapped[str]
-    topic: Mapped[str]
-    body: Mapped[dict[str, Any]]
-    loud: Mapped[bool]
-    created_at: Mapped[datetime]
-    ends_at: Mapped[datetime]
-    next_attempt_at: Mapped[datetime]
-    attempted_at: Mapped[datetime | None]
-    sent_at: Mapped[datetime | None]
-    how: Mapped[str | None]
-    removed_at: Mapped[datetime | None]
-
-    __table_args__ = (
-        CheckConstraint("(google_object_id IS NULL) <> (class_id IS NULL)", name="one_far_end"),
-        Index("uq_google_messages_object", "google_object_id", "message_id", unique=True),
-        Index("uq_google_messages_class", "class_id", "message_id", unique=True),
-        Index(
-            "ix_google_messages_open",
-            "program_id",
-            "next_attempt_at",
-            postgresql_where=sql("sent_at IS NULL AND removed_at IS NULL"),
-        ),
-        Index(
-            "ix_google_messages_ends_at",
-            "program_id",
-            "ends_at",
-            postgresql_where=sql("sent_at IS NOT NULL AND removed_at IS NULL"),
-        ),
-    )
-
-
-class GoogleRate(Base):
-    """The next free moment for a call to one issuer, shared by all processes; slower for a while after trouble."""
-
-    __tablename__ = "google_rates"
-
-    issuer_id: Mapped[str] = mapped_column(primary_key=True)
-    next_at: Mapped[datetime]
-    slowed_to: Mapped[float | None]
-    slowed_at: Mapped[datetime | None]
-
-
-class GoogleCallback(Base):
-    """The nonces of callbacks already acted upon; repeats change nothing."""
-
-    __tablename__ = "google_callbacks"
-
-    nonce: Mapped[str] = mapped_column(primary_key=True)
-    received_at: Mapped[datetime]
 
 
 class Delivery(Base):
@@ -417,7 +256,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     kind: Mapped[str]
@@ -484,7 +323,7 @@ class PastDelivery(Base):
 
     __tablename__ = "past_deliveries"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
     version: Mapped[int]
     kind: Mapped[str]
@@ -533,7 +372,7 @@ class Store(Base):
     __tablename__ = "stores"
     __table_args__ = (UniqueConstraint("program_id", "store_id"),)
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     store_id: Mapped[str]
     name: Mapped[str]
@@ -558,7 +397,7 @@ class Offer(Base):
         CheckConstraint("starts_at < ends_at", name="span"),
     )
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     code: Mapped[str]
     title: Mapped[dict[str, Any]]
@@ -584,7 +423,7 @@ class Campaign(Base):
 
     __tablename__ = "campaigns"
 
-    id: Mapped[int] = _id()
+    id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     reason: Mapped[str]
     cursor: Mapped[int] = mapped_column(server_default=sql("0"))

@@ -25,6 +25,7 @@ from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.devices import Asked
 from wallet_service.wallets.apple.pass_rules import Rules
 from wallet_service.wallets.google import loyalty
+from wallet_service.wallets.google.classes import require_published
 from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.save_link import SaveLinks
 from wallet_service.wallets.protocol import CardView, ProgramView
@@ -139,6 +140,7 @@ class Issuer:
         google = self.catalogue.program(db, card.program_id).document.google
         if account is None or google is None:
             raise SettingsError(f"no Google service account for {card.program_id}")
+        require_published(demo=google.demo, is_production=self.settings.is_production)
         links = self._keep(
             ("google", card.program_id),
             account,

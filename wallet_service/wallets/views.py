@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import Catalogue
+from wallet_service.cards.catalogue import Catalogue, LoadedProgram
 from wallet_service.cards.content import CardContent
 from wallet_service.programs.document import ProgramDocument
 from wallet_service.storage.tables import Card
@@ -27,10 +27,19 @@ def program_view(document: ProgramDocument) -> ProgramView:
 
 
 def card_view(
-    db: Session, catalogue: Catalogue, card: Card, *, public_url: str, google_object_id: str | None = None
+    db: Session,
+    catalogue: Catalogue,
+    card: Card,
+    *,
+    public_url: str,
+    google_object_id: str | None = None,
+    program: LoadedProgram | None = None,
 ) -> CardView:
-    """The card as last published: the content that was announced, with the design that it was composed with."""
-    program = catalogue.program(db, card.program_id)
+    """The card as last published: the content that was announced, with the design that it was composed with.
+
+    Who draws many cards of one programme gives it; otherwise it is looked up.
+    """
+    program = program or catalogue.program(db, card.program_id)
     return CardView(
         program=program_view(program.document),
         template=catalogue.template(db, card.template_version_id),

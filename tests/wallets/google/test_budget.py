@@ -124,7 +124,7 @@ def voucher(amount: int) -> dict[str, object]:
 
 def test_item_24_points_leave_one_for_the_voucher_and_a_day_later_all_begins_anew(house: House) -> None:
     with house.working():
-        saved_card(house)
+        serial_number = saved_card(house)
         for sequence in range(1, 5):
             balances(house, sequence, points=sequence * 10)
         assert ledger(house) == [("field", "points", how) for how in ("notified", "notified", "silent", "silent")]
@@ -138,6 +138,8 @@ def test_item_24_points_leave_one_for_the_voucher_and_a_day_later_all_begins_ane
         balances(house, 9, points=50)
     assert ledger(house)[-1] == ("field", "points", "notified")
     assert not [call for call in house.google.calls if call.reason == "quotaExceeded"]
+    shown = house.card(serial_number)["far_ends"][0]["notifications"]
+    assert [(one["kind"], one["how"]) for one in shown[:2]] == [("field", "notified"), ("message", "silent")]
 
 
 def test_item_23_what_nobody_can_hear_spends_nothing(house: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 
 from wallet_service.clock import Clock
 from wallet_service.simulators.google.api_error import ApiError
@@ -32,6 +33,12 @@ class Failures:
         self._script_lock = threading.Lock()
         self._planned: list[PlannedFailure] = []
         self.delay_s = 0.0
+        self._error_share, self._chance = 0.0, Random()
+
+    def fail_share(self, share: float, *, seed: int = 0) -> None:
+        """Answer 503 to this share of the API calls (0 to 1), by chance; half of them after all took effect."""
+        with self._script_lock:
+            self._error_share, self._chance = share, Random(seed)
 
     def fail_next(
         self, status: int, reason: str, count: int = 1, *, method: str | None = None, applied: bool = False
@@ -54,6 +61,8 @@ class Failures:
                     else:
                         del self._planned[index]
                     return planned
+            if self._error_share and self._chance.random() < self._error_share:
+                return PlannedFailure(503, "backendError", 1, method, self._chance.random() < 0.5)
         return None
 
 

@@ -74,6 +74,10 @@ class Resources:
         self._on_change(kind, incoming["id"], None)
         return answer
 
+    def check(self, kind: ResourceType, body: Any) -> None:
+        """What `insert` would say of a body, without making it; the class may still be missing."""
+        rules.check_resource(kind, _incoming(kind, body), allow_loopback=self._allow_loopback)
+
     def get(self, kind: ResourceType, resource_id: str) -> dict[str, Any]:
         """GET one record; 404 if absent."""
         with self._lock:
@@ -86,6 +90,12 @@ class Resources:
                 if kind.is_class == is_class and resource_id in self._records[name]:
                     return kind, self._shown(kind, self._records[name][resource_id])
         return None
+
+    def forget(self, object_id: str) -> None:
+        """Lose an object, as no real Google should."""
+        with self._lock:
+            for records in self._records.values():
+                records.pop(object_id, None)
 
     def objects_of(self, class_id: str) -> tuple[str, ...]:
         """The ids of the objects of a class."""

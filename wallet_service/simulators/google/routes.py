@@ -3,7 +3,8 @@
 | Path | For |
 |---|---|
 | `/token` | OAuth |
-| `/walletobjects/v1/…` | the REST API |
+| `/walletobjects/v1/…` | the REST API, with `fields` |
+| `/batch`, `/batch/walletobjects/v1` | many calls in one request |
 | `/gp/m/issuer/keys` | the keys of callbacks |
 | `/gp/v/save/{jwt}` | save links; the Android user is named by `?user=` or the header `X-Android-User` |
 | `/_simulator/…` | for other processes: `service-accounts`, `phone` (a stream), `remove`, `script/…`, `objects/{id}` |
@@ -21,6 +22,8 @@ from urllib.parse import parse_qs, unquote
 from wallet_service.errors import NotFound
 from wallet_service.simulators.google.accounts import Account
 from wallet_service.simulators.google.api_error import ApiError, invalid
+from wallet_service.simulators.google.batch import answer_batch
+from wallet_service.simulators.google.fields import partial
 from wallet_service.simulators.google.holders import ObjectChange
 from wallet_service.simulators.google.schema import ResourceType, resource_types
 from wallet_service.simulators.loopback_http import LineStream, Reply, Request
@@ -56,6 +59,8 @@ class Routes:
         try:
             if parts[:2] == _API:
                 return self._api(request, parts[2:])
+            if request.method == "POST" and parts[0] == "batch":
+                return answer_batch(request, self._part)
             return self._elsewhere(request, parts)
         except ApiError as error:
             return Reply.json(error.document(), error.status)
@@ -63,6 +68,11 @@ class Routes:
             return Reply.json(ApiError(404, "notFound", str(error)).document(), 404)
         except (ValueError, TypeError, KeyError) as error:
             return Reply.json(ApiError(400, "badRequest", f"{type(error).__name__}: {error}").document(), 400)
+
+    def _part(self, request: Request) -> Reply:
+        """One call of a batch, on its own."""
+        reply = self.handle(request)
+        return reply if isinstance(reply, Reply) else Reply.json({}, 404)
 
     def _elsewhere(self, request: Request, parts: list[str]) -> Reply | LineStream:
         match request.method, parts:
@@ -111,7 +121,7 @@ class Routes:
             answer = self._call(request, method, parts, account)
             if failure is not None:
                 raise failure.error()
-            return Reply.json(answer)
+            return Reply.json(partial(answer, request.query.get("fields")))
         except ApiError as error:
             status, reason = error.status, error.reason
             raise
@@ -126,6 +136,9 @@ class Routes:
         if (method, parts) == ("POST", ["jwt"]):
             save_uri, made = google.insert_from(request.json()["jwt"])
             return {"saveUri": save_uri, "resources": made}
+        if (method, parts) == ("POST", ["jwt", "validate"]):
+            google.validate(request.json(), account)
+            return {}
         kind = resource_types().get(parts[0]) if parts else None
         if kind is None:
             raise ApiError(404, "notFound", "There is no such resource type.")

@@ -5,6 +5,7 @@ Source: google-wallet.md.
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -274,6 +275,26 @@ class GoogleSimulator(Failures):
         short = secrets.token_urlsafe(16)
         self._long_jwts[short] = jwt
         return f"{self.save_url}{short}", made
+
+    def validate(self, document: Any, account: Account) -> None:
+        """The `jwt/validate` resource: the checks of an insert, and nothing is made. Source: section 16.
+
+        Raises:
+            ApiError: what an insert would say.
+        """
+        given = [name for name in ("jwtResource", "jsonResource") if name in (document or {})]
+        if len(given) != 1:
+            raise ApiError(400, "invalid", "Exactly one of jwtResource and jsonResource is expected.")
+        known = {kind.plural: kind for kind in resource_types().values()}
+        if given == ["jwtResource"]:
+            entries = self._entries(document["jwtResource"]["jwt"], limit=None)
+        else:
+            whole = json.loads(document["jsonResource"]["json"])
+            entries = [(known[name], one) for name, ones in whole.get("payload", whole).items() for one in ones]
+        for kind, entry in entries:
+            self.authorize(account, entry["id"])
+            if set(entry) > {"id", "classId"}:
+                self.resources.check(kind, entry)
 
     def _entries(self, jwt: str, limit: int | None = JWT_LIMIT) -> list[tuple[ResourceType, dict[str, Any]]]:
         if limit is not None and len(jwt) > limit:

@@ -15,7 +15,16 @@ from wallet_service.wallets.google import schema
 
 _ALIAS = re.compile(r"Legacy alias for `(\w+)`")
 _NOT_OURS = frozenset(
-    {"id", "messages", "linkedObjectIds", "linkedOfferIds", "notifyPreference", "review", "reviewStatus"}
+    {
+        "id",
+        "messages",
+        "linkedObjectIds",
+        "linkedOfferIds",
+        "notifyPreference",
+        "review",
+        "reviewStatus",
+        "rotatingBarcode",
+    }
 )
 
 
@@ -32,7 +41,7 @@ class Difference:
 
 
 def differences(schema_name: str, want: Mapping[str, Any], have: Mapping[str, Any]) -> list[Difference]:
-    """Every difference, in the order of Google's schema; what other duties write (messages, links) is left out."""
+    """Every difference, in the order of Google's schema; messages, links and secrets are left out."""
     return list(_in_object(schema_name, want, have, "", _NOT_OURS | schema.READ_ONLY))
 
 

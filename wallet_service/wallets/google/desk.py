@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
+import orjson
 from sqlalchemy import and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -67,14 +68,26 @@ def plan(db: Session, owed: Sequence[Owed], *, now: datetime, sealer: Sealer) ->
 
 def record(db: Session, told: Sequence[tuple[GoogleNotice, Held]], *, now: datetime) -> None:
     """Write down what Google holds now, what sounded, and which messages stand on the cards."""
+    if not told:
+        return
+    fields = (budget.told_fields(one.card.template, one.card.content) if one.card else {} for one, _ in told)
+    columns = {
+        "ids": [notice.object_pk for notice, _ in told],
+        "digests": [held.digest for _, held in told],
+        "fields": [orjson.dumps(texts).decode() for texts in fields],
+    }
+    db.execute(_HELD, columns)
     for notice, held in told:
-        card = notice.card
-        assert card is not None  # noqa: S101 a plan always holds the card
-        values = {"told_digest": held.digest, "told_fields": budget.told_fields(card.template, card.content)}
-        db.execute(update(GoogleObject).where(GoogleObject.id == notice.object_pk).values(**values))
         if notice.loud:
             _settle_sound(db, "field", notice.object_pk, _field_reference(notice.version), held.how, now=now)
         _record_letters(db, notice, held, now=now)
+
+
+_HELD = text("""
+UPDATE google_objects o SET told_digest = s.digest, told_fields = CAST(s.fields AS jsonb)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, digest, fields)
+WHERE o.id = s.id
+""")
 
 
 def owe_again(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:

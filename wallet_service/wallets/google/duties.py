@@ -191,6 +191,16 @@ def add_class_letters(
     return found
 
 
+def fate_of(db: Session, message_id: str) -> list[tuple[str, str | None]]:
+    """What became of a message to everybody, by class: `notified`, `silent`, `refused`, or None while it waits."""
+    rows = db.execute(
+        select(GoogleMessage.class_id, GoogleMessage.how)
+        .where(GoogleMessage.message_id == message_id, GoogleMessage.class_id.is_not(None))
+        .order_by(GoogleMessage.class_id)
+    )
+    return [(class_id or "", how) for class_id, how in rows]
+
+
 def _ask_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
     """Spend one of the class's notifications if the budget allows; one asked for and not answered is reused."""
     known = db.scalar(

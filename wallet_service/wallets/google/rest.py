@@ -117,6 +117,20 @@ class GoogleChannel:
             variant=loyalty.variant_of(card.template, card.content),
         )
 
+    def object_body(self, card: CardView, *, totp_key: str | None = None, linked_ids: Sequence[str] = ()) -> Body:
+        """A card's object as it should be.
+
+        Raises:
+            Invalid: the card has no object id.
+        """
+        return loyalty.object_body(
+            card,
+            class_id=self.class_id(card),
+            image_url=self._image_url(card),
+            totp_key=totp_key,
+            linked_ids=linked_ids,
+        )
+
     def class_id(self, card: CardView) -> str:
         """The id of that class."""
         variant = loyalty.variant_of(card.template, card.content)
@@ -169,13 +183,7 @@ class GoogleChannel:
 
     def _object_talk(self, notice: GoogleNotice, card: CardView) -> Talk[Outcome]:
         kind = kind_of(card.template)
-        body = loyalty.object_body(
-            card,
-            class_id=self.class_id(card),
-            image_url=self._image_url(card),
-            totp_key=notice.totp_key,
-            linked_ids=notice.linked_ids,
-        )
+        body = self.object_body(card, totp_key=notice.totp_key, linked_ids=notice.linked_ids)
         digest, how = digest_of(body), _SILENT
         if digest != notice.told_digest:
             schema.require_valid(kind.object_schema, body)

@@ -38,6 +38,15 @@ class FaceField(BaseModel):
     value: str
 
 
+class NotificationAnswer(BaseModel):
+    """A change or message that could have made the phone sound. `how`: notified, silent, refused or asked."""
+
+    at: datetime
+    kind: str
+    topic: str
+    how: str
+
+
 class FarEndAnswer(BaseModel):
     """One iPhone or one Google object. `state`: up_to_date, told, waiting, stale, gone or refused."""
 
@@ -52,6 +61,7 @@ class FarEndAnswer(BaseModel):
     fetched_version: int | None
     fetched_at: datetime | None
     state: str
+    notifications: list[NotificationAnswer] = []
 
 
 class CardStateAnswer(BaseModel):

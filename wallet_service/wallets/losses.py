@@ -1,0 +1,95 @@
+"""What a design says that a wallet cannot show: read it before the customers notice. Pure.
+
+Sources: apple-wallet.md 2.6 and 7; google-wallet.md sections 6 to 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from wallet_service.cards.template import Template, TemplateDocument
+from wallet_service.wallets.google.budget import SOUNDING_SLOTS
+from wallet_service.wallets.google.forms import class_label, object_slot
+from wallet_service.wallets.google.kinds import GENERIC, LOYALTY, kind_of
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that one wallet does not do; `path` is the place in template.toml."""
+
+    wallet: Literal["apple", "google"]
+    path: str
+    words: str
+
+
+def losses_of(template: Template) -> list[Loss]:
+    """Everything that a design loses on each wallet, in the order of the document."""
+    document = template.document
+    return [*_of_look(template), *_of_fields(template), *_of_barcode(document), *_of_extras(template)]
+
+
+def _of_look(template: Template) -> Iterator[Loss]:
+    document, kind = template.document, kind_of(template)
+    if document.logo_text is not None:
+        yield Loss("google", "logo_text", "Google shows the brand and the programme beside the logo instead")
+    for name in ("text", "label"):
+        yield Loss("google", f"colours.{name}", "Google chooses the colour of texts itself")
+    if kind is LOYALTY:
+        yield Loss("google", "colours.background", "is the class's: the same for every holder of the design")
+    if "strip" in template.images and "hero" not in template.images:
+        yield Loss("google", "images/strip.png", "Google shows no strip; add images/hero.png")
+    if "hero" in template.images:
+        yield Loss("apple", "images/hero.png", "Apple shows no hero image")
+    if document.stamps is not None:
+        yield Loss("google", "stamps", "the drawn stamps are Apple's; on Google they are the number in a field")
+
+
+def _of_fields(template: Template) -> Iterator[Loss]:
+    kind = kind_of(template)
+    for index, spec in enumerate(template.document.fields):
+        path = f"fields[{index}]"
+        if spec.apple == "none":
+            yield Loss("apple", path, f"{spec.id} is not shown")
+        if spec.google == "none":
+            yield Loss("google", path, f"{spec.id} is not shown")
+        elif object_slot(kind, spec.google) is None and spec.google not in ("text", "tier"):
+            yield Loss("google", path, f"a {kind.name} pass has no {spec.google}: {spec.id} becomes a text")
+        elif object_slot(kind, spec.google) is not None and kind is not LOYALTY and not class_label(kind, spec.google):
+            yield Loss("google", path, f"{spec.id} stands without its label")
+        if spec.google == "tier":
+            yield Loss("google", path, f"{spec.id} is on the class: each value makes a class, and changes are silent")
+        if spec.kind in ("date", "instant") and spec.google == "text":
+            yield Loss("google", path, f"{spec.id} is written in the card's language, not in the phone's")
+        if spec.notify is not None:
+            yield from _of_news(template, path, index)
+        if spec.apple == "back" and spec.google in SOUNDING_SLOTS:
+            yield Loss("apple", path, f"{spec.id} is on the back on Apple and in front on Google")
+
+
+def _of_news(template: Template, path: str, index: int) -> Iterator[Loss]:
+    spec = template.document.fields[index]
+    if kind_of(template) is LOYALTY and spec.google in SOUNDING_SLOTS:
+        yield Loss("google", f"{path}.notify", f"Google announces {spec.id} in its own words, at most three a day")
+    else:
+        yield Loss("google", f"{path}.notify", f"news of {spec.id} is a message behind Google's own announcement")
+
+
+def _of_barcode(document: TemplateDocument) -> Iterator[Loss]:
+    if document.barcode is not None and "ean13" in document.barcode.formats:
+        yield Loss("apple", "barcode.formats", "Apple draws no EAN-13")
+    if "rotating_barcode" in document.google:
+        yield Loss("apple", "google.rotating_barcode", "Apple shows the static barcode")
+
+
+def _of_extras(template: Template) -> Iterator[Loss]:
+    document = template.document
+    if document.apple:
+        yield Loss("google", "apple", f"Apple only: {', '.join(sorted(document.apple))}")
+    for table in ("class", "object"):
+        if keys := document.google.get(table):
+            yield Loss("apple", f"google.{table}", f"Google only: {', '.join(sorted(keys))}")
+    yield Loss("google", "places", "Google takes the places without a text and without a radius")
+    if kind_of(template) is GENERIC:
+        yield Loss("google", "style", "a generic pass cannot notify of changes; a loyalty card can")
