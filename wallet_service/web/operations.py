@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from wallet_service.errors import SettingsError
+from wallet_service.programs.certificates import certificate_states
 from wallet_service.storage.tables import Program, WorkerHeartbeat
 from wallet_service.web.context import now, services
 
@@ -47,6 +49,8 @@ def readyz() -> Response:
 
 def metrics() -> Response:
     """Prometheus's text format."""
+    with suppress(SQLAlchemyError, SettingsError), services().sessions() as db:
+        certificate_states(db, services().keys, now=now())
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 

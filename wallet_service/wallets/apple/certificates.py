@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from wallet_service.errors import Invalid, SettingsError
 from wallet_service.wallets.apple.findings import Finding
 
-LEAF_WARNING = timedelta(days=30)
+LEAF_WARNING = timedelta(days=60)
 INTERMEDIATE_WARNING = timedelta(days=90)
 
 _GENERATIONS = {

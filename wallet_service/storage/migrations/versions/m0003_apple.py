@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"], name=op.f("fk_apple_identities_program_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_apple_identities")),
-        sa.UniqueConstraint("program_id", "digest", name=op.f("uq_apple_identities_program_id")),
+        sa.UniqueConstraint("program_id", "digest", name=op.f("uq_apple_identities_program_id_digest")),
     )
     # A certificate begins about when it is imported; it runs for a year at most.
     op.execute("""
@@ -43,5 +43,5 @@ def upgrade() -> None:
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["card_id"], ["cards.id"], name=op.f("fk_device_reports_card_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_device_reports")),
-        sa.UniqueConstraint("card_id", "task", "error", name=op.f("uq_device_reports_card_id")),
+        sa.UniqueConstraint("card_id", "task", "error", name=op.f("uq_device_reports_card_id_task_error")),
     )
