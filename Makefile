@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN = .venv/bin/python -m
 ARGS ?=
 
-.PHONY: help demo test lint types setup lock clean
+.PHONY: help demo test chaos lint types setup lock clean
 
 help:  ## This list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -21,6 +21,9 @@ lint: setup  ## Style, formatting, and the floors of the house
 
 types: setup  ## Types, strictly
 	@$(RUN) mypy
+
+chaos: setup  ## Everything goes wrong at once, for up to ten minutes; ARGS=--seed=N replays
+	@$(RUN) tests.chaos $(ARGS)
 
 setup: .venv/ready  ## Virtual environment and packages
 

@@ -55,6 +55,8 @@ certificate_file = "leaf.pem"
 key_file = "leaf.key"
 intermediate_file = "intermediate.pem"
 
+"""
+GOOGLE = f"""
 [google]
 issuer_id = "{ISSUER}"
 service_account_file = "account.json"
@@ -171,15 +173,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def write_program(folder: Path, chain: Chain, account: dict[str, Any], *, master: str, template: str) -> Path:
-    """The sample programme's file with its keys beside it."""
+def write_program(folder: Path, chain: Chain, account: dict[str, str] | None, *, master: str, template: str) -> Path:
+    """The sample programme's file with its keys beside it; without an account it is on Apple only."""
     (folder / "leaf.pem").write_bytes(chain.leaf_pem)
     (folder / "leaf.key").write_bytes(chain.key_pem)
     (folder / "intermediate.pem").write_bytes(chain.intermediate_pem)
     (folder / "root.pem").write_bytes(chain.root_pem)
-    (folder / "account.json").write_bytes(orjson.dumps(account))
+    document = PROGRAM % {"master": master, "template": template}
+    if account is not None:
+        (folder / "account.json").write_bytes(orjson.dumps(account))
+        document += GOOGLE
     path = folder / "program.toml"
-    path.write_text(PROGRAM % {"master": master, "template": template}, encoding="utf-8")
+    path.write_text(document, encoding="utf-8")
     return path
 
 

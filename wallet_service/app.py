@@ -28,6 +28,17 @@ _INFO = Info(
 )
 
 
+_DOCS_ASK_NOBODY = {
+    "withDefaultFonts": False,
+    "showDeveloperTools": "never",
+    "telemetry": False,
+    "hideClientButton": True,
+    "agent": {"disabled": True},
+    "mcp": {"disabled": True},
+}
+"""The docs page comes from this server alone: whoever pastes a key into it tells no third party."""
+
+
 def create_app(services: Services | None = None) -> Flask:
     """Make the Flask app.
 
@@ -56,6 +67,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.extensions[EXTENSION] = services
     app.register_error_handler(HTTPException, _refusal)
     app.register_api(make_api())
+    _browsable(app)
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
         app.register_blueprint(blueprint)
     return app
@@ -68,3 +80,9 @@ def _refusal(error: HTTPException) -> Response | HTTPException:
     if request.path.startswith("/api/"):
         return problem_of_http(error)
     return error
+
+
+def _browsable(app: Flask) -> None:
+    """`/api/docs`: the page of the docs plugin, which serves it at `/api/scalar` with addresses relative to `/api/`."""
+    app.config["SCALAR_CONFIG"] = _DOCS_ASK_NOBODY
+    app.add_url_rule("/api/docs", "docs", app.view_functions["scalar.scalar"])

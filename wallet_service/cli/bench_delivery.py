@@ -89,7 +89,8 @@ INSERT INTO programs (program_id, name, document, template_version_id, updated_a
     SELECT 'bench', 'Bench', '{}', id, now() FROM template_versions;
 INSERT INTO members (program_id, member_id, card_number, created_at, updated_at)
     SELECT 'bench', 'M-' || n, n::text, now(), now() FROM generate_series(1, :rows) n;
-INSERT INTO cards (program_id, member_pk, serial_number, auth_token, link_token, issued_at, version, template_version_id)
+INSERT INTO cards (program_id, member_pk, serial_number, auth_token, link_token, issued_at, version,
+template_version_id)
     SELECT 'bench', m.id, md5('s' || m.id), md5('a' || m.id), md5('l' || m.id), now(), 1, t.id
     FROM members m, template_versions t;
 INSERT INTO devices (program_id, device_library_id, push_token, updated_at)

@@ -8,26 +8,65 @@ import click
 from rich.console import Console
 
 from wallet_service.cli.opening import settings_of_environment
+from wallet_service.cli.stopping import Stopped, stay, stoppable
 from wallet_service.clock import system_clock
-from wallet_service.demo.stage import set_stage
+from wallet_service.demo.page import DemoPage
+from wallet_service.demo.processes import free_port
+from wallet_service.demo.scene import Scene
+from wallet_service.demo.stage import WEB_PORT, Stage, set_stage
 from wallet_service.demo.timeline import StepFailed, Timeline
 from wallet_service.demo.tour import play
+
+PAGE_PORT = 8010
+_PORT = click.IntRange(0, 65535)
 
 
 @click.command()
 @click.option("--tour-only", is_flag=True, help="End after the tour; the exit status says whether every step happened.")
-def demo(tour_only: bool) -> None:
+@click.option("--port", type=_PORT, default=WEB_PORT, show_default=True, help="Of the service, if free; 0: any.")
+@click.option("--page-port", type=_PORT, default=PAGE_PORT, show_default=True, help="Of the demo's page, if free.")
+def demo(tour_only: bool, port: int, page_port: int) -> None:
     """Play the whole way of a card on this machine, then stay up to be looked at; Ctrl-C stops all.
 
     No Apple or Google account is needed: the simulators speak their protocols over real sockets.
     """
     settings = settings_of_environment()
     console = Console(highlight=False, soft_wrap=True)
-    with set_stage(settings.data_dir, settings.templates_dir, lambda what: console.print(f"· {what}")) as stage:
-        console.print()
-        try:
-            play(stage, Timeline(console, system_clock))
-        except StepFailed as error:
-            console.print(f"\n[bold red]The tour stopped:[/] {error}")
-            sys.exit(1)
-        console.print("\n[bold green]Every step happened on the phones.[/]")
+    timeline = Timeline(console, system_clock)
+    toured = False
+    try:
+        with (
+            stoppable(),
+            set_stage(
+                settings.data_dir, settings.templates_dir, lambda what: console.print(f"· {what}"), port=port
+            ) as stage,
+        ):
+            console.print()
+            play(stage, timeline)
+            toured = True
+            console.print("\n[bold green]Every step happened on the phones.[/]")
+            if not tour_only:
+                _stay_up(stage, timeline, console, page_port)
+    except StepFailed as error:
+        console.print(f"\n[bold red]The tour stopped:[/] {error}")
+        sys.exit(1)
+    except Stopped:
+        console.print("\nStopped.")
+        sys.exit(0 if toured else 1)
+
+
+def _stay_up(stage: Stage, timeline: Timeline, console: Console, page_port: int) -> None:
+    scene = Scene(stage)
+    page = DemoPage(scene, stage, timeline, port=free_port(page_port))
+    with scene.playing(), page.serving():
+        console.print(f"\n[bold]Open {page.url}[/] to see both phones live, and to play.")
+        for what, address in {
+            "API documentation": f"{stage.url}/api/docs",
+            "the card's link": scene.link,
+            "metrics": f"{stage.url}/metrics",
+            "readiness": f"{stage.url}/readyz",
+            "API key": stage.api.key,
+        }.items():
+            console.print(f"  {what:<18} {address}")
+        console.print("\nCtrl-C stops everything.")
+        stay()

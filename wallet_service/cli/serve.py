@@ -6,6 +6,7 @@ import signal
 from types import FrameType
 
 import click
+from prometheus_client import start_http_server
 
 from wallet_service.cli.opening import opened_services, settings_of_environment
 
@@ -35,9 +36,12 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
 
 
 @click.command()
-def worker() -> None:
+@click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus's metrics of this worker there.")
+def worker(metrics_port: int | None) -> None:
     """Tell phones and Google what has changed; start as many as you like, on as many machines."""
     with opened_services() as services:
+        if metrics_port is not None:
+            start_http_server(metrics_port)
         running = services.worker()
 
         def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -27,7 +28,6 @@ from wallet_service.wallets.protocol import Announcer, ChannelDown, Notice, Outc
 from wallet_service.wallets.views import card_view
 
 log = structlog.get_logger()
-SETTLE_AT_ONCE = 500
 BAD_TOKEN = Refused("BadDeviceToken")
 MANY_BAD_TOKENS, BAD_TOKENS_SHARE = 5, 0.1
 
@@ -51,6 +51,8 @@ class Lane(ABC):
     kind: str
     portion: int
     """How many notices are on their way at once; before each portion the lease is looked at again."""
+    settle_at_once: int
+    """How many answers are written down in one transaction, while the next are on their way."""
     patience: Patience | None = None
     """Set where a far end has to come and fetch."""
 
@@ -58,6 +60,7 @@ class Lane(ABC):
         self.program_id = program_id
         self.halted_until: datetime | None = None
         self._announcer = announcer
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
         self._tools = tools
         self._slowest = timedelta(seconds=max(tools.settings.apns_timeout_s, tools.settings.google_timeout_s))
 
@@ -81,11 +84,10 @@ class Lane(ABC):
             )
             grouped = self._group(db, claimed)
         told = self._tell(grouped, before=now + tools.settings.lease - self._slowest)
-        settled = 0
-        while page := list(itertools.islice(told, SETTLE_AT_ONCE)):
-            self._settle(page, claim_id)
-            settled += sum(len(rows) for rows, _ in page)
-        if settled < len(claimed):
+        settling: list[Future[int]] = []
+        while page := list(itertools.islice(told, self.settle_at_once)):
+            settling.append(self._settler.submit(self._settle, page, claim_id))
+        if sum(future.result() for future in settling) < len(claimed):
             with tools.sessions.begin() as db:
                 ledger.release(db, claim_id=claim_id, now=tools.clock())
         return len(claimed)
@@ -98,6 +100,7 @@ class Lane(ABC):
 
     def close(self) -> None:
         """Hang up the channel."""
+        self._settler.shutdown()
         self._announcer.close()
 
     @abstractmethod
@@ -114,9 +117,12 @@ class Lane(ABC):
                 return
             portion = [notice for notice, _ in grouped[start : start + self.portion]]
             for notice, outcome in self._announcer.announce(portion):
+                if isinstance(outcome, ChannelDown):
+                    self._halt(outcome.reason)
                 yield rows_of[notice.delivery_id], outcome
 
-    def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> None:
+    def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> int:
+        """Write down a page of answers, beside the sending of the next; returns how many rows it was."""
         tools = self._tools
         outcomes = judged([outcome for _, outcome in page])
         results = [
@@ -133,15 +139,21 @@ class Lane(ABC):
                 spacing_s=tools.settings.announce_spacing_s if self.kind == "apple" else 0,
             )
         self._count(outcomes, late)
+        return len(results)
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
         step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)
         match step:
             case Told(answer=answer) if self.patience is not None:
                 return Told(answer, self.patience.after(row.repeats, self._tools.chance))
-            case Halt(after=after):
-                self.halted_until = self._tools.clock() + after
+            case Halt(reason=reason):
+                self._halt(reason)
         return step
+
+    def _halt(self, reason: str) -> None:
+        if self.halted_until is None:
+            self.halted_until = self._tools.clock() + self._tools.backoff.most
+            log.error("channel_down", kind=self.kind, program_id=self.program_id, reason=reason)
 
     def _count(self, outcomes: Sequence[Outcome], late: int) -> None:
         """One line for a page, and one for each outcome that is not plain success."""
@@ -153,8 +165,6 @@ class Lane(ABC):
                     "not_accepted", kind=self.kind, program_id=self.program_id, outcome=name, reason=reason, rows=count
                 )
         log.info("announced", kind=self.kind, program_id=self.program_id, notices=len(outcomes), late=late)
-        if self.halted_until is not None:
-            log.error("channel_down", kind=self.kind, program_id=self.program_id, until=self.halted_until.isoformat())
 
 
 def judged(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -174,6 +184,7 @@ class AppleLane(Lane):
 
     kind = "apple"
     portion = 5000
+    settle_at_once = 500
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         super().__init__(program_id, announcer, tools)
@@ -194,6 +205,7 @@ class GoogleLane(Lane):
 
     kind = "google"
     portion = 1
+    settle_at_once = 1
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}

@@ -72,7 +72,7 @@ _TOLD = text("""
 UPDATE deliveries d
 SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
     claim = NULL, last_outcome = 'accepted',
-    again_at = CASE WHEN d.stale_at IS NULL AND d.wanted_version = s.version THEN s.again_at END,
+    again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
     next_attempt_at = CASE WHEN d.wanted_version > s.version THEN :again ELSE d.next_attempt_at END
 FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[]), CAST(:agains AS
 timestamptz[]))
@@ -183,23 +183,17 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
 _REMIND = text("""
 UPDATE deliveries d
 SET told_version = r.fetched_version, next_attempt_at = :now, repeats = d.repeats + 1, again_at = NULL,
-    last_outcome = 'told, never fetched'
+    last_outcome = 'told, never fetched',
+    stale_at = CASE WHEN d.repeats >= :most THEN coalesce(d.stale_at, :now) END
 FROM registrations r
-WHERE r.id = d.registration_id AND d.again_at <= :now AND d.claim IS NULL AND d.repeats < :most
-  AND r.fetched_version < d.wanted_version
-RETURNING d.program_id
-""")
-_GIVE_UP = text("""
-UPDATE deliveries d SET again_at = NULL, stale_at = :now
-FROM registrations r
-WHERE r.id = d.registration_id AND d.again_at <= :now AND d.repeats >= :most AND r.fetched_version < d.wanted_version
-RETURNING d.program_id
+WHERE r.id = d.registration_id AND d.again_at <= :now AND d.claim IS NULL AND r.fetched_version < d.wanted_version
+RETURNING d.program_id, d.stale_at = :now
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Reminded:
-    """The programmes with announcements owed again, and how many phones were given up."""
+    """The programmes with announcements owed again, and how many phones have become stale."""
 
     programs: frozenset[str]
     stale: int
@@ -209,8 +203,8 @@ def remind(db: Session, *, now: datetime, most: int) -> Reminded:
     """Owe an announcement again to every phone that was told and has not come in its time; after `most` times it is
     stale.
 
-    "Told" is not "has": what counts as known falls back to what the phone has really fetched.
+    "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
+    told now and then, so that one announcement always waits for it at Apple.
     """
-    reminded = db.scalars(_REMIND, {"now": now, "most": most}).all()
-    given_up = db.scalars(_GIVE_UP, {"now": now, "most": most}).all()
-    return Reminded(frozenset(reminded), len(given_up))
+    rows = db.execute(_REMIND, {"now": now, "most": most}).all()
+    return Reminded(frozenset(row[0] for row in rows), sum(bool(row[1]) for row in rows))

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 
 from wallet_service.cards.publishing import CAMPAIGN, Cause, Publisher, claim_cards_due
 from wallet_service.delivery import ledger
@@ -70,6 +72,9 @@ class Loop:
             try:
                 if self._step() == 0:
                     self._hint.wait(self._pause_s())
+            except OperationalError as error:
+                log.warning("database_away", loop=self._thread.name, error=str(error.orig).splitlines()[0])
+                self._stopping.wait(_PAUSE_AFTER_ERROR_S)
             except Exception:
                 log.exception("loop_failed", loop=self._thread.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
@@ -104,10 +109,13 @@ class Worker:
         self._composing.start()
         self._listener.start()
         while not self._stopping.is_set():
-            self._open_new_lanes()
-            self._beat(started_at)
-            self._look_at_certificates()
-            self._remind()
+            try:
+                self._open_new_lanes()
+                self._beat(started_at)
+                self._look_at_certificates()
+                self._remind()
+            except Exception:  # the database may be away for a while; the next round finds it back
+                log.exception("round_failed", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
         self._shut_down()
         log.info("worker_stopped", worker_id=self.worker_id)
@@ -187,5 +195,5 @@ class Worker:
         for lane, _ in self._lanes.values():
             lane.close()
         self._listener.stop()
-        with self._tools.sessions.begin() as db:
+        with suppress(OperationalError), self._tools.sessions.begin() as db:
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker_id == self.worker_id))

@@ -69,8 +69,8 @@ class Stage:
 
 
 @contextmanager
-def set_stage(data_dir: Path, templates_dir: Path, say: _SAY) -> Iterator[Stage]:
-    """Build everything in `data_dir`/demo, and take it down in reverse order.
+def set_stage(data_dir: Path, templates_dir: Path, say: _SAY, *, port: int = WEB_PORT) -> Iterator[Stage]:
+    """Build everything in `data_dir`/demo, and take it down in reverse order; another `port` if that one is taken.
 
     Raises:
         SettingsError: another demo runs there, or a process does not start.
@@ -85,7 +85,7 @@ def set_stage(data_dir: Path, templates_dir: Path, say: _SAY) -> Iterator[Stage]
         authority = DevelopmentAuthority.make(system_clock())
         apns = cleanup.enter_context(ApnsSimulator(authority.root_pem, control_port=0))
         google = cleanup.enter_context(GoogleSimulator())
-        url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
+        url = f"http://127.0.0.1:{free_port(port)}"
         environment = {
             "WALLET_PUBLIC_URL": url,
             "WALLET_DATABASE_URL": database_url,
@@ -102,8 +102,8 @@ def set_stage(data_dir: Path, templates_dir: Path, say: _SAY) -> Iterator[Stage]
         _write_files(folder, authority, google.make_service_account(ISSUER_ID))
         keys = _apply_programs(folder, environment)
         say(f"processes: web on {url}, worker")
-        port = url.rsplit(":", 1)[1]
-        cleanup.enter_context(running("web", ["serve", "--port", port], environment, folder))
+        arguments = ["serve", "--port", url.rsplit(":", 1)[1]]
+        cleanup.enter_context(running("web", arguments, environment, folder))
         cleanup.enter_context(running("worker", ["worker"], environment, folder))
         wait_until_ready(url, folder)
         stage = Stage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,24 +14,46 @@ from wallet_service.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """Words with gaps, and what fills them, so that another language can put them in its own order."""
+
+    words: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.words.format(**self.values)
+
+    def in_other_words(self, words: Mapping[str, str]) -> str:
+        """The same by a table from our words to another language's; our own where it has none."""
+        return words.get(self.words, self.words).format(**self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """One thing that happened, at an instant."""
 
     at: datetime
-    what: str
+    what: Told
 
 
 @dataclass
 class Step:
     """A step of the tour in the making."""
 
-    title: str
+    title: Told
     began_at: datetime
     moments: list[Moment] = field(default_factory=list)
 
-    def note(self, what: str, at: datetime) -> None:
-        """Something happened."""
-        self.moments.append(Moment(at, what))
+    def note(self, what: str, at: datetime, **values: object) -> None:
+        """Something happened; `values` fill the gaps of `what`."""
+        self.moments.append(Moment(at, Told(what, values)))
+
+    def in_order(self) -> list[tuple[int, Told]]:
+        """What happened, in order of time, each with the whole milliseconds since the step began."""
+        return [
+            (round((moment.at - self.began_at) / timedelta(milliseconds=1)), moment.what)
+            for moment in sorted(self.moments, key=lambda moment: moment.at)
+        ]
 
 
 class StepFailed(Exception):
@@ -47,27 +69,23 @@ class Timeline:
     steps: list[Step] = field(default_factory=list)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str, **values: object) -> Iterator[Step]:
         """One step; what its body notes is printed, in order of time, when it ends.
 
         Raises:
             StepFailed: whatever the body raised, in words.
         """
-        step = Step(title, self.clock())
+        step = Step(Told(title, values), self.clock())
         self.steps.append(step)
         try:
             yield step
         except Exception as error:
             self._print(step, ok=False)
-            raise StepFailed(f"{title}: {error}") from error
+            raise StepFailed(f"{step.title}: {error}") from error
         self._print(step, ok=True)
 
     def _print(self, step: Step, *, ok: bool) -> None:
         sign, style = ("✓", "bold green") if ok else ("✗", "bold red")
-        self.console.print(Text.assemble((f"{sign} ", style), (step.title, "bold")))
-        for moment in sorted(step.moments, key=lambda moment: moment.at):
-            self.console.print(Text.assemble((f"  {_ms(moment.at - step.began_at):>9}", "cyan"), f"  {moment.what}"))
-
-
-def _ms(span: timedelta) -> str:
-    return f"+{span / timedelta(milliseconds=1):.0f} ms"
+        self.console.print(Text.assemble((f"{sign} ", style), (str(step.title), "bold")))
+        for after_ms, what in step.in_order():
+            self.console.print(Text.assemble((f"  {f'+{after_ms} ms':>9}", "cyan"), f"  {what}"))

@@ -15,6 +15,7 @@ from wallet_service.demo.timeline import Step, Timeline
 STEP_TIMEOUT_S = 10.0
 OFFER_LASTS = timedelta(seconds=4)
 _SHOP = "lyon-presquile"
+_SHOP_NAME = STORES[_SHOP]["short_name"]
 
 
 def play(stage: Stage, timeline: Timeline) -> None:
@@ -28,7 +29,7 @@ def play(stage: Stage, timeline: Timeline) -> None:
     with timeline.step("The iPhone opens both smart links, adds the passes and registers") as step:
         for card in (points, stamps):
             stage.iphone.open_link(card["links"]["card"])
-            step.note(f"pass {card['serial_number'][:8]}… is in Wallet, signature and rules checked", system_clock())
+            step.note("pass {serial}… is in Wallet, signature and rules checked", system_clock(), serial=_short(card))
         _note_phone(stage, step)
     with timeline.step("The Android phone opens the link and saves the card") as step:
         stage.android.open_link(points["links"]["card"])
@@ -49,7 +50,7 @@ def play(stage: Stage, timeline: Timeline) -> None:
     with timeline.step("The workshop stamps the second card") as step:
         _purchase(stage, STAMPS.program_id, "order-2", step)
         _until_iphone(stage, stamps, step, "stamps", None)
-    with timeline.step(f"A shop's offer appears near {STORES[_SHOP]['short_name']}, and ends by itself") as step:
+    with timeline.step("A shop’s offer appears near {shop}, and ends by itself", shop=_SHOP_NAME) as step:
         _offer(stage, points, step)
     with timeline.step("Claire takes the card off her iPhone") as step:
         stage.iphone.remove(points["serial_number"])
@@ -63,9 +64,13 @@ def _enrol(stage: Stage, step: Step) -> tuple[dict[str, Any], dict[str, Any]]:
         api = stage.apis[program.program_id]
         api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
         card = api("POST", f"/members/{HEROINE}/card")
-        step.note(f"{program.name}: card {card['serial_number'][:8]}…", system_clock())
+        step.note("{program}: card {serial}…", system_clock(), program=program.name, serial=_short(card))
         cards.append(card)
     return cards[0], cards[1]
+
+
+def _short(card: dict[str, Any]) -> str:
+    return str(card["serial_number"][:8])
 
 
 def _purchase(stage: Stage, program_id: str, order_id: str, step: Step) -> None:
@@ -81,7 +86,7 @@ def _purchase(stage: Stage, program_id: str, order_id: str, step: Step) -> None:
             "data": {"order_id": order_id, "paid": {"amount": 7990, "currency": "EUR"}, "store_id": _SHOP},
         },
     )
-    step.note(f"event {order_id}: {answer['status']}", system_clock())
+    step.note("event {event}: {status}", system_clock(), event=order_id, status=answer["status"])
 
 
 def _until_iphone(stage: Stage, card: dict[str, Any], step: Step, field: str, text: str | None) -> None:
@@ -95,17 +100,17 @@ def _until_iphone(stage: Stage, card: dict[str, Any], step: Step, field: str, te
     stage.iphone.wait_until(is_shown, STEP_TIMEOUT_S)
     for announcement in stage.apns.announcements:
         if announcement.arrived_at > before:
-            step.note(f"APNs has the announcement ({announcement.status})", announcement.arrived_at)
+            step.note("APNs has the announcement ({status})", announcement.arrived_at, status=announcement.status)
     _note_phone(stage, step)
     for notification in stage.iphone.notifications:
         if notification.at > before:
-            step.note(f"iPhone notification: {notification.text}", notification.at)
+            step.note("iPhone notification: {text}", notification.at, text=notification.text)
 
 
 def _note_phone(stage: Stage, step: Step) -> None:
     for event in stage.iphone.events:
         if event.at > step.began_at and event.step in ("registered", "pushed", "listed", "fetched", "shown"):
-            step.note(f"iPhone: {event.step}", event.at)
+            step.note(f"iPhone: {event.step}", event.at)  # five steps, five sentences
 
 
 def _until_android(stage: Stage, card: dict[str, Any], step: Step, points: str) -> None:
@@ -113,7 +118,7 @@ def _until_android(stage: Stage, card: dict[str, Any], step: Step, points: str) 
     stage.android.wait_until(
         lambda phone: phone.shows(object_id).fields["loyaltyPoints"].text == points, STEP_TIMEOUT_S
     )
-    step.note(f"Android shows {points} points", system_clock())
+    step.note("Android shows {points} points", system_clock(), points=points)
 
 
 def _until_proved(stage: Stage, card: dict[str, Any], step: Step) -> None:
@@ -139,14 +144,15 @@ def _offer(stage: Stage, card: dict[str, Any], step: Step) -> None:
         },
     )
     stage.api("POST", f"/offers/{offer['id']}/publish")
-    step.note(f"offer published for {OFFER_LASTS.total_seconds():.0f} s", system_clock())
+    step.note("offer published for {seconds} s", system_clock(), seconds=round(OFFER_LASTS.total_seconds()))
     latitude, longitude = shop["latitude"], shop["longitude"]
     object_id = _far_ends(stage, card, "google")[0]["id"]
     stage.iphone.wait_until(lambda phone: text in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
-    step.note(f"iPhone at the shop’s door: “{text}”", system_clock())
+    step.note("iPhone at the shop’s door: “{text}”", system_clock(), text=text)
     google = stage.google.object(object_id)
     _until(lambda: "maille" in str(stage.google.object(object_id).get("textModulesData")), "the offer is not at Google")
-    step.note(f"Google object: {len(google['merchantLocations'])} merchantLocations, offer shown", system_clock())
+    places = len(google["merchantLocations"])
+    step.note("Google object: {places} merchantLocations, offer shown", system_clock(), places=places)
     stage.iphone.wait_until(lambda phone: text not in _near(stage, latitude, longitude), STEP_TIMEOUT_S)
     step.note("the offer is over: it has left the pass by itself", system_clock())
 

@@ -1,4 +1,4 @@
-"""A small HTTP server on loopback for the simulators: one handler function, JSON, and endless streams of JSON lines."""
+"""A small HTTP server on loopback for the simulators: one handler function, JSON, and endless streams of JSON."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ class Reply:
 class LineStream:
     """An endless answer: one JSON value a line, put by any thread. `on_end` runs once, when either end has left."""
 
+    content_type = "application/x-ndjson"
+    heartbeat = b"\n"
+
     def __init__(self, on_end: Callable[[], None] = lambda: None) -> None:
         self._values: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._end = object()
@@ -71,13 +74,28 @@ class LineStream:
                 try:
                     value = self._values.get(timeout=HEARTBEAT_S)
                 except queue.Empty:
-                    yield b"\n"
+                    yield self.heartbeat
                     continue
                 if value is self._end:
                     return
-                yield json.dumps(value, ensure_ascii=False).encode() + b"\n"
+                yield self.line(value)
         finally:
             self._on_end()
+
+    def line(self, value: object) -> bytes:
+        """One value as it travels."""
+        return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+class EventStream(LineStream):
+    """The same for browsers: server-sent events (WHATWG HTML, section 9.2), each with JSON as its data."""
+
+    content_type = "text/event-stream"
+    heartbeat = b":\n\n"
+
+    def line(self, value: object) -> bytes:
+        """One event."""
+        return b"data: " + super().line(value) + b"\n"
 
 
 Handler = Callable[[Request], "Reply | LineStream"]
@@ -215,7 +233,8 @@ class _Conversation(BaseHTTPRequestHandler):
         lines = stream.lines()
         try:
             self.send_response(200)
-            self.send_header("Content-Type", "application/x-ndjson")
+            self.send_header("Content-Type", stream.content_type)
+            self.send_header("Cache-Control", "no-store")
             self.send_header("Connection", "close")
             self.end_headers()
             for line in lines:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from wallet_service.delivery.status import lane_statuses
 from wallet_service.errors import SettingsError
+from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE
 from wallet_service.programs.certificates import certificate_states
 from wallet_service.storage.tables import Program, WorkerHeartbeat
 from wallet_service.web.context import now, services
@@ -48,8 +49,14 @@ def readyz() -> Response:
 
 
 def metrics() -> Response:
-    """Prometheus's text format."""
-    with suppress(SQLAlchemyError, SettingsError), services().sessions() as db:
+    """Prometheus's text format: what this process has counted, and where the postroom stands (the same from each)."""
+    with services().sessions() as db:
+        for lane in lane_statuses(db, now=now()):
+            labels = (lane.kind, lane.program_id)
+            DUE_OPEN.labels(*labels).set(lane.open)
+            DUE_OLDEST.labels(*labels).set(lane.oldest_due_s)
+            PARKED.labels(*labels).set(lane.parked)
+            STALE.labels(*labels).set(lane.stale)
         certificate_states(db, services().keys, now=now())
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

@@ -99,6 +99,7 @@ class Android:
         self._state = threading.Condition()
         self._changes: dict[str, ObjectChange] = {}
         self._events: list[AndroidEvent] = []
+        self._watchers: list[Callable[[AndroidEvent], object]] = []
         self._notifications: list[AndroidNotification] = []
         self._listener = self._heard
         link.connect_phone(user, self._listener)
@@ -168,6 +169,11 @@ class Android:
             if not self._state.wait_for(lambda: predicate(self), timeout_s):
                 raise TimeoutError(f"{self.name} did not get there within {timeout_s} s; last: {self._events[-5:]}")
 
+    def watch(self, on_event: Callable[[AndroidEvent], object]) -> None:
+        """Call `on_event` with each event from now on, on the thread where it happens."""
+        with self._state:
+            self._watchers.append(on_event)
+
     def close(self) -> None:
         """Switch the phone off; its cards stay saved."""
         self.offline()
@@ -226,9 +232,13 @@ class Android:
         return found[0]
 
     def _note(self, step: AndroidStep, object_id: str | None, detail: str = "") -> None:
+        event = AndroidEvent(self._clock(), step, object_id, detail)
         with self._state:
-            self._events.append(AndroidEvent(self._clock(), step, object_id, detail))
+            self._events.append(event)
             self._state.notify_all()
+            watchers = list(self._watchers)
+        for on_event in watchers:
+            on_event(event)
 
 
 def card_of(change: ObjectChange, locale: str) -> AndroidCard:

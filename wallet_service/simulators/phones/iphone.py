@@ -97,6 +97,7 @@ class Iphone:
         self._cards: dict[tuple[str, str], _Card] = {}
         self._notifications: list[Notification] = []
         self._events: list[PhoneEvent] = []
+        self._watchers: list[Callable[[PhoneEvent], object]] = []
         self._topics: SimpleQueue[str | None] = SimpleQueue()
         self._waiting_topics: set[str] = set()
         self._thread = threading.Thread(target=self._follow_pushes, name=name)
@@ -252,6 +253,11 @@ class Iphone:
             if not self._state.wait_for(lambda: predicate(self), timeout_s):
                 raise TimeoutError(f"{self.name} did not get there within {timeout_s} s; last: {self._events[-5:]}")
 
+    def watch(self, on_event: Callable[[PhoneEvent], object]) -> None:
+        """Call `on_event` with each event from now on, on the thread where it happens."""
+        with self._state:
+            self._watchers.append(on_event)
+
     def close(self) -> None:
         """Switch the phone off and join its thread; its cards stay registered."""
         self._off.set()
@@ -395,9 +401,13 @@ class Iphone:
         return f"{language},{language[:2]};q=0.9"
 
     def _note(self, step: Step, serial_number: str | None, detail: str = "") -> None:
+        event = PhoneEvent(self._clock(), step, serial_number, detail)
         with self._state:
-            self._events.append(PhoneEvent(self._clock(), step, serial_number, detail))
+            self._events.append(event)
             self._state.notify_all()
+            watchers = list(self._watchers)
+        for on_event in watchers:
+            on_event(event)
 
 
 def _check_same_pass(old: PassBundle, new: PassBundle) -> None:

@@ -257,7 +257,8 @@ WITH came AS (
     )
     RETURNING r.id
 ), quiet AS (
-    UPDATE deliveries SET again_at = NULL, stale_at = NULL, repeats = 0 FROM came WHERE registration_id = came.id
+    UPDATE deliveries SET told_version = wanted_version, again_at = NULL, stale_at = NULL, repeats = 0
+    FROM came WHERE registration_id = came.id
 )
 UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $3 WHERE id = $1
 """
@@ -267,6 +268,6 @@ def fetched(statements: Statements, card_id: int, version: int, *, now: datetime
     """A phone came for the pass and got that version.
 
     A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
-    longest; if the card has changed meanwhile, for none.
+    longest; if the card has changed meanwhile, for none. Whoever has it need not be told.
     """
     statements.rows(_FETCHED, card_id, version, now.isoformat())

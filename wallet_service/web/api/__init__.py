@@ -10,7 +10,7 @@ from flask_openapi3 import APIBlueprint
 from werkzeug.exceptions import HTTPException
 
 from wallet_service.errors import Invalid, WalletServiceError
-from wallet_service.web.api import cards, events, members, offers, stores
+from wallet_service.web.api import cards, deliveries, events, members, offers, stores
 from wallet_service.web.api.callers import caller_with, key_in_request
 from wallet_service.web.api.unit_of_work import close, finish, note_arrival, replay_known_answer, session
 from wallet_service.web.problems import Problem, problem, problem_of, problem_of_http
@@ -34,7 +34,7 @@ _REFUSALS: dict[Any, Any] = {
 def make_api() -> APIBlueprint:
     """The API's blueprint, made anew for each app."""
     api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_security=[{"key": []}], abp_responses=_REFUSALS)
-    for room in (members, events, cards, stores, offers):
+    for room in (members, events, cards, stores, offers, deliveries):
         room.add_routes(api)
     api.before_request(note_arrival)
     api.before_request(_sign_in)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from wallet_service.cards.content import CardContent, Place
 from wallet_service.cards.enrolment import void_card
 from wallet_service.delivery.proof import far_ends_of
+from wallet_service.delivery.timeline import timeline_of
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
 from wallet_service.web.api.callers import caller
@@ -65,10 +66,43 @@ class CardStateAnswer(BaseModel):
     far_ends: list[FarEndAnswer]
 
 
+class PassageAnswer(BaseModel):
+    """One change at one far end; milliseconds count from the moment the change came in."""
+
+    kind: str
+    far_end: str
+    told_at: datetime | None
+    told_answer: str | None
+    listed_at: datetime | None
+    fetched_at: datetime | None
+    told_ms: int | None
+    listed_ms: int | None
+    fetched_ms: int | None
+
+
+class ChangeAnswer(BaseModel):
+    """One version of the card: why, when it came in, when it was composed, and how it travelled."""
+
+    version: int
+    cause: str
+    received_at: datetime
+    composed_at: datetime
+    composed_ms: int
+    far_ends: list[PassageAnswer]
+
+
+class TimelineAnswer(BaseModel):
+    """The last changes, newest first."""
+
+    serial_number: str
+    changes: list[ChangeAnswer]
+
+
 def add_routes(api: APIBlueprint) -> None:
     """Hang the routes into the API."""
     card = "/cards/<string:serial_number>"
     api.get(card, tags=[_TAG], responses={200: CardStateAnswer})(get_card_route)
+    api.get(f"{card}/timeline", tags=[_TAG], responses={200: TimelineAnswer})(get_timeline_route)
     api.post(f"{card}/void", tags=[_TAG], responses={200: CardStateAnswer})(void_card_route)
 
 
@@ -77,6 +111,15 @@ def get_card_route(path: CardPath) -> dict[str, Any]:
     caller().require("read")
     db = session()
     return _answer(db, _require(db, path.serial_number))
+
+
+def get_timeline_route(path: CardPath) -> dict[str, Any]:
+    """Read how the last changes of a card travelled: received, composed, told, listed, fetched."""
+    caller().require("read")
+    db = session()
+    card = _require(db, path.serial_number)
+    changes = [ChangeAnswer.model_validate(asdict(change)) for change in timeline_of(db, card)]
+    return TimelineAnswer(serial_number=card.serial_number, changes=changes).model_dump(mode="json")
 
 
 def void_card_route(path: CardPath) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _DARK: tuple[Colour, Colour] = ((38, 44, 84), (10, 10, 24))
 def draw_lock_screen(
     pass_bundle: bytes,
     *,
-    text: str,
+    text: str | None,
     title: str | None = None,
     locale: str = "fr_FR",
     dark: bool = False,
@@ -34,7 +34,7 @@ def draw_lock_screen(
 
     Args:
         pass_bundle: the `.pkpass` file that the icon and the name come from.
-        text: what the notification says.
+        text: what the notification says; None draws none.
         title: who says it; the pass's organization if absent.
         locale, time_zone, now: how and when the phone shows time; the system's time if `now` is absent.
         dark: a dark wallpaper and a dark notification.
@@ -56,7 +56,8 @@ def draw_lock_screen(
     canvas.text(middle, 116, today[:1].upper() + today[1:], size=20, colour=white, weight="Medium", align="centre")
     hour = format_skeleton("Hm", instant, locale=locale)
     canvas.text(middle, 204, hour, size=92, colour=white, weight="Medium", align="centre")
-    _notification(canvas, files, title or content["organizationName"], text, _now_word(locale), dark=dark)
+    if text is not None:
+        _notification(canvas, files, title or content["organizationName"], text, _now_word(locale), dark=dark)
     canvas.rectangle((middle - 68, _BEZEL + _HEIGHT - 13, middle + 68, _BEZEL + _HEIGHT - 8), white, radius=2.5)
     return canvas.png()
 

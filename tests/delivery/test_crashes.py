@@ -1,0 +1,84 @@
+"""A worker that is killed, or paused, at any line; a database that goes away. Nothing is lost, nothing stale is
+committed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.run import Plan, run
+from tests.conftest import OpenHouse
+from tests.delivery.crashing_worker import POINTS
+from tests.house import House, eventually
+from tests.routes.test_balance_event import iphone_shows
+
+SHORT = {"WALLET_LEASE_S": "2", "WALLET_APNS_TIMEOUT_S": "1", "WALLET_GOOGLE_TIMEOUT_S": "1"}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_named_point(open_a_house: OpenHouse, point: str) -> None:
+    house = open_a_house(**SHORT)
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    environment = os.environ | house.environment | {"WALLET_DATABASE_URL": house.services.database.url}
+    crashing = subprocess.Popen(
+        [sys.executable, "-m", "tests.delivery.crashing_worker", point],
+        env=environment,
+        cwd=Path(__file__).parent.parent.parent,
+        stderr=subprocess.DEVNULL,
+    )
+    house.set_points("M-1", 5, sequence=1)
+    assert crashing.wait(20) == -signal.SIGKILL
+    with house.working():
+        iphone_shows(phone, "5")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+        eventually(
+            lambda: not house.rows("SELECT FROM deliveries WHERE wanted_version > told_version AND kind = 'apple'")
+        )
+    assert 1 <= len(house.apns.announcements) <= 2
+
+
+def test_a_paused_worker_commits_nothing_stale(open_a_house: OpenHouse) -> None:
+    """SIGSTOP in the middle of a push, a take-over, a newer change, SIGCONT: the late settle changes nothing."""
+    house = open_a_house(**SHORT)
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    paused = house.worker_process()
+    house.apns.during_next_push(lambda: os.kill(paused.pid, signal.SIGSTOP))
+    house.set_points("M-1", 5, sequence=1)
+    eventually(lambda: len(house.apns.announcements) == 1)
+    with house.working():
+        house.set_points("M-1", 6, sequence=2)
+        iphone_shows(phone, "6")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+        before = house.rows("SELECT wanted_version, told_version, told_answer FROM deliveries WHERE kind = 'apple'")
+        os.kill(paused.pid, signal.SIGCONT)
+        house.set_points("M-1", 7, sequence=3)
+        iphone_shows(phone, "7")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+    paused.terminate()
+    assert paused.wait(20) == 0
+    after = house.rows("SELECT wanted_version, told_version FROM deliveries WHERE kind = 'apple'")[0]
+    assert after["told_version"] == after["wanted_version"] > before[0]["wanted_version"]
+
+
+def test_a_dead_workers_rows_are_taken_over_within_its_lease(house: House) -> None:
+    assert house.services.settings.lease_s <= 45
+    assert house.services.settings.lease_s > house.services.settings.apns_timeout_s
+
+
+def test_chaos_in_short() -> None:
+    """The same run as `make chaos`, small: everything goes wrong, and no reachable phone is stale."""
+    plan = Plan(phones=60, rounds=3, kills=3, restarts=1, seed=11, bound_s=150)
+    result = run(plan, lambda _what, _done: None)
+    assert (result.stale, result.registrations_removed) == (0, 0)
+    assert result.announcements >= plan.phones * plan.rounds
+    assert (result.kills, result.restarts) == (3, 1)

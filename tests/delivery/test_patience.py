@@ -1,0 +1,142 @@
+"""Phones that were told and do not come: reminded with growing pauses, then stale, then back by themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import OpenHouse
+from tests.house import House, eventually
+from tests.routes.test_balance_event import iphone_shows
+from wallet_service.delivery import ledger
+from wallet_service.delivery.lanes import BAD_TOKEN, judged
+from wallet_service.delivery.policy import Patience
+from wallet_service.wallets.protocol import Accepted, ChannelDown, Later
+
+LEASE = timedelta(seconds=30)
+
+
+@given(
+    first_s=st.integers(1, 100_000),
+    per_day=st.integers(1, 6),
+    most=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_no_day_has_more_reminders_than_allowed(first_s: int, per_day: int, most: int, seed: int) -> None:
+    patience, chance = Patience(first=timedelta(seconds=first_s), per_day=per_day, most=most), Random(seed)
+    at, told = datetime(2026, 11, 21, tzinfo=UTC), []
+    for repeats in range(most + 3):
+        pause = patience.after(repeats, chance)
+        assert pause >= timedelta(seconds=first_s) * (1 << min(repeats, 20)) or pause >= timedelta(days=1)
+        at += pause
+        told.append(at)
+    for begin in told:
+        assert sum(begin <= one < begin + timedelta(days=1) for one in told) <= per_day
+
+
+def test_a_phone_that_never_comes_is_stale_and_converges_when_it_shows_up(open_a_house: OpenHouse) -> None:
+    house = open_a_house(WALLET_ANNOUNCE_AGAIN_AFTER_S="600", WALLET_ANNOUNCE_AGAIN_MOST="2")
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    phone.offline()
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        for told in (1, 2, 3):
+            eventually(lambda told=told: len(house.apns.announcements) == told)
+            eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "told")
+            house.clock.advance(timedelta(days=2))
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "stale")
+        eventually(lambda: len(house.apns.announcements) == 4)
+        assert [one["state"] for one in house.api.ok("GET", "/deliveries?state=stale")["items"]] == ["stale"]
+        house.clock.advance(timedelta(days=30))
+        eventually(lambda: len(house.apns.announcements) == 5)
+        phone.online()
+        iphone_shows(phone, "5")
+        assert house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date"
+        assert house.api.ok("GET", "/deliveries?state=stale")["items"] == []
+
+
+def test_a_person_retries_what_was_refused(house: House) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.apns.answer_next(400, "DeviceTokenNotForTopic")
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        refused = eventually(lambda: house.api.ok("GET", "/deliveries")["items"])[0]
+        assert "DeviceTokenNotForTopic" in refused["reason"]
+        assert refused["serial_number"] == card["serial_number"]
+        assert house.api("POST", f"/deliveries/{refused['delivery_id']}/retry").status_code == 204
+        iphone_shows(phone, "5")
+        assert house.api("POST", f"/deliveries/{refused['delivery_id']}/retry").status_code == 409
+        assert house.api("POST", "/deliveries/999999/retry").status_code == 404
+
+
+def test_item_74_many_bad_tokens_at_once_are_our_own_mistake() -> None:
+    few = [Accepted("x")] * 96 + [BAD_TOKEN] * 4
+    assert judged(few) == few
+    many = [Accepted("x")] * 80 + [BAD_TOKEN] * 20
+    assert judged(many)[:80] == many[:80]
+    assert all(isinstance(outcome, ChannelDown) for outcome in judged(many)[80:])
+    assert judged([BAD_TOKEN]) == [BAD_TOKEN]
+    assert judged([Later("503")] * 10) == [Later("503")] * 10
+
+
+def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(house: House) -> None:
+    phones = []
+    for number in range(8):
+        phone = house.iphone()
+        phone.open_link(house.enrol(f"M-{number}")["links"]["card"])
+        phones.append(phone)
+    house.apns.answer_next(400, "BadDeviceToken", count=8)
+    for number in range(8):
+        house.set_points(f"M-{number}", 5, sequence=1)
+    with house.working():
+        for phone in phones:
+            iphone_shows(phone, "5")
+    assert house.rows("SELECT FROM deliveries WHERE parked IS NOT NULL") == []
+    assert len(house.rows("SELECT FROM registrations")) == 8
+
+
+def test_the_timeline_of_each_change_at_each_far_end(house: House) -> None:
+    card = house.enrol()
+    iphone, android = house.iphone(), house.android()
+    with house.working():
+        iphone.open_link(card["links"]["card"])
+        android.open_link(card["links"]["card"])
+        for points in (5, 6):
+            house.set_points("M-1", points, sequence=points)
+            iphone_shows(iphone, str(points))
+            eventually(
+                lambda: {end["state"] for end in house.card(card["serial_number"])["far_ends"]} == {"up_to_date"}
+            )
+    changes = house.api.ok("GET", f"/cards/{card['serial_number']}/timeline")["changes"]
+    assert [change["cause"] for change in changes] == ["balances set", "balances set", "issued"]
+    for change in changes[:2]:
+        apple, google = change["far_ends"]
+        assert (apple["kind"], google["kind"]) == ("apple", "google")
+        assert 0 <= change["composed_ms"] <= apple["told_ms"] <= apple["fetched_ms"]
+        assert apple["listed_ms"] <= apple["fetched_ms"]
+        assert google["told_ms"] >= change["composed_ms"]
+        assert google["fetched_at"] is None
+
+
+def test_what_a_customer_did_goes_before_a_campaign(house: House) -> None:
+    for number in range(3):
+        house.iphone().open_link(house.enrol(f"M-{number}")["links"]["card"])
+    with house.services.sessions.begin() as db:
+        db.connection().exec_driver_sql(
+            "UPDATE deliveries SET told_version = 0, urgency = 1, next_attempt_at = now() - interval '1 hour'"
+            " WHERE kind = 'apple'"
+        )
+    house.set_points("M-2", 5, sequence=1)
+    with house.services.sessions.begin() as db:
+        first = ledger.claim(
+            db, kind="apple", program_id="lumiere", now=house.clock(), lease=LEASE, batch=1, claim_id="a"
+        )
+    owner = "SELECT m.member_id FROM cards c JOIN members m ON m.id = c.member_pk WHERE c.id = :id"
+    assert house.rows(owner, id=first[0].card_id) == [{"member_id": "M-2"}]

@@ -1,0 +1,108 @@
+"""The state of the postroom as a whole: what is due and for how long, what waits for a person, who never came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from wallet_service.errors import Conflict, NotFound
+from wallet_service.storage.wake import wake_workers
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """One platform of one programme. `oldest_due_s` is 0 where nothing is due."""
+
+    kind: str
+    program_id: str
+    open: int
+    oldest_due_s: float
+    parked: int
+    stale: int
+
+
+_STATUS = text("""
+SELECT kind, program_id,
+    count(*) FILTER (WHERE wanted_version > told_version AND parked IS NULL),
+    GREATEST(0, EXTRACT(EPOCH FROM CAST(:now AS timestamptz)
+        - min(next_attempt_at) FILTER (WHERE wanted_version > told_version AND parked IS NULL AND claim IS NULL))),
+    count(*) FILTER (WHERE parked IS NOT NULL AND parked <> 'removed'),
+    count(*) FILTER (WHERE stale_at IS NOT NULL)
+FROM deliveries
+WHERE (wanted_version > told_version AND parked IS NULL) OR parked IS NOT NULL OR stale_at IS NOT NULL
+GROUP BY kind, program_id
+""")
+
+
+def lane_statuses(db: Session, *, now: datetime) -> list[LaneStatus]:
+    """Where the lanes stand; reads open, parked and stale rows only."""
+    rows = db.execute(_STATUS, {"now": now})
+    return [LaneStatus(row[0], row[1], row[2], float(row[3] or 0), row[4], row[5]) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A far end that waits: for a person (`refused`), or for the phone to show up (`stale`)."""
+
+    delivery_id: int
+    serial_number: str
+    kind: str
+    state: str
+    reason: str
+    wanted_version: int
+    since: datetime
+
+
+_WAITING = text("""
+SELECT d.id, c.serial_number, d.kind, CASE WHEN d.parked IS NOT NULL THEN 'refused' ELSE 'stale' END,
+    coalesce(d.parked, d.last_outcome, ''), d.wanted_version, coalesce(d.stale_at, d.wanted_at)
+FROM deliveries d JOIN cards c ON c.id = d.card_id
+WHERE d.program_id = :program AND d.id > :after AND d.parked IS DISTINCT FROM 'removed'
+  AND ((:state = 'refused' AND d.parked IS NOT NULL) OR (:state = 'stale' AND d.stale_at IS NOT NULL))
+ORDER BY d.id LIMIT :limit
+""")
+
+
+def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, limit: int) -> list[Waiting]:
+    """A page of far ends that are `refused` or `stale`, by number."""
+    rows = db.execute(_WAITING, {"program": program_id, "state": state, "after": after, "limit": limit})
+    return [
+        Waiting(
+            delivery_id=row[0],
+            serial_number=row[1],
+            kind=row[2],
+            state=row[3],
+            reason=row[4],
+            wanted_version=row[5],
+            since=row[6],
+        )
+        for row in rows
+    ]
+
+
+_RETRY = text("""
+UPDATE deliveries SET parked = NULL, stale_at = NULL, again_at = NULL, repeats = 0, attempts = 0, told_version = 0,
+    next_attempt_at = :now
+WHERE id = :id AND program_id = :program AND parked IS DISTINCT FROM 'removed' AND (parked IS NOT NULL OR stale_at IS
+NOT NULL) RETURNING id
+""")
+_EXISTS = text("SELECT 1 FROM deliveries WHERE id = :id AND program_id = :program")
+
+
+def retry_far_end(db: Session, program_id: str, delivery_id: int, *, now: datetime) -> None:
+    """A person says: try this one again, now.
+
+    Raises:
+        NotFound: the programme has no such far end.
+        Conflict: it does not wait for anybody.
+    """
+    names = {"id": delivery_id, "program": program_id}
+    if db.scalar(_RETRY, names | {"now": now}) is not None:
+        wake_workers(db, program_id)
+    elif db.scalar(_EXISTS, names) is None:
+        raise NotFound(f"there is no far end {delivery_id}")
+    else:
+        raise Conflict("this far end is neither refused nor stale")

@@ -1,0 +1,231 @@
+"""The demo's page: both phones live, the tour, moves to make and commands to copy. For this machine only."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wallet_service.demo.commands import commands
+from wallet_service.demo.pictures import NAMES, Pictures, digest, in_words
+from wallet_service.demo.scene import Scene, Sight
+from wallet_service.demo.stage import Stage
+from wallet_service.demo.timeline import Timeline
+from wallet_service.demo.tour_words import TOUR_IN_FRENCH
+from wallet_service.demo.words import WORDS, language_of
+from wallet_service.simulators.loopback_http import EventStream, LineStream, LoopbackServer, Reply, Request
+
+_ASSETS = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_SETTLE_S = 2.0
+"""How long a visitor without the page's script waits to see what a button did."""
+_HERE = ("127.0.0.1", "localhost")
+
+
+@dataclass
+class _Visitor:
+    """One browser that listens: in which language, and what it was told last."""
+
+    stream: EventStream
+    language: str
+    sight: Sight
+
+
+class DemoPage:
+    """Serves one scene.
+
+    Args:
+        scene: what is shown and played with.
+        stage: for addresses and the API key.
+        timeline: of the tour that has been played.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, scene: Scene, stage: Stage, timeline: Timeline, *, port: int = 0) -> None:
+        self._scene, self._stage, self._timeline = scene, stage, timeline
+        self._server = LoopbackServer(self._handle, port=port, name="demo-page")
+        self._pictures = Pictures()
+        self._lock = threading.Lock()
+        self._visitors: list[_Visitor] = []
+        self._moves: Mapping[str, Callable[[], None]] = {
+            "purchase": scene.purchase,
+            "offer": scene.offer,
+            "offline": scene.go_offline,
+            "online": scene.go_online,
+            "refresh": scene.refresh,
+        }
+
+    @property
+    def url(self) -> str:
+        """The address to open."""
+        return self._server.url
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve for as long as the block lasts."""
+        with self._server:
+            self._scene.watch(self._tell)
+            yield
+
+    def _handle(self, request: Request) -> Reply | LineStream:
+        if not _is_ours(request):
+            return Reply(403, b"this page is for this machine only\n", "text/plain", _HEADERS)
+        language = language_of(request.query.get("lang"), request.headers.get("accept-language", ""))
+        match request.method, request.path.strip("/").split("/"):
+            case "GET" | "HEAD", [""]:
+                return self._page(language, request.query.get("done"))
+            case "GET", ["events"]:
+                return self._events(language)
+            case "GET" | "HEAD", ["pictures", name] if name.removesuffix(".png") in NAMES:
+                picture = self._pictures.png(name.removesuffix(".png"), self._scene.sight)
+                return Reply(200, picture, "image/png", _HEADERS)
+            case "GET" | "HEAD", ["static", name] if name in _ASSETS:
+                return Reply(200, _asset(name), _ASSETS[name], _HEADERS)
+            case "POST", ["do", move] if move in self._moves:
+                return self._do(move, request, language)
+            case _:
+                return Reply(404, b"there is nothing here\n", "text/plain", _HEADERS)
+
+    def _do(self, move: str, request: Request, language: str) -> Reply:
+        asked = parse_qs(request.body.decode("utf-8", "replace")).get("lang", [language])[0]
+        language = language_of(asked, "")
+        status, message = 200, WORDS[language][f"done_{move}"]
+        is_script = "application/json" in request.headers.get("accept", "")
+        try:
+            self._moves[move]()
+            if not is_script:
+                self._scene.settle(_SETTLE_S)
+        except requests.RequestException as error:
+            status, message = 502, f"{WORDS[language]['failed']} {_reason(error)}"
+        if is_script:
+            return Reply.json({"message": message}, status, _HEADERS)
+        if status != 200:
+            return self._page(language, None, problem=message, status=status)
+        return Reply(303, headers={**_HEADERS, "Location": f"/?lang={language}&done={move}"})
+
+    def _page(self, language: str, done: str | None, *, problem: str | None = None, status: int = 200) -> Reply:
+        stage, words, sight = self._stage, WORDS[language], self._scene.sight
+        in_french = TOUR_IN_FRENCH if language == "fr" else {}
+        page = _template("page.html").render(
+            language=language,
+            other="en" if language == "fr" else "fr",
+            words=words,
+            sight=sight,
+            message=problem or (words[f"done_{done}"] if done in self._moves else ""),
+            pictures=_pictures(sight, words),
+            fragments=_fragments(sight, language, words),
+            tour=[
+                (step.title.in_other_words(in_french), [(ms, one.in_other_words(in_french)) for ms, one in rows])
+                for step in self._timeline.steps
+                if (rows := step.in_order())
+            ],
+            commands=commands(stage.api.base, stage.api.key, self._scene.serial_number),
+            links={
+                "docs": f"{stage.url}/api/docs",
+                "card": self._scene.link,
+                "metrics": f"{stage.url}/metrics",
+                "ready": f"{stage.url}/readyz",
+            },
+        )
+        return Reply(status, page.encode(), "text/html; charset=utf-8", {**_HEADERS, "Content-Language": language})
+
+    def _events(self, language: str) -> EventStream:
+        def left() -> None:
+            with self._lock:
+                self._visitors.remove(visitor)
+
+        sight = self._scene.sight
+        visitor = _Visitor(EventStream(on_end=left), language, sight)
+        visitor.stream.put(_change(sight, sight, language))
+        with self._lock:
+            self._visitors.append(visitor)
+        return visitor.stream
+
+    def _tell(self, sight: Sight) -> None:
+        with self._lock:
+            for visitor in self._visitors:
+                visitor.stream.put(_change(visitor.sight, sight, visitor.language))
+                visitor.sight = sight
+
+
+def _is_ours(request: Request) -> bool:
+    """The page shows a key and moves things: no other site may reach it, not even under a name that leads here."""
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    return urlsplit(f"//{host}").hostname in _HERE and (origin is None or urlsplit(origin).netloc == host)
+
+
+def _change(before: Sight, sight: Sight, language: str) -> dict[str, Any]:
+    """What a browser must know to show `sight`; `news` is what a screen reader says, empty if nothing reads anew."""
+    words = WORDS[language]
+    news = [
+        words["fields_of"].format(phone=words[name], fields=in_words(name, sight))
+        for name in NAMES
+        if in_words(name, sight) != in_words(name, before)
+    ]
+    return {
+        "pictures": _pictures(sight, words),
+        "fragments": _fragments(sight, language, words),
+        "news": " ".join(news),
+    }
+
+
+def _pictures(sight: Sight, words: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "src": f"/pictures/{name}.png?{digest(name, sight)}",
+            "alt": words["fields_of"].format(phone=words[name], fields=in_words(name, sight) or words["nothing_yet"]),
+        }
+        for name in NAMES
+    }
+
+
+def _fragments(sight: Sight, language: str, words: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: _template(f"{name}.html").render(sight=sight, words=words, language=language)
+        for name in ("connection", "network", "proof", "log")
+    }
+
+
+def _reason(error: requests.RequestException) -> str:
+    if error.response is None:
+        return str(error)
+    try:
+        problem = error.response.json()
+        return str(problem.get("detail") or problem.get("title") or error)
+    except (json.JSONDecodeError, AttributeError):
+        return str(error)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("wallet_service.demo"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (files("wallet_service.demo") / "static" / name).read_bytes()

@@ -1,0 +1,76 @@
+"""Far ends that wait for a person, or for a phone to show up; and the button that tries again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+
+from wallet_service.delivery.status import retry_far_end, waiting_far_ends
+from wallet_service.web.api.callers import caller
+from wallet_service.web.api.unit_of_work import session
+from wallet_service.web.context import now
+
+_TAG = Tag(name="deliveries", description="Announcements that need somebody.")
+_LARGEST = 2**63 - 1
+
+
+class DeliveryPath(BaseModel):
+    """The far end's number."""
+
+    delivery_id: int = Field(ge=1, le=_LARGEST)
+
+
+class DeliveriesQuery(BaseModel):
+    """A page of far ends in one state."""
+
+    state: Literal["refused", "stale"] = "refused"
+    after: int = Field(default=0, ge=0, le=_LARGEST, description="The last number of the page before.")
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class WaitingAnswer(BaseModel):
+    """A far end that waits. `reason` is the far side's own word."""
+
+    delivery_id: int
+    serial_number: str
+    kind: str
+    state: str
+    reason: str
+    wanted_version: int
+    since: datetime
+
+
+class DeliveriesAnswer(BaseModel):
+    """A page; `next` is the `after` of the following one, null on the last."""
+
+    items: list[WaitingAnswer]
+    next: int | None
+
+
+def add_routes(api: APIBlueprint) -> None:
+    """Hang the routes into the API."""
+    api.get("/deliveries", tags=[_TAG], responses={200: DeliveriesAnswer})(list_deliveries_route)
+    api.post("/deliveries/<int:delivery_id>/retry", tags=[_TAG], responses={204: None})(retry_delivery_route)
+
+
+def list_deliveries_route(query: DeliveriesQuery) -> dict[str, Any]:
+    """List far ends that were refused (a person must look) or are stale (the phone never came)."""
+    caller().require("read")
+    found = waiting_far_ends(
+        session(), caller().program_id, state=query.state, after=query.after, limit=query.limit + 1
+    )
+    page = found[: query.limit]
+    items = [WaitingAnswer(**asdict(one)).model_dump(mode="json") for one in page]
+    return {"items": items, "next": page[-1].delivery_id if len(found) > len(page) else None}
+
+
+def retry_delivery_route(path: DeliveryPath) -> Response:
+    """Try a refused or stale far end again, now."""
+    caller().require("cards")
+    retry_far_end(session(), caller().program_id, path.delivery_id, now=now())
+    return Response(status=204)
