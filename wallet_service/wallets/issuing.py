@@ -108,7 +108,7 @@ class Issuer:
             lambda: PassBuilder(
                 identity,
                 web_service_url=f"{self.settings.public_url}/apple",
-                rules=Rules(plain_http=plain_http and not self.settings.is_production),
+                rules=Rules(plain_http=plain_http and not self.settings.is_production, nfc=True),
             ),
         )
         if not builder.in_time(now):
