@@ -51,6 +51,9 @@ class Settings(BaseModel):
     google_keys_url: BaseUrl = "https://pay.google.com/gp/m/issuer/keys"
     google_save_url: BaseUrl = "https://pay.google.com/gp/v/save"
     google_timeout_s: Seconds = 20
+    google_rate_per_s: Annotated[float, Field(gt=0, le=10_000)] = 20
+    google_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
+    google_batch: Annotated[int, Field(ge=1, le=100)] = 1
 
     announce_spacing_s: Annotated[float, Field(ge=0)] = 60
     announce_again_after_s: Seconds = 4 * 3600

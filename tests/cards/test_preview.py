@@ -28,6 +28,19 @@ def test_every_language_on_both_phones(tmp_path: Path) -> None:
         assert english.size != french.size or ImageChops.difference(english, french).getbbox()
 
 
+def test_both_phones_on_one_picture(tmp_path: Path) -> None:
+    run = CliRunner().invoke(templates, ["preview", "--together", str(DESIGNS / "points-card"), "--out", str(tmp_path)])
+    assert run.exit_code == 0, run.output
+    assert {path.name for path in tmp_path.iterdir()} == {"points-card.en.png", "points-card.fr.png"}
+    english, french = (
+        Image.open(io.BytesIO((tmp_path / f"points-card.{locale}.png").read_bytes())).convert("RGB")
+        for locale in ("en", "fr")
+    )
+    assert english.width > 1.3 * english.height
+    lock_screen = (int(english.width * 0.4), 0, int(english.width * 0.6), english.height)
+    assert ImageChops.difference(english.crop(lock_screen), french.crop(lock_screen)).getbbox()
+
+
 def test_a_wrong_design_is_not_drawn(design: Path, tmp_path: Path) -> None:
     (design / "images/logo.png").unlink()
     run = CliRunner().invoke(templates, ["preview", str(design), "--out", str(tmp_path / "faces")])

@@ -144,6 +144,7 @@ def test_every_command_does_what_it_says(playing: Playing) -> None:
     run("balances")
     playing.wait_for_points("480")
     assert json.loads(run("card"))["far_ends"]
+    assert json.loads(run("timeline"))["changes"][0]["far_ends"]
     assert json.loads(run("offer"))["state"] == "published"
     eventually(lambda: "Un thé vous attend" in playing.get("/").text)
     assert json.loads(run("void"))["state"] == "void"

@@ -63,10 +63,20 @@ def test_item_72_ten_changes_in_a_minute_are_one_push_then_silence(open_a_house:
             house.set_points("M-1", points, sequence=points)
         assert owed(house) == 1
         assert len(house.apns.announcements) == 1
-        phone.refresh()
-        assert phone.shows().text("points") == "10"
         house.clock.advance(timedelta(seconds=61))
-        eventually(lambda: len(house.apns.announcements) == 2)
+        iphone_shows(phone, "10")
+    assert len(house.apns.announcements) == 2
+
+
+def test_whoever_came_by_himself_need_not_be_told(open_a_house: OpenHouse) -> None:
+    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60")
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    house.set_points("M-1", 1, sequence=1)
+    phone.refresh()
+    assert phone.shows().text("points") == "1"
+    assert owed(house) == 0
 
 
 def test_item_75_a_refused_certificate_stops_the_channel_and_keeps_the_jobs(house: House) -> None:

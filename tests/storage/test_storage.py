@@ -12,8 +12,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from tests.house import House
@@ -23,16 +21,6 @@ from wallet_service.storage import engine, schema
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.engine import Database
 from wallet_service.storage.sealing import Sealer
-from wallet_service.storage.tables import Base
-
-
-def test_migrations_from_empty_equal_the_tables(new_database: Callable[[], Database]) -> None:
-    database = new_database()
-    with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        differences = [one for one in compare_metadata(context, Base.metadata) if "procrastinate" not in str(one)]
-    database.close()
-    assert differences == []
 
 
 def test_upgrading_again_changes_nothing_and_procrastinate_is_there(new_database: Callable[[], Database]) -> None:

@@ -83,7 +83,6 @@ class Publisher:
                 _put_into(card, content, program, now=now)
                 changed.append(card)
         if changed:
-            db.flush()
             for card, number in zip(changed, next_change_numbers(db, program.program_id, len(changed)), strict=True):
                 card.version = number
             db.flush()

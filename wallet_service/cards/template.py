@@ -15,7 +15,9 @@ from pydantic import Field
 from wallet_service.cards.content import BarcodeFormat, FieldKind, Value
 
 AppleSlot = Literal["header", "primary", "secondary", "auxiliary", "back", "none"]
-GoogleSlot = Literal["points", "secondary_points", "account_name", "account_id", "text", "none"]
+GoogleSlot = Literal["points", "secondary_points", "account_name", "account_id", "tier", "text", "none"]
+Topic = Literal["voucher", "tier", "order", "points", "news"]
+"""What a field's news is about, from what matters most to the holder to what matters least."""
 Colour = str
 """`#RRGGBB`."""
 
@@ -49,6 +51,7 @@ class FieldSpec(Value):
     value: Expression
     label: str
     notify: str | None = None
+    topic: Topic = "points"
     apple: AppleSlot
     google: GoogleSlot
 

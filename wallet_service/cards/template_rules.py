@@ -72,7 +72,7 @@ _SHAPES: Mapping[ImageName, _Shape] = {
 }
 _NEEDED: tuple[ImageName, ...] = ("icon", "logo")
 _STAMPS: tuple[ImageName, ...] = ("stamp", "stamp_empty")
-_SINGLE_SLOTS: tuple[GoogleSlot, ...] = ("points", "secondary_points", "account_name", "account_id")
+_SINGLE_SLOTS: tuple[GoogleSlot, ...] = ("points", "secondary_points", "account_name", "account_id", "tier")
 _MOST_TEXTS = 10
 
 

@@ -49,13 +49,15 @@ def check(folders: tuple[Path, ...]) -> None:
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the PNG files."
 )
-def preview(folder: Path, out: Path) -> None:
+@click.option("--together", is_flag=True, help="One picture for each language: card, lock screen and Android.")
+def preview(folder: Path, out: Path, together: bool) -> None:
     """Draw a design on an iPhone and on Android with a fictitious member, in every language."""
-    from wallet_service.cli.preview import draw_faces  # the simulators are an extra
+    from wallet_service.cli.preview import draw_brochure, draw_faces  # the simulators are an extra
 
     template = _good_template(folder)
     out.mkdir(parents=True, exist_ok=True)
-    for name, picture in draw_faces(template, now=system_clock()):
+    draw = draw_brochure if together else draw_faces
+    for name, picture in draw(template, now=system_clock()):
         (out / name).write_bytes(picture)
         click.echo(str(out / name))
 

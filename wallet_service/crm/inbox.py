@@ -6,7 +6,8 @@ but its answer. Cards are published once, at the end, so that a burst becomes on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never
@@ -61,8 +62,9 @@ def take_in(
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program.program_id, subjects)
     touched: dict[int, Member] = {}
+    room = db.begin_nested if len(parsed) > 1 else nullcontext  # a single refused event takes its transaction along
     answers = [
-        pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, now=now)
+        pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, room, now=now)
         for pair in parsed
     ]
     db.flush()
@@ -90,12 +92,13 @@ def _apply_once(
     pair: tuple[CloudEvent, Data],
     members: dict[str, Member],
     touched: dict[int, Member],
+    room: Callable[[], AbstractContextManager[object]],
     *,
     now: datetime,
 ) -> Taken:
     event, data = pair
     try:
-        with db.begin_nested():
+        with room():
             if not _note(db, program.program_id, event, now=now):
                 return Taken(event_id=event.id, status="repeated")
             if isinstance(data, MemberDocument):

@@ -7,11 +7,14 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from wallet_service.delivery.lanes import AppleLane, GoogleLane, Lane, Tools
-from wallet_service.programs.keys import KeyRing
+from wallet_service.delivery.google_lane import GoogleLane
+from wallet_service.delivery.lanes import AppleLane, Lane, Tools
+from wallet_service.programs.document import GoogleDocument
+from wallet_service.programs.keys import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.apns import ApnsChannel
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.renewal import RenewingChannel
+from wallet_service.wallets.google.rate import SharedRate
 from wallet_service.wallets.google.rest import GoogleChannel
 
 
@@ -19,25 +22,16 @@ def open_lanes(
     db: Session, program_id: str, tools: Tools, keys: KeyRing, *, known: Collection[tuple[str, str]]
 ) -> Iterator[Lane]:
     """The lanes that this programme has keys for and that are not `known` (kind, programme) yet."""
-    settings = tools.settings
     if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
-        yield AppleLane(program_id, _apns(program_id, tools, keys), tools)
+        yield AppleLane(program_id, open_apple(program_id, tools, keys), tools)
     google_document = tools.catalogue.program(db, program_id).document.google
     account = keys.google_account(db, program_id) if google_document is not None else None
     if ("google", program_id) not in known and google_document is not None and account is not None:
-        google = GoogleChannel(
-            settings.google_api_url,
-            account,
-            public_url=settings.public_url,
-            id_prefix=google_document.id_prefix,
-            timeout_s=settings.google_timeout_s,
-            may_notify=lambda _notice: True,  # the fourth in a day is refused by Google, and then told silently
-            clock=tools.clock,
-        )
-        yield GoogleLane(program_id, google, tools)
+        yield GoogleLane(program_id, open_google(google_document, account, tools), tools, keys.sealer)
 
 
-def _apns(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
+def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
+    """The channel to APNs of one programme, on whichever certificate signs at the time."""
     settings = tools.settings
 
     def who_signs_now() -> PassIdentity | None:
@@ -54,3 +48,19 @@ def _apns(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
         )
 
     return RenewingChannel(who_signs_now, dial)
+
+
+def open_google(document: GoogleDocument, account: ServiceAccount, tools: Tools) -> GoogleChannel:
+    """The channel to Google of one programme, at the pace that all processes share."""
+    settings = tools.settings
+    return GoogleChannel(
+        settings.google_api_url,
+        account,
+        public_url=settings.public_url,
+        rate=SharedRate(tools.sessions, document.issuer_id, per_s=settings.google_rate_per_s),
+        id_prefix=document.id_prefix,
+        timeout_s=settings.google_timeout_s,
+        in_flight=settings.google_in_flight,
+        batch=settings.google_batch,
+        clock=tools.clock,
+    )

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from random import Random
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
@@ -23,9 +22,7 @@ from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Backoff, Halt, Patience, Step, Told, next_step
 from wallet_service.metrics import ANNOUNCEMENTS
 from wallet_service.settings import Settings
-from wallet_service.storage.tables import Card
 from wallet_service.wallets.protocol import Announcer, ChannelDown, Notice, Outcome, Refused
-from wallet_service.wallets.views import card_view
 
 log = structlog.get_logger()
 BAD_TOKEN = Refused("BadDeviceToken")
@@ -198,25 +195,3 @@ class AppleLane(Lane):
             (Notice(delivery_id=rows[0].delivery_id, far_end=token, version=max(row.version for row in rows)), rows)
             for token, rows in by_token.items()
         ]
-
-
-class GoogleLane(Lane):
-    """The content itself, one object at a time, as it is at the claim."""
-
-    kind = "google"
-    portion = 1
-    settle_at_once = 1
-
-    def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
-        cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}
-        return [(self._notice(db, row, cards[row.card_id]), [row]) for row in claimed]
-
-    def _notice(self, db: Session, row: Claimed, card: Card) -> Notice:
-        view = card_view(
-            db,
-            self._tools.catalogue,
-            card,
-            public_url=self._tools.settings.public_url,
-            google_object_id=row.far_end,
-        )
-        return Notice(delivery_id=row.delivery_id, far_end=row.far_end, version=row.version, card=view)

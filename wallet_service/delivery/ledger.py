@@ -57,7 +57,9 @@ _FAR_END = {
 def claim(
     db: Session, *, kind: str, program_id: str, now: datetime, lease: timedelta, batch: int, claim_id: str
 ) -> list[Claimed]:
-    """Take up to `batch` due rows of one programme and platform, until `now + lease`. Oldest due first."""
+    """Take up to `batch` due rows of one programme and platform, until `now + lease`; most urgent, then oldest due
+    first.
+    """
     rows = db.execute(
         text(_CLAIM + _FAR_END[kind]),
         {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},
@@ -96,7 +98,11 @@ _DROP_LONELY_DEVICE = text("""
 DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
 """)
 _REOPEN = text("""
-UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+WITH reopened AS (
+    UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+    RETURNING google_object_id
+)
+UPDATE google_objects o SET told_digest = '' FROM reopened r WHERE o.id = r.google_object_id
 """)
 
 

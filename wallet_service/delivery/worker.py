@@ -25,6 +25,7 @@ from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
+from wallet_service.storage.jobs import JobRunner, job_app
 from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
 from wallet_service.storage.wake import Listener
 
@@ -101,6 +102,7 @@ class Worker:
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
         self._listener = Listener(database.libpq_url, self._on_work)
+        self._jobs = JobRunner(job_app(database.libpq_url, tools.sessions, tools.clock))
 
     def run(self) -> None:
         """Work until stopped, then finish what is in hand and leave."""
@@ -108,6 +110,7 @@ class Worker:
         log.info("worker_started", worker_id=self.worker_id)
         self._composing.start()
         self._listener.start()
+        self._jobs.start()
         while not self._stopping.is_set():
             try:
                 self._open_new_lanes()
@@ -195,5 +198,6 @@ class Worker:
         for lane, _ in self._lanes.values():
             lane.close()
         self._listener.stop()
+        self._jobs.stop()
         with suppress(OperationalError), self._tools.sessions.begin() as db:
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker_id == self.worker_id))

@@ -49,6 +49,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
         "starts_at": "$(date -u +%FT%TZ)",
         "ends_at": f"$({_SOON})",
     }
+    card = f"{url}/cards/{serial_number}"
     drafted = _with_body("POST", f"{url}/offers", key, offer)
     publish = _call("POST", f"{url}/offers/$OFFER/publish", key)
     return (
@@ -57,12 +58,13 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
             "balances",
             _with_body("PUT", f"{url}/members/{HEROINE}/balances", key, balances).replace('"SEQUENCE"', _NOW_S),
         ),
-        Command("card", f"{_call('GET', f'{url}/cards/{serial_number}', key)} | python3 -m json.tool"),
+        Command("card", f"{_call('GET', card, key)} | python3 -m json.tool"),
+        Command("timeline", f"{_call('GET', f'{card}/timeline', key)} | python3 -m json.tool"),
         Command(
             "offer",
             f"OFFER=$({drafted}\n)\n{_ID_OF_OFFER}\n{publish}",
         ),
-        Command("void", _call("POST", f"{url}/cards/{serial_number}/void", key)),
+        Command("void", _call("POST", f"{card}/void", key)),
     )
 
 

@@ -6,15 +6,11 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from functools import lru_cache
-
-import requests
 
 from wallet_service.demo.scene import Sight
-from wallet_service.simulators.phones.drawing import draw_android, draw_iphone, draw_lock_screen
+from wallet_service.simulators.phones.drawing import draw_android, draw_iphone, draw_lock_screen, image_from_web
 
 NAMES = ("iphone", "lock", "android")
-_TIMEOUT_S = 10.0
 
 
 class Pictures:
@@ -64,17 +60,7 @@ def _draw_lock_screen(sight: Sight) -> bytes:
 
 
 def _draw_android(sight: Sight) -> bytes:
-    return draw_android(sight.android_object, sight.android_class, fetch_image=fetched_image)
-
-
-@lru_cache(maxsize=32)
-def fetched_image(url: str) -> bytes | None:
-    """An image that Google would fetch once and keep; None if it is not to be had."""
-    try:
-        answer = requests.get(url, timeout=_TIMEOUT_S)
-    except requests.RequestException:
-        return None
-    return answer.content if answer.ok else None
+    return draw_android(sight.android_object, sight.android_class, fetch_image=image_from_web)
 
 
 _DRAW: dict[str, Callable[[Sight], bytes]] = {

@@ -40,7 +40,7 @@ class KeyRing:
     """
 
     def __init__(self, sealer: Sealer, clock: Clock = system_clock) -> None:
-        self._sealer = sealer
+        self.sealer = sealer
         self._clock = clock
         self._opened: dict[tuple[str, str], _Opened] = {}
         self._lock = Lock()
@@ -73,7 +73,7 @@ class KeyRing:
         opened = self._opened_as(program_id, "google", digest)
         if opened is None:
             sealed = db.scalars(select(ProgramSecret.sealed).where(*place)).one()
-            opened = orjson.loads(self._sealer.open(sealed, f"google:{program_id}"))
+            opened = orjson.loads(self.sealer.open(sealed, f"google:{program_id}"))
             self._remember(program_id, "google", digest, opened)
         return opened if isinstance(opened, dict) else None
 
@@ -91,7 +91,7 @@ class KeyRing:
             .values(
                 program_id=program_id,
                 digest=hashlib.sha256(plain).hexdigest(),
-                sealed=self._sealer.seal(plain, f"apple:{program_id}"),
+                sealed=self.sealer.seal(plain, f"apple:{program_id}"),
                 not_before=identity.not_before,
                 not_after=identity.not_after,
                 imported_at=now,
@@ -116,7 +116,7 @@ class KeyRing:
         if known is not None and known.digest == digest:
             return False
         values = {
-            "sealed": self._sealer.seal(plain, f"google:{program_id}"),
+            "sealed": self.sealer.seal(plain, f"google:{program_id}"),
             "digest": digest,
             "expires_at": None,
             "updated_at": now,
@@ -129,7 +129,7 @@ class KeyRing:
         return True
 
     def _unsealed(self, sealed: bytes, program_id: str) -> dict[str, str]:
-        members: dict[str, str] = orjson.loads(self._sealer.open(sealed, f"apple:{program_id}"))
+        members: dict[str, str] = orjson.loads(self.sealer.open(sealed, f"apple:{program_id}"))
         return members
 
     def _opened_as(self, program_id: str, kind: str, digest: str) -> Any:

@@ -16,17 +16,26 @@ class Journal(Generic[T]):
     def __init__(self, *, keep: int = 200_000) -> None:
         self._entries: deque[T] = deque(maxlen=keep)
         self._changed = threading.Condition()
+        self._watchers: list[Callable[[T], object]] = []
 
     def write(self, entry: T) -> None:
         """Add one entry and wake those who wait."""
         with self._changed:
             self._entries.append(entry)
             self._changed.notify_all()
+            watchers = list(self._watchers)
+        for on_entry in watchers:
+            on_entry(entry)
 
     def read(self) -> tuple[T, ...]:
         """All entries, oldest first."""
         with self._changed:
             return tuple(self._entries)
+
+    def watch(self, on_entry: Callable[[T], object]) -> None:
+        """Call `on_entry` with each entry from now on, on the thread that writes it: it must not block."""
+        with self._changed:
+            self._watchers.append(on_entry)
 
     def clear(self) -> None:
         """Forget all entries."""

@@ -25,6 +25,7 @@ from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.devices import Asked
 from wallet_service.wallets.apple.pass_rules import Rules
 from wallet_service.wallets.google import loyalty
+from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.save_link import SaveLinks
 from wallet_service.wallets.protocol import CardView, ProgramView
 from wallet_service.wallets.views import card_view, program_view
@@ -143,11 +144,15 @@ class Issuer:
             account,
             lambda: SaveLinks(account, save_url=self.settings.google_save_url),
         )
-        object_id = db.scalars(select(GoogleObject.object_id).where(GoogleObject.card_id == card.id)).one()
-        if row.told_version > 0:
-            return links.skinny(object_id, now=now)
-        view = card_view(db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=object_id)
-        class_id = loyalty.class_id_of(view.program, view.template.template_id, google.id_prefix)
+        known = db.scalars(select(GoogleObject).where(GoogleObject.id == row.google_object_id)).one()
+        view = card_view(
+            db, self.catalogue, card, public_url=self.settings.public_url, google_object_id=known.object_id
+        )
+        kind = kind_of(view.template)
+        if known.told_digest is not None:
+            return links.skinny(known.object_id, now=now, kind=kind)
+        variant = loyalty.variant_of(view.template, view.content)
+        class_id = loyalty.class_id_of(view.program, view.template.template_id, google.id_prefix, variant)
         public_url = self.settings.public_url
         first_class = loyalty.first_class(
             view.program,
@@ -156,7 +161,7 @@ class Issuer:
             image_url=lambda name: public_url + view.template.image_path(name),
             callback_url=f"{public_url}/google/callback",
         )
-        return links.fat(loyalty.first_body(view, class_id=class_id), first_class, now=now)
+        return links.fat(loyalty.first_body(view, class_id=class_id), first_class, now=now, kind=kind)
 
     def _google_row(self, db: Session, card: Card) -> Delivery:
         row = db.scalar(select(Delivery).where(Delivery.card_id == card.id, Delivery.kind == "google"))

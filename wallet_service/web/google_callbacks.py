@@ -56,14 +56,13 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return
     row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id).with_for_update()).one()
+    # Callbacks come late, twice and in any order: the worker asks Google who holds the card, whatever this one says.
+    google_object.confirm_at = now()
     if event.kind == "save":
         google_object.saved_at, google_object.removed_at = now(), None
         row.parked = None
         version = db.scalars(select(Card.version).where(Card.id == google_object.card_id)).one()
         if row.wanted_version < version:
             row.wanted_version, row.wanted_at, row.next_attempt_at = version, now(), now()
-        wake_workers(db, row.program_id)
-    else:
-        google_object.removed_at = now()
-        row.parked = "removed"
+    wake_workers(db, row.program_id)
     log.info("google_callback", kind=event.kind, card_id=google_object.card_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from wallet_service.cards.composing import Composer
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
 from wallet_service.cards.template_folder import load_template
+from wallet_service.wallets.google.calls import Answer
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 DESIGNS = Path(__file__).parents[3] / "pass_templates"
@@ -62,11 +62,6 @@ def card_view(design: str = "points-card", locale: str = "fr", *, version: int =
     )
 
 
-def speaking(card: CardView, field_id: str) -> CardView:
-    """The same card, with news of one field."""
-    return replace(card, content=card.content.model_copy(update={"notify_field": field_id}))
-
-
 @pytest.fixture(scope="session")
 def service_account() -> dict[str, str]:
     """A key file as Google gives it, with a key of the test's own."""
@@ -80,6 +75,23 @@ def service_account() -> dict[str, str]:
         "client_email": "wallet@maison-lumiere.iam.gserviceaccount.com",
         "token_uri": "https://oauth2.example.com/token",
     }
+
+
+class Unpaced:
+    """A rate for tests that are about something else: every call may leave at once."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.noted: list[int] = []
+
+    def take(self, calls: int) -> float:
+        """Count and let go."""
+        self.taken.append(calls)
+        return 0.0
+
+    def note(self, answer: Answer) -> None:
+        """Remember what was answered."""
+        self.noted.append(answer.status)
 
 
 MakeCard = Callable[..., CardView]

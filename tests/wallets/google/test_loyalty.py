@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wallets.google.conftest import ISSUER, OBJECT_ID, PROGRAM, card_view, composer, speaking
+from tests.wallets.google.conftest import ISSUER, OBJECT_ID, PROGRAM, card_view, composer
 from wallet_service.cards.content import Money, Place
 from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
@@ -27,7 +27,6 @@ from wallet_service.wallets.google.loyalty import (
     new_object_id,
     object_body,
     patch_of,
-    speaks_on_google,
 )
 from wallet_service.wallets.google.rules import FULL_ID
 from wallet_service.wallets.protocol import CardView
@@ -181,13 +180,6 @@ def test_item_13_the_places_of_the_card_go_to_the_object() -> None:
     assert len(body["merchantLocations"]) == 10
 
 
-@pytest.mark.parametrize(("field_id", "speaks"), [("points", True), ("tier", True), ("voucher", False), (None, False)])
-def test_item_23_only_points_speak_on_google(field_id: str | None, speaks: bool) -> None:
-    card = card_view()
-    news = speaking(card, field_id) if field_id else card
-    assert speaks_on_google(news.template, news.content) is speaks
-
-
 def with_google(google: dict[str, Any]) -> Template:
     template = composer("points-card").template
     return replace(template, document=template.document.model_copy(update={"google": google}))
@@ -205,7 +197,10 @@ def test_raw_keys_of_the_design_go_to_google() -> None:
 @pytest.mark.parametrize(
     ("google", "fault"),
     [
-        ({"klass": {}}, "google.klass: unknown table; there are google.class and google.object"),
+        (
+            {"klass": {}},
+            "google.klass: unknown table; there are google.class, google.object and google.rotating_barcode",
+        ),
         ({"class": 3}, "google.class: should be a table"),
         ({"class": {"id": "1.x"}}, "google.class.id: is set by the service"),
         ({"object": {"hasUsers": True}}, "google.object.hasUsers: is set by the service"),

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from tests.wallets.google.conftest import ISSUER, NOW, OBJECT_ID, card_view, composer, speaking
+from tests.wallets.google.conftest import ISSUER, NOW, OBJECT_ID, Unpaced, card_view, composer
 from wallet_service.cards.template import ImageName
 from wallet_service.errors import SettingsError
 from wallet_service.simulators.google import GoogleSimulator
 from wallet_service.wallets.google.account import SCOPE, credentials_from
+from wallet_service.wallets.google.calls import answer_of, outcome_from_google
 from wallet_service.wallets.google.loyalty import class_id_of, first_body, first_class
-from wallet_service.wallets.google.rest import GoogleChannel, answer_of, outcome_from_google
+from wallet_service.wallets.google.messages import Letter, message_body
+from wallet_service.wallets.google.notices import GoogleNotice, Held
+from wallet_service.wallets.google.rest import GoogleChannel
 from wallet_service.wallets.google.save_link import SaveLinks
 from wallet_service.wallets.protocol import (
     Accepted,
@@ -49,7 +52,8 @@ def open_channel(google: GoogleSimulator) -> Iterator[OpenChannel]:
             "public_url": "https://cards.example.com",
             "id_prefix": "t-",
             "timeout_s": 5.0,
-            "pacing": lambda: None,
+            "rate": Unpaced(),
+            "in_flight": 1,
         }
         opened.append(GoogleChannel(**{**settings, **changes}))
         return opened[-1]
@@ -63,8 +67,14 @@ def notice(card: CardView, number: int = 1) -> Notice:
     return Notice(delivery_id=number, far_end=OBJECT_ID, version=card.version, card=card)
 
 
-def told(channel: GoogleChannel, card: CardView) -> Outcome:
-    ((_, outcome),) = channel.announce([notice(card)])
+def told(channel: GoogleChannel, card: CardView, **more: Any) -> Outcome:
+    """What came of it; where Google holds the card in the end, in the plain form."""
+    outcome = told_whole(channel, card, **more)
+    return Accepted(outcome.answer) if isinstance(outcome, Held) else outcome
+
+
+def told_whole(channel: GoogleChannel, card: CardView, **more: Any) -> Outcome:
+    ((_, outcome),) = channel.announce([GoogleNotice(**vars(notice(card)), **more)])
     return outcome
 
 
@@ -168,38 +178,102 @@ def test_a_balance_may_change_its_kind(google: GoogleSimulator, open_channel: Op
     assert google.object(OBJECT_ID)["loyaltyPoints"]["balance"] == {"int": 1250}
 
 
-def test_item_23_a_notification_is_asked_for_only_where_points_have_news(
+def test_item_23_a_change_sounds_only_where_the_desk_allows_it(
     google: GoogleSimulator, open_channel: OpenChannel
 ) -> None:
-    asked: list[int] = []
-
-    def may(notice: Notice) -> bool:
-        asked.append(notice.version)
-        return notice.version != 3
-
-    channel = open_channel(may_notify=may)
+    channel = open_channel()
     told(channel, card_view())
-    told(channel, card_view(version=2, balance={"points": 1300}))
-    told(channel, speaking(card_view(version=3, balance={"points": 1400}), "points"))
+    quiet = told_whole(channel, card_view(version=2, balance={"points": 1300}))
+    assert isinstance(quiet, Held)
+    assert quiet.how == "silent"
     assert google.notifications == ()
-    told(channel, speaking(card_view(version=4, balance={"points": 1500}), "points"))
+    loud = told_whole(channel, card_view(version=3, balance={"points": 1400}), loud=True)
+    assert isinstance(loud, Held)
+    assert loud.how == "notified"
     assert len(google.notifications) == 1
-    assert asked == [3, 4]
     assert "notifyPreference" not in google.object(OBJECT_ID)
 
 
 def test_item_25_beyond_the_notification_quota_the_change_is_told_silently(
     google: GoogleSimulator, open_channel: OpenChannel
 ) -> None:
-    channel = open_channel(may_notify=lambda _: True)
+    channel = open_channel()
     told(channel, card_view())
+    hows = []
     for points in range(1, 6):
-        assert told(channel, speaking(card_view(balance={"points": points}), "points")) == Accepted(OBJECT_ID)
+        outcome = told_whole(channel, card_view(balance={"points": points}), loud=True)
+        assert isinstance(outcome, Held)
+        hows.append(outcome.how)
+    assert hows == ["notified"] * 3 + ["refused"] * 2
     assert google.object(OBJECT_ID)["loyaltyPoints"]["balance"] == {"int": 5}
-    refused = [call for call in google.calls if call.reason == "quotaExceeded"]
-    assert len(refused) <= 2
+    assert len([call for call in google.calls if call.reason == "quotaExceeded"]) == 2
     google.fail_next(403, "quotaExceeded", count=2)
-    assert isinstance(told(channel, speaking(card_view(balance={"points": 9}), "points")), Later)
+    assert isinstance(told(channel, card_view(balance={"points": 9}), loud=True), Later)
+
+
+def test_too_fast_is_not_out_of_notifications(google: GoogleSimulator, open_channel: OpenChannel) -> None:
+    """Both are 403: the first is tried again later and may still sound."""
+    channel = open_channel()
+    told(channel, card_view())
+    google.fail_next(403, "rateLimitExceeded")
+    assert isinstance(told(channel, card_view(balance={"points": 9}), loud=True), Later)
+    assert calls(google)[3:] == ["PATCH loyaltyObject 403"]
+
+
+def test_item_53_what_google_holds_already_costs_no_call(google: GoogleSimulator, open_channel: OpenChannel) -> None:
+    channel = open_channel()
+    first = told_whole(channel, card_view())
+    assert isinstance(first, Held)
+    before = len(google.calls)
+    again = told_whole(channel, card_view(version=2), told_digest=first.digest)
+    assert isinstance(again, Held)
+    assert again.digest == first.digest
+    assert len(google.calls) == before
+
+
+def letter(number: int, *, loud: bool = False, attempted: bool = False) -> Letter:
+    """A message."""
+    title, text = {"fr": f"Note {number}"}, {"fr": "Deux soirées privées."}
+    message = message_body(f"m-{number}", title, text, starts_at=NOW, ends_at=NOW + timedelta(days=7))
+    return Letter(letter_id=number, message=message, loud=loud, attempted=attempted)
+
+
+def test_item_55_a_message_that_may_have_arrived_is_looked_for_before_it_is_sent(
+    google: GoogleSimulator, open_channel: OpenChannel
+) -> None:
+    channel = open_channel()
+    told(channel, card_view())
+    google.fail_next(503, "backendError", method="POST", applied=True)
+    assert isinstance(told(channel, card_view(), letters=(letter(1, loud=True),)), Later)
+    outcome = told_whole(channel, card_view(), letters=(letter(1, loud=True, attempted=True), letter(2)))
+    assert isinstance(outcome, Held)
+    assert outcome.letters == {1: "notified", 2: "silent"}
+    shown = google.object(OBJECT_ID)["messages"]
+    assert [message["id"] for message in shown] == ["m-1", "m-2"]
+    assert len(google.notifications) == 1
+
+
+def test_item_25_a_message_beyond_the_quota_arrives_silently(
+    google: GoogleSimulator, open_channel: OpenChannel
+) -> None:
+    channel = open_channel()
+    told(channel, card_view())
+    outcome = told_whole(channel, card_view(), letters=tuple(letter(number, loud=True) for number in range(4)))
+    assert isinstance(outcome, Held)
+    assert list(outcome.letters.values()) == ["notified"] * 3 + ["refused"]
+    assert google.object(OBJECT_ID)["messages"][3]["messageType"] == "TEXT"
+
+
+def test_a_message_that_google_refuses_does_not_park_the_card(
+    google: GoogleSimulator, open_channel: OpenChannel
+) -> None:
+    channel = open_channel()
+    first = told_whole(channel, card_view())
+    assert isinstance(first, Held)
+    google.fail_next(400, "invalid", method="POST")
+    outcome = told_whole(channel, card_view(), told_digest=first.digest, letters=(letter(1), letter(2)))
+    assert isinstance(outcome, Held)
+    assert outcome.letters == {1: "refused", 2: "silent"}
 
 
 def test_item_32_a_refusal_is_not_tried_again(google: GoogleSimulator, open_channel: OpenChannel) -> None:
@@ -285,17 +359,17 @@ def test_nobody_there_and_no_answer_in_time_are_for_later(google: GoogleSimulato
 
 
 def test_item_35_each_call_waits_for_its_turn(google: GoogleSimulator, open_channel: OpenChannel) -> None:
-    turns: list[int] = []
-    channel = open_channel(pacing=lambda: turns.append(len(google.calls)))
-    told(channel, card_view())
-    assert turns == [0, 1, 2]
+    rate = Unpaced()
+    told(open_channel(rate=rate), card_view())
+    assert rate.taken == [1, 1, 1]
+    assert rate.noted == [200, 404, 200]
+    assert len(google.calls) == 3
 
 
 def test_a_notice_without_content_is_refused(google: GoogleSimulator, open_channel: OpenChannel) -> None:
     empty = Notice(delivery_id=1, far_end=OBJECT_ID, version=1)
-    assert list(open_channel().announce([empty])) == [
-        (empty, Refused("an object cannot be announced without its content"))
-    ]
+    ((_, outcome),) = open_channel().announce([empty])
+    assert outcome == Refused("an object cannot be announced without its content")
 
 
 def test_every_sample_card_is_taken_by_google(google: GoogleSimulator, open_channel: OpenChannel) -> None:

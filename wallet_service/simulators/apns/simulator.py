@@ -128,6 +128,10 @@ class ApnsSimulator(Script):
         """Wait until `predicate`, given all announcements, is true; TimeoutError otherwise."""
         return self._journal.wait_for(predicate, timeout_s)
 
+    def watch(self, on_announcement: Callable[[Announcement], object]) -> None:
+        """Call `on_announcement` with each from now on, on the server's thread: it must not block."""
+        self._journal.watch(on_announcement)
+
     @property
     def delivery_failures(self) -> tuple[BaseException, ...]:
         """What phones raised when a push was handed to them."""

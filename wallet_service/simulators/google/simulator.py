@@ -27,6 +27,7 @@ from wallet_service.simulators.loopback_http import LoopbackServer
 
 SAVE_PATH = "/gp/v/save/"
 JWT_LIMIT = 1800
+OnCall = Callable[[ApiCall], object]
 _ONE_USER = frozenset({"ONE_USER_ALL_DEVICES", "ONE_USER_ONE_DEVICE"})
 
 
@@ -167,6 +168,10 @@ class GoogleSimulator(Failures):
     def calls(self) -> tuple[ApiCall, ...]:
         """Every REST call, oldest first."""
         return self._calls.read()
+
+    def watch(self, on_call: OnCall) -> None:
+        """Call `on_call` with each REST call from now on, on a server's thread: it must not block."""
+        self._calls.watch(on_call)
 
     @property
     def callbacks(self) -> tuple[SentCallback, ...]:

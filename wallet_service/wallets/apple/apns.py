@@ -287,7 +287,7 @@ class ApnsChannel:
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
             pycurl.PIPEWAIT: 1,
             pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
-            pycurl.CAINFO: self._ca_file,
+            pycurl.CAINFO: os.fsencode(os.fsencode(self._ca_file)),
             pycurl.SSLCERTTYPE: "PEM",
             pycurl.SSLCERT_BLOB: self._certificates,
             pycurl.SSLKEYTYPE: "PEM",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,16 @@ from wallet_service.errors import SettingsError
 
 
 class AccountCredentials(Credentials):
-    """A service account's credentials that speak to the token endpoint and to nobody else."""
+    """A service account's credentials that speak to the token endpoint and to nobody else; threads share one token."""
+
+    _refreshing = threading.Lock()
+
+    def refresh(self, request: object) -> None:
+        """Get a token, unless another thread has just got one while this one waited."""
+        seen = self.token
+        with self._refreshing:
+            if self.token is seen:
+                super().refresh(request)  # type: ignore[no-untyped-call]
 
     def _is_regional_access_boundary_lookup_required(self) -> bool:
         """The Wallet API has no regions: asking google-auth's other host for them would be a call for nothing."""

@@ -1,88 +1,61 @@
-"""Telling Google: the class of a design once, then each card's object. Content travels with the announcement.
+"""Telling Google: the class of a design once, then each card's object, then messages. Content travels with the
+announcement.
 
-Source: google-wallet.md sections 12 (notifications) and 16 (endpoints, PATCH rules, errors); section 25, checks 1 to 3,
-23, 25 and 28 to 35.
+Source: google-wallet.md sections 11, 12 (notifications) and 16 (endpoints, PATCH rules); section 25, checks 1 to 3, 23,
+25, 28 to 34, 53 and 55.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 import orjson
-import requests
-from google.auth.exceptions import RefreshError, TransportError
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth.exceptions import RefreshError
 
 from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid, Unreachable
 from wallet_service.wallets.google import loyalty, schema
-from wallet_service.wallets.google.account import credentials_from
-from wallet_service.wallets.google.loyalty import CLASS, OBJECT, Body
-from wallet_service.wallets.google.pacing import Pacing
+from wallet_service.wallets.google.budget import How
+from wallet_service.wallets.google.calls import LONGEST_REASON, Answer, Body, Call, Talk
+from wallet_service.wallets.google.forms import ImageUrl
+from wallet_service.wallets.google.kinds import Kind, kind_of
+from wallet_service.wallets.google.messages import Letter
+from wallet_service.wallets.google.notices import GoogleNotice, Held
+from wallet_service.wallets.google.rate import Rate
+from wallet_service.wallets.google.transport import Transport
 from wallet_service.wallets.protocol import Accepted, CardView, ChannelDown, Later, Notice, Outcome, Refused
 
-_COLLECTIONS = {CLASS: "loyaltyClass", OBJECT: "loyaltyObject"}
-_QUOTA = frozenset({"quotaExceeded", "rateLimitExceeded", "userRateLimitExceeded"})
-_LONGEST_REASON = 300
+_SILENT: How = "silent"
+Told = tuple[GoogleNotice, Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Google's answer to one call. `reason` is Google's own word for an error, `message` its sentence."""
+@dataclass(frozen=True)
+class ClassAddress:
+    """Where a class is: its kind and its id."""
 
-    status: int
-    reason: str = ""
-    message: str = ""
-    retry_after: timedelta | None = None
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the call did what it should."""
-        return 200 <= self.status < 300
-
-    @property
-    def is_quota(self) -> bool:
-        """Whether a quota stands in the way: of notifications, or of calls."""
-        return self.status == 403 and self.reason in _QUOTA
-
-    def outcome(self) -> Outcome:
-        """What the postroom makes of it."""
-        words = f"{self.reason}: {self.message}" if self.message and self.message != self.reason else self.reason
-        return outcome_from_google(self.status, words, self.retry_after)
+    kind: Kind
+    class_id: str
 
 
-def outcome_from_google(status: int, reason: str, retry_after: timedelta | None) -> Outcome:
-    """The table "Errors" of section 16. `reason` may go on with `: ` and Google's sentence.
+@dataclass(frozen=True)
+class ToldClass:
+    """A class that Google has just taken: what it was told, in which kind, and for which tier."""
 
-    404 and 409 come here only after insert and patch were tried in turn: then somebody else is at work on the same
-    object, and the next try finds it settled.
-    """
-    words = f"{status} {reason}".strip()[:_LONGEST_REASON]
-    word = reason.partition(":")[0]
-    match status:
-        case 200 | 201 | 204:
-            return Accepted(reason)
-        case 401:
-            return ChannelDown(words)
-        case 403 if word not in _QUOTA:
-            return ChannelDown(words)
-        case 403 | 404 | 408 | 409 | 412 | 429 | 500 | 502 | 503 | 504:
-            return Later(words, retry_after)
-        case _:
-            return Refused(words)
+    address: ClassAddress
+    digest: str
+    variant: str
 
 
 class GoogleChannel:
-    """The `Announcer` of one programme's issuer. One kept session; for one thread.
+    """The `Announcer` of one programme's issuer. Several requests are on their way at once; one thread reads.
 
-    `may_notify` is asked for each card whose points have news: may the phone make a sound of it? Google allows three in
-    24 hours, the brand perhaps fewer.
+    Attributes:
+        classes: what each class was last told, class id → digest; whoever keeps that for longer than this channel lives
+            puts it in and reads it out.
     """
 
     def __init__(
@@ -91,157 +64,231 @@ class GoogleChannel:
         service_account_info: Mapping[str, Any],
         *,
         public_url: str,
+        rate: Rate,
         id_prefix: str = "",
         timeout_s: float,
-        may_notify: Callable[[Notice], bool] = lambda _: False,
-        pacing: Callable[[], None] | None = None,
+        in_flight: int = 8,
+        batch: int = 1,
         clock: Clock = system_clock,
     ) -> None:
-        """Args: `api_url` and `public_url` are base addresses without trailing slash; `timeout_s` is for each call.
+        """Args: `api_url` and `public_url` are base addresses without trailing slash; `timeout_s` is for each request.
 
         Raises:
             SettingsError: the account's file is incomplete.
         """
-        self._base = f"{api_url}/walletobjects/v1"
+        self.classes: dict[str, str] = {}
+        self.transport = Transport(
+            api_url, service_account_info, rate=rate, timeout_s=timeout_s, clock=clock, in_flight=in_flight, batch=batch
+        )
+        self._told_classes: dict[str, ToldClass] = {}
         self._public_url = public_url
         self._id_prefix = id_prefix
-        self._timeout_s = timeout_s
-        self._may_notify = may_notify
-        self._pacing = pacing if pacing is not None else Pacing()
-        self._clock = clock
-        self._classes: dict[str, str] = {}
-        self._token_session = requests.Session()
-        # one refresh after a 401, as check 2 asks; a second 401 stops the channel
-        self._session = AuthorizedSession(
-            credentials_from(service_account_info),
-            max_refresh_attempts=1,
-            refresh_timeout=timeout_s,
-            auth_request=Request(self._token_session),
-        )
-        self._session.headers.update({"Content-Type": "application/json", "User-Agent": "wallet-service (gzip)"})
+        self._down: ChannelDown | None = None
 
     def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Bring each object to what its notice says; once the channel is down, the rest is not tried."""
-        down: ChannelDown | None = None
-        for notice in notices:
-            outcome = down or self._tell(notice)
-            if isinstance(outcome, ChannelDown):
-                down = outcome
-            yield notice, outcome
+        for told in self.tell(
+            notice if isinstance(notice, GoogleNotice) else GoogleNotice(**vars(notice)) for notice in notices
+        ):
+            yield from told
+
+    def tell(self, notices: Iterable[GoogleNotice]) -> Iterator[list[Told]]:
+        """The same, lazily: `notices` is read as there is room, and outcomes come as soon as there are some."""
+        self._down = None
+        return self.transport.hold_all((notice, self._tell(notice, self._ensured(notice))) for notice in notices)
 
     def ensure_class(self, card: CardView) -> Outcome:
-        """Insert or patch the class of the card's design, unless this channel has done so since it last changed.
+        """Insert or patch the class of the card's design, unless it is known to be as it should.
 
         Raises:
             Invalid: the design breaks Google's rules.
             Unreachable: no answer.
         """
-        body = loyalty.class_body(
+        return self.transport.hold(self._class_talk(card))
+
+    def class_body(self, card: CardView) -> Body:
+        """The class of a card's design as it should be."""
+        return loyalty.class_body(
             card.program,
             card.template,
-            class_id=self._class_id(card),
-            image_url=lambda name: self._public_url + card.template.image_path(name),
+            class_id=self.class_id(card),
+            image_url=self._image_url(card),
             callback_url=f"{self._public_url}/google/callback",
+            variant=loyalty.variant_of(card.template, card.content),
         )
-        digest = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        if self._classes.get(body["id"]) == digest:
-            return Accepted()
-        schema.require_valid(CLASS, body)
-        answer = self._insert(CLASS, body)
-        if answer.status == 409:
-            answer = self._patch(CLASS, body)
-        if answer.is_good:
-            self._classes[body["id"]] = digest
-        return answer.outcome()
+
+    def class_id(self, card: CardView) -> str:
+        """The id of that class."""
+        variant = loyalty.variant_of(card.template, card.content)
+        return loyalty.class_id_of(card.program, card.template.template_id, self._id_prefix, variant)
+
+    def take_told_classes(self) -> list[ToldClass]:
+        """The classes that Google has taken since this was last asked."""
+        told = list(self._told_classes.values())
+        self._told_classes.clear()
+        return told
+
+    def tell_class(self, address: ClassAddress, letter: Letter, keep: Sequence[Body] | None) -> tuple[Outcome, How]:
+        """One message to everybody who holds an object of the class: one call, however many they are."""
+        return self.transport.hold(self._class_letter_talk(address, letter, keep))
 
     def close(self) -> None:
         """Hang up."""
-        self._session.close()
-        self._token_session.close()
+        self.transport.close()
 
-    def _class_id(self, card: CardView) -> str:
-        return loyalty.class_id_of(card.program, card.template.template_id, self._id_prefix)
-
-    def _tell(self, notice: Notice) -> Outcome:
-        if notice.card is None:
-            return Refused("an object cannot be announced without its content")
+    def _ensured(self, notice: GoogleNotice) -> Outcome:
+        """The class, before anything is said of the object; one at a time, so that no two threads insert it."""
+        card = notice.design or notice.card
+        if self._down is not None or card is None:
+            return self._down or Refused("an object cannot be announced without its content")
         try:
-            ensured = self.ensure_class(notice.card)
-            return ensured if not isinstance(ensured, Accepted) else self._tell_object(notice, notice.card)
+            outcome = self.ensure_class(card)
         except Invalid as refusal:
-            return Refused(f"invalid: {refusal}"[:_LONGEST_REASON])
-        except Unreachable as error:
-            return Later(str(error))
-        except RefreshError as error:
-            words = f"token: {error.args[0]}"[:_LONGEST_REASON]
-            return Later(words) if error.retryable else ChannelDown(words)
+            return Refused(f"invalid: {refusal}"[:LONGEST_REASON])
+        except (Unreachable, RefreshError) as error:
+            outcome = _outcome_of_silence(error)
+        return self._noted(outcome)
 
-    def _tell_object(self, notice: Notice, card: CardView) -> Outcome:
-        body = loyalty.object_body(card, class_id=self._class_id(card))
-        schema.require_valid(OBJECT, body)
-        speaks = loyalty.speaks_on_google(card.template, card.content) and self._may_notify(notice)
-        answer = self._patch(OBJECT, body, notify=speaks)
-        if answer.status == 404:
-            answer = self._insert(OBJECT, body)
-            if answer.status == 404:  # the class that this channel believed in is not there
-                self._classes.pop(body["classId"], None)
-                ensured = self.ensure_class(card)
-                if not isinstance(ensured, Accepted):
-                    return ensured
-                answer = self._insert(OBJECT, body)
-            if answer.status == 409:
-                answer = self._patch(OBJECT, body)
-        return Accepted(body["id"]) if answer.is_good else answer.outcome()
+    def _image_url(self, card: CardView) -> ImageUrl:
+        return lambda name: self._public_url + card.template.image_path(name)
 
-    def _insert(self, schema_name: str, body: Body) -> Answer:
-        return self._call("POST", _COLLECTIONS[schema_name], body)
+    def _noted(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, ChannelDown):
+            self._down = outcome
+        return outcome
 
-    def _patch(self, schema_name: str, body: Body, *, notify: bool = False) -> Answer:
-        patch = loyalty.patch_of(schema_name, body)
-        path = f"{_COLLECTIONS[schema_name]}/{quote(body['id'], safe='')}"
-        if notify:
-            answer = self._call("PATCH", path, {**patch, "notifyPreference": "NOTIFY_ON_UPDATE"})
-            if not answer.is_quota:
-                return answer
-        return self._call("PATCH", path, patch)
-
-    def _call(self, method: str, path: str, body: Body) -> Answer:
-        self._pacing()
+    def _tell(self, notice: GoogleNotice, ensured: Outcome) -> Talk[Outcome]:
+        if not isinstance(ensured, Accepted) or notice.card is None:
+            return ensured
         try:
-            response = self._session.request(
-                method, f"{self._base}/{path}", data=orjson.dumps(body), timeout=self._timeout_s
-            )
-        except (requests.RequestException, TransportError) as error:
-            raise Unreachable(f"Google did not answer: {type(error).__name__}") from error
-        return answer_of(response.status_code, response.headers, response.content, now=self._clock())
+            return self._noted((yield from self._object_talk(notice, notice.card)))
+        except Invalid as refusal:
+            return Refused(f"invalid: {refusal}"[:LONGEST_REASON])
+        except (Unreachable, RefreshError) as error:
+            return self._noted(_outcome_of_silence(error))
+
+    def _object_talk(self, notice: GoogleNotice, card: CardView) -> Talk[Outcome]:
+        kind = kind_of(card.template)
+        body = loyalty.object_body(
+            card,
+            class_id=self.class_id(card),
+            image_url=self._image_url(card),
+            totp_key=notice.totp_key,
+            linked_ids=notice.linked_ids,
+        )
+        digest, how = digest_of(body), _SILENT
+        if digest != notice.told_digest:
+            schema.require_valid(kind.object_schema, body)
+            answer, how = yield from self._put(kind, body, notice, card)
+            if not answer.is_good:
+                return answer.outcome()
+        address = f"{kind.object_collection}/{quote(body['id'], safe='')}"
+        if notice.keep is not None:
+            answer = yield Call("PATCH", address, {"messages": list(notice.keep)})
+            if not answer.is_good:
+                return answer.outcome()
+        trouble, letters = yield from self._letters_talk(address, notice.letters)
+        return trouble or Held(body["id"], digest=digest, how=how, letters=letters)
+
+    def _put(self, kind: Kind, body: Body, notice: GoogleNotice, card: CardView) -> Talk[tuple[Answer, How]]:
+        """PATCH; an absent object is inserted, an absent class made again."""
+        if notice.told_digest is not None or notice.object_pk == 0:
+            answer, how = yield from _patch(kind.object_schema, kind.object_collection, body, loud=notice.loud)
+            if answer.status != 404:
+                return answer, how
+        answer = yield Call("POST", kind.object_collection, body)
+        if answer.status == 404:  # the class that this channel believed in is not there
+            self.classes.pop(body["classId"], None)
+            ensured = yield from self._class_talk(notice.design or card)
+            if not isinstance(ensured, Accepted):
+                return answer, "silent"
+            answer = yield Call("POST", kind.object_collection, body)
+        if answer.status == 409:
+            answer, _ = yield from _patch(kind.object_schema, kind.object_collection, body, loud=False)
+        return answer, "silent"
+
+    def _class_talk(self, card: CardView) -> Talk[Outcome]:
+        body, kind = self.class_body(card), kind_of(card.template)
+        digest = digest_of(body)
+        if self.classes.get(body["id"]) == digest:
+            return Accepted()
+        schema.require_valid(kind.class_schema, body)
+        if body["id"] in self.classes:
+            answer, _ = yield from _patch(kind.class_schema, kind.class_collection, body, loud=False)
+            if answer.status == 404:
+                answer = yield Call("POST", kind.class_collection, body)
+        else:
+            answer = yield Call("POST", kind.class_collection, body)
+            if answer.status == 409:
+                answer, _ = yield from _patch(kind.class_schema, kind.class_collection, body, loud=False)
+        if answer.is_good:
+            self.classes[body["id"]] = digest
+            variant = loyalty.variant_of(card.template, card.content)
+            self._told_classes[body["id"]] = ToldClass(ClassAddress(kind, body["id"]), digest, variant)
+        return answer.outcome()
+
+    def _class_letter_talk(
+        self, address: ClassAddress, letter: Letter, keep: Sequence[Body] | None
+    ) -> Talk[tuple[Outcome, How]]:
+        path = f"{address.kind.class_collection}/{quote(address.class_id, safe='')}"
+        try:
+            if keep is not None:
+                patch: Body = {"messages": list(keep)}
+                if address.kind.is_reviewed:
+                    patch["reviewStatus"] = "UNDER_REVIEW"
+                answer = yield Call("PATCH", path, patch)
+                if not answer.is_good:
+                    return answer.outcome(), "silent"
+            trouble, letters = yield from self._letters_talk(path, (letter,))
+        except (Unreachable, RefreshError) as error:
+            return _outcome_of_silence(error), "silent"
+        return (trouble, "silent") if trouble else (Accepted(letter.message["id"]), letters[letter.letter_id])
+
+    def _letters_talk(self, address: str, letters: Sequence[Letter]) -> Talk[tuple[Outcome | None, Mapping[int, How]]]:
+        """Add messages. One that may have arrived before is looked for first: addMessage twice is two messages."""
+        results: dict[int, How] = {}
+        standing: set[str] | None = None
+        for letter in letters:
+            if letter.attempted and standing is None:
+                found = yield Call("GET", f"{address}?fields=messages")
+                if not found.is_good:
+                    return found.outcome(), results
+                standing = {str(message.get("id")) for message in found.json().get("messages") or ()}
+            if letter.attempted and letter.message["id"] in (standing or ()):
+                results[letter.letter_id] = "notified" if letter.loud else "silent"
+                continue
+            how: How = "notified" if letter.loud else "silent"
+            answer = yield Call("POST", f"{address}/addMessage", letter.body(loud=letter.loud))
+            if letter.loud and answer.is_quota and not answer.is_rate:
+                how = "refused"
+                answer = yield Call("POST", f"{address}/addMessage", letter.body(loud=False))
+            if answer.status == 400:  # this message is wrong for ever; the card is not
+                how = "refused"
+            elif not answer.is_good:
+                return answer.outcome(), results
+            results[letter.letter_id] = how
+        return None, results
 
 
-def answer_of(status: int, headers: Mapping[str, str], content: bytes, *, now: datetime) -> Answer:
-    """Read an answer; decide on `errors[0].reason` first (section 16). Anything may be missing from an error's body."""
-    if 200 <= status < 300:
-        return Answer(status)
-    error = _error_in(content)
-    details = error.get("errors")
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], dict) else {}
-    reason = first.get("reason") or error.get("status") or ""
-    return Answer(status, str(reason), str(error.get("message", "")), _span(headers.get("Retry-After"), now))
+def digest_of(body: Body) -> str:
+    """SHA-256, hex, of a body; what Google holds already is not sent again."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _error_in(content: bytes) -> Mapping[str, Any]:
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {}
-    error = document.get("error") if isinstance(document, dict) else None
-    return error if isinstance(error, dict) else {}
+def _patch(schema_name: str, collection: str, body: Body, *, loud: bool) -> Talk[tuple[Answer, How]]:
+    """PATCH to exactly this body; beyond the notification quota the same again, silently, and once."""
+    patch = loyalty.patch_of(schema_name, body)
+    path = f"{collection}/{quote(body['id'], safe='')}"
+    if loud:
+        answer = yield Call("PATCH", path, {**patch, "notifyPreference": "NOTIFY_ON_UPDATE"})
+        if answer.is_rate or not answer.is_quota:
+            return answer, "notified"
+        return (yield Call("PATCH", path, patch)), "refused"
+    return (yield Call("PATCH", path, patch)), "silent"
 
 
-def _span(retry_after: str | None, now: datetime) -> timedelta | None:
-    if not retry_after:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return timedelta(seconds=min(int(retry_after), 86_400))
-    try:
-        return max(parsedate_to_datetime(retry_after) - now, timedelta(0))
-    except (ValueError, TypeError):
-        return None
+def _outcome_of_silence(error: Unreachable | RefreshError) -> Outcome:
+    if isinstance(error, Unreachable):
+        return Later(str(error))
+    words = f"token: {error.args[0]}"[:LONGEST_REASON]
+    return Later(words) if error.retryable else ChannelDown(words)

@@ -22,6 +22,14 @@ FULL_ID = re.compile(r"[0-9]+\.[A-Za-z0-9._-]+")
 _REQUIRED = {
     "LoyaltyClass": ("id", "issuerName", "programName", "programLogo", "reviewStatus"),
     "LoyaltyObject": ("id", "classId", "state"),
+    "OfferClass": ("id", "issuerName", "provider", "redemptionChannel", "reviewStatus", "title"),
+    "OfferObject": ("id", "classId", "state"),
+    "GiftCardClass": ("id", "issuerName", "reviewStatus"),
+    "GiftCardObject": ("id", "classId", "state", "cardNumber"),
+    "EventTicketClass": ("id", "issuerName", "eventName", "reviewStatus"),
+    "EventTicketObject": ("id", "classId", "state"),
+    "GenericClass": ("id",),
+    "GenericObject": ("id", "classId", "cardTitle", "header"),
 }
 _COLOUR = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _MODULE_ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -170,6 +178,15 @@ def _barcode(body: Body, _partial: bool) -> Iterator[Fault]:
         yield Fault("renderEncoding", "is for QR_CODE only")
 
 
+def _rotating_barcode(body: Body, _partial: bool) -> Iterator[Fault]:
+    """Section 10."""
+    if body.get("type") not in ("QR_CODE", "PDF_417"):
+        yield Fault("type", "should be QR_CODE or PDF_417; no other rotates")
+    for index, parameter in enumerate(body.get("totpDetails", {}).get("parameters", ())):
+        if not re.fullmatch(r"([0-9A-Fa-f]{2})+", parameter.get("key", "")):
+            yield Fault(f"totpDetails.parameters[{index}].key", "should be hexadecimal")
+
+
 def is_public(url: str) -> bool:
     """Whether Google can fetch it: https; plain http on this very machine only, where a simulator stands for Google."""
     parts = urlsplit(url)
@@ -179,8 +196,7 @@ def is_public(url: str) -> bool:
 
 
 RULES: Mapping[str, Rule] = {
-    "LoyaltyClass": _pass_rules,
-    "LoyaltyObject": _pass_rules,
+    **dict.fromkeys(_REQUIRED, _pass_rules),
     "LoyaltyPointsBalance": _balance,
     "MerchantLocation": _location,
     "Message": _message,
@@ -195,5 +211,6 @@ RULES: Mapping[str, Rule] = {
     "TimeInterval": _interval,
     "DateTime": _date_time,
     "Barcode": _barcode,
+    "RotatingBarcode": _rotating_barcode,
 }
 """By schema name."""

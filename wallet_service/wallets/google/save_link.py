@@ -15,7 +15,8 @@ import orjson
 from wallet_service.errors import Invalid
 from wallet_service.wallets.google import schema
 from wallet_service.wallets.google.account import credentials_from
-from wallet_service.wallets.google.loyalty import CLASS, OBJECT, Body
+from wallet_service.wallets.google.calls import Body
+from wallet_service.wallets.google.kinds import LOYALTY, Kind
 
 LONGEST_JWT = 1800
 """Characters; beyond it browsers may cut the link."""
@@ -35,20 +36,27 @@ class SaveLinks:
         self._email = credentials.service_account_email
         self._save_url = save_url
 
-    def skinny(self, object_id: str, *, now: datetime) -> str:
-        """The default: only the id of an object that was inserted before; short, and its content is always current."""
-        return self._link({"loyaltyObjects": [{"id": object_id}]}, now)
+    def skinny(self, *object_ids: str, now: datetime, kind: Kind = LOYALTY) -> str:
+        """The default: only the ids of objects that were inserted before; short, and their content is always current.
 
-    def fat(self, body: Body, first_class: Body, *, now: datetime) -> str:
+        Raises:
+            Invalid: there are so many that the link would be too long.
+        """
+        return self._link({f"{kind.object_collection}s": [{"id": object_id} for object_id in object_ids]}, now)
+
+    def fat(self, body: Body, first_class: Body, *, now: datetime, kind: Kind = LOYALTY) -> str:
         """The whole object in the link, for when it could not be inserted yet, with a class that will do until ours is
         there. Google ignores what it has already.
 
         Raises:
             Invalid: a body breaks Google's rules, or is too long to travel in a link.
         """
-        schema.require_valid(OBJECT, body)
-        schema.require_valid(CLASS, first_class)
-        return self._link({"loyaltyClasses": [first_class], "loyaltyObjects": [body]}, now)
+        schema.require_valid(kind.object_schema, body)
+        schema.require_valid(kind.class_schema, first_class)
+        if "rotatingBarcode" in body:
+            raise Invalid.at("rotatingBarcode", "its secret must not travel in a link")
+        payload = {f"{kind.class_collection}es": [first_class], f"{kind.object_collection}s": [body]}
+        return self._link(payload, now)
 
     def _link(self, payload: Body, now: datetime) -> str:
         claims = {

@@ -71,7 +71,7 @@ def with_nulls(
     for name, member in schemas()[schema_name]["properties"].items():
         value = body.get(name)
         if value is None:
-            if name not in but and not _is_deprecated(name, member):
+            if name not in but and not is_deprecated(name, member):
                 full[name] = [] if member.get("type") == "array" else None
         elif "$ref" in member:
             full[name] = with_nulls(member["$ref"], value)
@@ -80,7 +80,8 @@ def with_nulls(
     return full
 
 
-def _is_deprecated(name: str, member: Schema) -> bool:
+def is_deprecated(name: str, member: Schema) -> bool:
+    """Whether Google wants that member no more."""
     return bool(member.get("deprecated")) or name in _DEPRECATED_IN_WORDS
 
 
@@ -106,7 +107,7 @@ def _member_faults(name: str, body: Mapping[str, Any], before: str, partial: boo
             yield Fault(path, f"{name} has no such member")
         elif key in READ_ONLY and not before:
             yield Fault(path, "is written by Google only")
-        elif _is_deprecated(key, member):
+        elif is_deprecated(key, member):
             yield Fault(path, "is deprecated and is never sent")
         elif value is None:
             if not partial:

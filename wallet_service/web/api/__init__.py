@@ -13,11 +13,29 @@ from wallet_service.errors import Invalid, WalletServiceError
 from wallet_service.web.api import cards, deliveries, events, members, offers, stores
 from wallet_service.web.api.callers import caller_with, key_in_request
 from wallet_service.web.api.unit_of_work import close, finish, note_arrival, replay_known_answer, session
-from wallet_service.web.problems import Problem, problem, problem_of, problem_of_http
+from wallet_service.web.problems import problem, problem_of, problem_of_http
 
 LARGEST_BODY = 16 * 1024 * 1024
+_PROBLEM = {
+    "type": "object",
+    "required": ["title", "status"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "faults": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"path": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+"""RFC 9457, written out: a document that is referred to from everywhere has no place of its own in OpenAPI."""
 _REFUSALS: dict[Any, Any] = {
-    status: {"description": words, "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+    status: {"description": words, "content": {"application/problem+json": {"schema": _PROBLEM}}}
     for status, words in {
         400: "The body is not what its content type says.",
         401: "No key, or a revoked one.",

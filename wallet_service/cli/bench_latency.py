@@ -1,0 +1,118 @@
+"""From an event to Apple: how long after a CRM's request APNs has the announcement, at a steady rate."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+import requests
+
+from wallet_service.cli.bench_site import PROGRAM, BenchSite, bench_site
+from wallet_service.clock import system_clock
+from wallet_service.demo.processes import running, wait_until_ready
+
+SENDERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Milliseconds from the CRM's request going out to APNs having the announcement, at the given shares."""
+
+    events: int
+    per_second: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    most_ms: float
+
+
+def measure_latency(per_second: int, seconds: int) -> Latency:
+    """Send events at a steady rate, whatever the answers take, each for another card on another phone."""
+    count = per_second * seconds
+    with bench_site(count) as site:
+        port = site.url.rsplit(":", 1)[1]
+        with (
+            running("web", ["serve", "--port", port], site.environment, site.folder),
+            running("worker", ["worker"], site.environment, site.folder),
+        ):
+            wait_until_ready(site.url, site.folder)
+            token_of = _register_phones(site)
+            _send(site, list(token_of)[:SENDERS], per_second, 0)  # the first of each thread opens its connection
+            _settle(site)
+            sent_at = _send(site, list(token_of), per_second, 1)
+            _settle(site)
+            arrived_at = {one.push_token: one.arrived_at for one in site.apns.announcements}
+    took = sorted((arrived_at[token_of[member]] - at).total_seconds() * 1000 for member, at in sent_at.items())
+    return Latency(
+        events=count,
+        per_second=per_second,
+        p50_ms=took[count // 2],
+        p90_ms=took[count * 9 // 10],
+        p99_ms=took[count * 99 // 100],
+        most_ms=took[-1],
+    )
+
+
+def _register_phones(site: BenchSite) -> dict[str, str]:
+    """A phone for each card, known to Apple and to us; returns member → push token."""
+    address = site.environment["WALLET_DATABASE_URL"].replace("+psycopg", "")
+    query = (
+        b"SELECT m.member_id, c.serial_number, c.auth_token, c.id FROM cards c JOIN members m ON m.id = c.member_pk "
+        b"WHERE c.version > 0"
+    )
+    with psycopg.connect(address, autocommit=True) as connection:
+        while connection.execute("SELECT count(*) FROM cards WHERE version = 0").fetchone() != (0,):
+            time.sleep(0.1)
+        rows = connection.execute(query).fetchall()
+    token_of = {row[0]: f"{row[3]:064x}" for row in rows}
+
+    def register(row: tuple[str, str, str, int]) -> None:
+        token = token_of[row[0]]
+        site.apns.connect_device(token, PROGRAM.pass_type_id, lambda _push: None)
+        path = f"/apple/v1/devices/device-{row[3]}/registrations/{PROGRAM.pass_type_id}/{row[1]}"
+        headers = {"Authorization": f"ApplePass {row[2]}"}
+        requests.post(site.url + path, json={"pushToken": token}, headers=headers, timeout=30).raise_for_status()
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        list(pool.map(register, rows))
+    _settle(site)
+    return token_of
+
+
+def _send(site: BenchSite, members: list[str], per_second: int, turn: int) -> dict[str, datetime]:
+    """Open loop: the n-th event goes out n / rate seconds after the first, ready or not."""
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {site.key}"
+    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=SENDERS))
+    sent_at: dict[str, datetime] = {}
+    began = time.monotonic()
+
+    def post(number: int, member: str) -> None:
+        time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        event = {
+            "specversion": "1.0",
+            "id": f"{turn}-{member}",
+            "source": "bench",
+            "type": "points.adjusted",
+            "subject": member,
+            "data": {"points": 1, "reason": "bench"},
+        }
+        sent_at[member] = system_clock()
+        session.post(f"{site.url}/api/v1/events", json=event, timeout=30).raise_for_status()
+
+    with ThreadPoolExecutor(SENDERS) as pool, session:
+        for future in [pool.submit(post, number, member) for number, member in enumerate(members)]:
+            future.result()
+    return sent_at
+
+
+def _settle(site: BenchSite) -> None:
+    """Until nothing is owed."""
+    address = site.environment["WALLET_DATABASE_URL"].replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True) as connection:
+        open_rows = "SELECT count(*) FROM deliveries WHERE wanted_version > told_version"
+        while connection.execute(open_rows).fetchone() != (0,):
+            time.sleep(0.05)

@@ -1,0 +1,163 @@
+"""Google's lane: several objects on their way at once, each with its content as it is at the claim.
+
+Rows are claimed a second's worth at a time while the lane runs, those that a person has just changed before those of a
+walk over many cards; so a change at the till leaves within two seconds, whatever else waits (google-wallet.md section
+24; section 25, check 54).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from wallet_service.delivery import ledger
+from wallet_service.delivery.lanes import Lane, Tools
+from wallet_service.delivery.ledger import Claimed
+from wallet_service.delivery.policy import Step
+from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.tables import Card
+from wallet_service.wallets.google import desk, duties
+from wallet_service.wallets.google.desk import Owed
+from wallet_service.wallets.google.kinds import kind_of
+from wallet_service.wallets.google.notices import GoogleNotice, Held
+from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.protocol import Accepted, CardView, Notice, Outcome
+from wallet_service.wallets.views import card_view, program_view
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _InHand:
+    """A claimed row and the claim that it belongs to."""
+
+    claimed: Claimed
+    claim_id: str
+
+
+class GoogleLane(Lane):
+    """One programme at Google: messages to everybody first, then what callbacks left open, then the objects."""
+
+    kind = "google"
+    portion = settle_at_once = 1
+
+    def __init__(self, program_id: str, channel: GoogleChannel, tools: Tools, sealer: Sealer) -> None:
+        super().__init__(program_id, channel, tools)
+        self._channel = channel
+        self._sealer = sealer
+        self._second = max(10, int(tools.settings.google_rate_per_s))
+
+    def step(self) -> int:
+        """Tell what is due, up to a batch; returns the number of rows worked on; 0: nothing was due."""
+        tools = self._tools
+        now = tools.clock()
+        if self.halted_until is not None and now < self.halted_until:
+            return 0
+        self.halted_until = None
+        self._read_classes()
+        beside = duties.Duties(tools.sessions, self._channel, self.program_id, lease=tools.settings.lease)
+        done = beside.tell_class_letters(now=now) + beside.confirm_removals(now=now)
+        in_hand: dict[int, _InHand] = {}
+        for told in self._channel.tell(self._due(in_hand)):
+            self._settle_told(told, in_hand)
+            done += len(told)
+        self._give_back(in_hand)
+        self._write_classes()
+        if done == 0:
+            with tools.sessions.begin() as db:
+                done = desk.tidy(db, self.program_id, now=now)
+        return done
+
+    def _due(self, in_hand: dict[int, _InHand]) -> Iterator[GoogleNotice]:
+        """Claim a second's worth, hand it out, claim again: until nothing is due, or a batch has been handed out."""
+        tools, handed_out = self._tools, 0
+        while handed_out < tools.settings.batch and self.halted_until is None:
+            claim_id, now = secrets.token_hex(8), tools.clock()
+            before = now + tools.settings.lease - self._slowest
+            with tools.sessions.begin() as db:
+                claimed = ledger.claim(
+                    db,
+                    kind=self.kind,
+                    program_id=self.program_id,
+                    now=now,
+                    lease=tools.settings.lease,
+                    batch=min(self._second, tools.settings.batch - handed_out),
+                    claim_id=claim_id,
+                )
+                notices = self._notices(db, claimed, now=now)
+            in_hand.update({row.delivery_id: _InHand(row, claim_id) for row in claimed})
+            handed_out += len(notices)
+            for notice in notices:
+                if tools.clock() >= before or self.halted_until is not None:
+                    return
+                yield notice
+            if not claimed:
+                return
+
+    def _give_back(self, in_hand: dict[int, _InHand]) -> None:
+        """What was claimed and not sent, because the lease was nearly over or the channel is down."""
+        with self._tools.sessions.begin() as db:
+            for claim_id in {hand.claim_id for hand in in_hand.values()}:
+                ledger.release(db, claim_id=claim_id, now=self._tools.clock())
+
+    def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
+        notices = self._notices(db, claimed, now=self._tools.clock())
+        return [(notice, [row]) for notice, row in zip(notices, claimed, strict=True)]
+
+    def _notices(self, db: Session, claimed: Sequence[Claimed], *, now: datetime) -> list[GoogleNotice]:
+        catalogue, public_url = self._tools.catalogue, self._tools.settings.public_url
+        cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}
+        rows = desk.objects_of(db, [row.far_end for row in claimed])
+        owed = []
+        for row in claimed:
+            view = card_view(db, catalogue, cards[row.card_id], public_url=public_url, google_object_id=row.far_end)
+            owed.append(
+                Owed(
+                    delivery_id=row.delivery_id,
+                    version=row.version,
+                    row=rows[row.far_end],
+                    card=view,
+                    class_id=self._channel.class_id(view),
+                    design=self._design(db, view),
+                )
+            )
+        return desk.plan(db, owed, now=now, sealer=self._sealer)
+
+    def _design(self, db: Session, view: CardView) -> CardView:
+        """The class shows the programme's present design, also while cards still wear an older version of it."""
+        program = self._tools.catalogue.program(db, self.program_id)
+        present = program.composer.template
+        if present.template_id != view.template.template_id or kind_of(present) is not kind_of(view.template):
+            return view
+        return replace(view, program=program_view(program.document), template=present)
+
+    def _settle_told(self, told: Sequence[tuple[GoogleNotice, Outcome]], in_hand: dict[int, _InHand]) -> None:
+        by_claim: dict[str, list[tuple[Claimed, Step]]] = defaultdict(list)
+        held: list[tuple[GoogleNotice, Held]] = []
+        for notice, outcome in told:
+            hand = in_hand.pop(notice.delivery_id)
+            by_claim[hand.claim_id].append((hand.claimed, self._next_step(hand.claimed, outcome)))
+            if isinstance(outcome, Held):
+                held.append((notice, outcome))
+        now = self._tools.clock()
+        with self._tools.sessions.begin() as db:
+            desk.record(db, held, now=now)
+            late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
+            desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
+        self._count([Accepted() if isinstance(outcome, Held) else outcome for _, outcome in told], late)
+
+    def _read_classes(self) -> None:
+        with self._tools.sessions() as db:
+            self._channel.classes.update(duties.known_classes(db, self.program_id))
+
+    def _write_classes(self) -> None:
+        if told := self._channel.take_told_classes():
+            with self._tools.sessions.begin() as db:
+                duties.keep_classes(db, self.program_id, told, now=self._tools.clock())

@@ -1,0 +1,106 @@
+"""Background jobs that are not the hot path, on Procrastinate: their queue is PostgreSQL, like everything else.
+
+One worker of all runs each periodic duty, whichever is first. A duty that needs more than a moment deletes in portions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from threading import Thread
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+log = structlog.get_logger()
+PORTION = 10_000
+EVERY_NIGHT = "17 3 * * *"
+_PAUSE_S = 5.0
+
+KEEP: Mapping[str, tuple[str, timedelta]] = {
+    "card_versions": ("composed_at", timedelta(days=90)),
+    "past_deliveries": ("superseded_at", timedelta(days=90)),
+    "inbox_events": ("received_at", timedelta(days=90)),
+    "google_callbacks": ("received_at", timedelta(days=30)),
+    "idempotency_keys": ("created_at", timedelta(days=7)),
+    "campaigns": ("finished_at", timedelta(days=30)),
+}
+"""Table → the column of its age, and how long a row is kept."""
+
+
+def forget_history(sessions: sessionmaker[Session], *, now: datetime) -> dict[str, int]:
+    """Delete what is older than it is kept for, a portion in each transaction; returns the rows deleted of each
+    table.
+    """
+    deleted = {}
+    for table, (column, kept) in KEEP.items():
+        statement = text(
+            f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("  # noqa: S608 names of this module
+            f"SELECT ctid FROM {table} WHERE {column} < :before LIMIT {PORTION}))"
+        )
+        deleted[table] = 0
+        while True:
+            with sessions.begin() as db:
+                portion = db.execute(statement, {"before": now - kept}).rowcount  # type: ignore[attr-defined]
+            deleted[table] += portion
+            if portion < PORTION:
+                break
+    return deleted
+
+
+def job_app(libpq_url: str, sessions: sessionmaker[Session], clock: Callable[[], datetime]) -> App:
+    """Procrastinate's app with our periodic duties."""
+    app = App(connector=PsycopgConnector(conninfo=libpq_url, min_size=1, max_size=3))
+
+    @app.periodic(cron=EVERY_NIGHT)
+    @app.task(name="forget_history", queueing_lock="forget_history", pass_context=False)
+    def forget(timestamp: int) -> None:
+        log.info("history_forgotten", **forget_history(sessions, now=clock()))
+
+    return app
+
+
+class JobRunner:
+    """Runs jobs in a thread of its own, until stopped; a database that is away is waited for."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._thread = Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the job that is running, then end."""
+        self._loop.call_soon_threadsafe(self._cancel)
+        self._thread.join()
+
+    def _cancel(self) -> None:
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._task = self._loop.create_task(self._work())
+            self._loop.run_until_complete(asyncio.wait([self._task]))
+        finally:
+            self._loop.close()
+
+    async def _work(self) -> None:
+        while not self._stopped:
+            try:
+                async with self._app.open_async():
+                    await self._app.run_worker_async(install_signal_handlers=False, delete_jobs="successful")
+            except ConnectorException as error:
+                log.warning("jobs_lost_database", error=str(error))
+            await asyncio.sleep(_PAUSE_S)

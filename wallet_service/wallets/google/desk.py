@@ -1,0 +1,349 @@
+"""What is known of each object at Google: read before it is told, written down after. The only SQL of Google's study.
+
+Notifications are spent here, before the call and in the same transaction as the claim: a crash may cost one, and never
+gives a fourth. Source: google-wallet.md sections 11, 12 and 24; section 25, checks 23 to 26, 53 and 55.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import and_, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.template import Topic
+from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.tables import GoogleMessage, GoogleNotification, GoogleObject
+from wallet_service.wallets.google import budget, messages
+from wallet_service.wallets.google.budget import DAY, How, Sound
+from wallet_service.wallets.google.calls import Body
+from wallet_service.wallets.google.messages import Letter
+from wallet_service.wallets.google.notices import GoogleNotice, Held
+from wallet_service.wallets.protocol import CardView
+
+_SPENT = ("asked", "notified")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """One claimed object: its row, its card, and the class it belongs to."""
+
+    delivery_id: int
+    version: int
+    row: GoogleObject
+    card: CardView
+    class_id: str
+    design: CardView | None = None
+
+
+def objects_of(db: Session, object_ids: Iterable[str]) -> dict[str, GoogleObject]:
+    """Our rows of these objects, by their id at Google."""
+    rows = db.scalars(select(GoogleObject).where(GoogleObject.object_id.in_(list(object_ids))))
+    return {row.object_id: row for row in rows}
+
+
+def plan(db: Session, owed: Sequence[Owed], *, now: datetime, sealer: Sealer) -> list[GoogleNotice]:
+    """What each object is to be told, and what may sound; what may is written down as asked for.
+
+    Until the telling is settled it is in doubt what Google holds: the digest is emptied, so that a crash between the
+    call and its record cannot make a later telling look needless.
+    """
+    spent = _spent(db, owed, now=now)
+    waiting = _messages(db, [one.row.id for one in owed])
+    in_doubt = update(GoogleObject).where(
+        GoogleObject.id.in_([one.row.id for one in owed]), GoogleObject.told_digest.is_not(None)
+    )
+    db.execute(in_doubt.values(told_digest=""), execution_options={"synchronize_session": False})
+    return [
+        replace(_notice(db, one, spent, waiting[one.row.id], now=now), totp_key=_totp_key(one, sealer)) for one in owed
+    ]
+
+
+def record(db: Session, told: Sequence[tuple[GoogleNotice, Held]], *, now: datetime) -> None:
+    """Write down what Google holds now, what sounded, and which messages stand on the cards."""
+    for notice, held in told:
+        card = notice.card
+        assert card is not None  # noqa: S101 a plan always holds the card
+        values = {"told_digest": held.digest, "told_fields": budget.told_fields(card.template, card.content)}
+        db.execute(update(GoogleObject).where(GoogleObject.id == notice.object_pk).values(**values))
+        if notice.loud:
+            _settle_sound(db, "field", notice.object_pk, _field_reference(notice.version), held.how, now=now)
+        _record_letters(db, notice, held, now=now)
+
+
+def owe_again(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
+    """Make objects due although their content is known: a message waits, or what Google holds is not what it should."""
+    db.execute(_OWE_AGAIN, {"ids": list(object_pks), "now": now})
+
+
+def owe_waiting(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
+    """Owe again those for which a message has come while they were being told."""
+    waiting = db.scalars(_WAITING, {"ids": list(object_pks), "now": now}).all()
+    if waiting:
+        owe_again(db, waiting, now=now)
+
+
+_WAITING = text("""
+SELECT DISTINCT google_object_id FROM google_messages
+WHERE google_object_id = ANY(:ids) AND sent_at IS NULL AND removed_at IS NULL AND ends_at > :now
+""")
+_OWE_AGAIN = text("""
+UPDATE deliveries SET told_version = least(told_version, wanted_version - 1), next_attempt_at = :now, attempts = 0
+WHERE google_object_id = ANY(:ids) AND wanted_version > 0 AND parked IS NULL AND claim IS NULL
+""")
+_EXPIRED = text("""
+SELECT DISTINCT google_object_id FROM google_messages
+WHERE program_id = :program AND google_object_id IS NOT NULL AND sent_at IS NOT NULL AND removed_at IS NULL
+  AND ends_at <= :now LIMIT 100
+""")
+_FORGET_OLD = text("DELETE FROM google_notifications WHERE at < :before")
+_FORGET_NONCES = text("DELETE FROM google_callbacks WHERE received_at < :before")
+
+
+def tidy(db: Session, program_id: str, *, now: datetime) -> int:
+    """Owe the cards on which a message is over; forget what the ledger needs no more. Returns how many are owed."""
+    expired = list(db.scalars(_EXPIRED, {"program": program_id, "now": now}))
+    owe_again(db, expired, now=now)
+    db.execute(_FORGET_OLD, {"before": now - 30 * DAY})
+    db.execute(_FORGET_NONCES, {"before": now - 30 * DAY})
+    return len(expired)
+
+
+def add_letter(
+    db: Session,
+    program_id: str,
+    object_pk: int,
+    topic: Topic,
+    message: Body,
+    *,
+    loud: bool,
+    ends_at: datetime,
+    now: datetime,
+) -> bool:
+    """Put a message for one card in line; returns whether it is new (its id was not known)."""
+    new = _insert_letter(db, program_id, object_pk, topic, message, loud=loud, ends_at=ends_at, now=now)
+    if new:
+        owe_again(db, [object_pk], now=now)
+    return new
+
+
+def _insert_letter(
+    db: Session,
+    program_id: str,
+    object_pk: int,
+    topic: Topic,
+    message: Body,
+    *,
+    loud: bool,
+    ends_at: datetime,
+    now: datetime,
+) -> bool:
+    values = {
+        "program_id": program_id,
+        "google_object_id": object_pk,
+        "message_id": message["id"],
+        "topic": topic,
+        "body": message,
+        "loud": loud,
+        "created_at": now,
+        "ends_at": ends_at,
+        "next_attempt_at": now,
+    }
+    fresh = insert(GoogleMessage).values(**values).on_conflict_do_nothing().returning(GoogleMessage.id)
+    return db.scalar(fresh) is not None
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Notifications of the last 24 hours: by object and kind, and by class."""
+
+    of_object: Counter[tuple[int, str]]
+    of_class: Counter[str]
+
+    def of(self, one: Owed, kind: Sound) -> int:
+        """What this object has spent; a message to everybody counts for each."""
+        own = self.of_object[one.row.id, kind]
+        return own + (self.of_class[one.class_id] if kind == "message" else 0)
+
+
+def _spent(db: Session, owed: Sequence[Owed], *, now: datetime) -> _Spent:
+    recent = and_(GoogleNotification.at > now - DAY, GoogleNotification.how.in_(_SPENT))
+    mine = GoogleNotification.google_object_id.in_([one.row.id for one in owed])
+    rows = db.execute(
+        select(GoogleNotification.google_object_id, GoogleNotification.kind, func.count())
+        .where(recent, mine)
+        .group_by(GoogleNotification.google_object_id, GoogleNotification.kind)
+    )
+    of_object = Counter({(pk, kind): count for pk, kind, count in rows if pk is not None})
+    return _Spent(of_object, class_spent(db, {one.class_id for one in owed}, now=now))
+
+
+def class_spent(db: Session, class_ids: Iterable[str], *, now: datetime) -> Counter[str]:
+    """The messages to everybody that sounded in the last 24 hours, by class."""
+    rows = db.execute(
+        select(GoogleNotification.class_id, func.count())
+        .where(
+            GoogleNotification.class_id.in_(list(class_ids)),
+            GoogleNotification.at > now - DAY,
+            GoogleNotification.how.in_(_SPENT),
+        )
+        .group_by(GoogleNotification.class_id)
+    )
+    return Counter({class_id: count for class_id, count in rows if class_id is not None})
+
+
+def _messages(db: Session, object_pks: Sequence[int]) -> Mapping[int, list[GoogleMessage]]:
+    rows = db.scalars(
+        select(GoogleMessage)
+        .where(GoogleMessage.google_object_id.in_(list(object_pks)), GoogleMessage.removed_at.is_(None))
+        .order_by(GoogleMessage.id)
+    )
+    found: dict[int, list[GoogleMessage]] = defaultdict(list)
+    for row in rows:
+        if row.google_object_id is not None:
+            found[row.google_object_id].append(row)
+    return found
+
+
+def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> GoogleNotice:
+    loud = _field_news(db, one, spent, waiting, now=now)
+    fresh = [row for row in waiting if row.sent_at is None and row.ends_at > now][-messages.MOST :]
+    standing = [(row.id, row.ends_at, row.body) for row in waiting if row.sent_at is not None]
+    stay, go = messages.kept(standing, new=len(fresh), now=now)
+    letters = tuple(_letter(db, one, row, spent, now=now) for row in fresh)
+    return GoogleNotice(
+        delivery_id=one.delivery_id,
+        far_end=one.row.object_id,
+        version=one.version,
+        card=one.card,
+        object_pk=one.row.id,
+        told_digest=one.row.told_digest,
+        design=one.design,
+        loud=loud,
+        letters=letters,
+        keep=tuple(body for number, _, body in standing if number in stay) if go else None,
+        linked_ids=tuple(one.row.linked_ids or ()),
+    )
+
+
+def _totp_key(one: Owed, sealer: Sealer) -> str | None:
+    """The secret of a card's rotating barcode, made when it is first needed, sealed at rest."""
+    if "rotating_barcode" not in one.card.template.document.google:
+        return None
+    purpose = f"totp:{one.row.object_id}"
+    if one.row.totp_secret is None:
+        one.row.totp_secret = sealer.seal(secrets.token_bytes(20), purpose)
+    return sealer.open(one.row.totp_secret, purpose).hex()
+
+
+def _is_held(row: GoogleObject) -> bool:
+    """Somebody has it in a wallet: where nobody can hear it, nothing is spent."""
+    return row.saved_at is not None and row.removed_at is None
+
+
+def _field_news(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> bool:
+    """Whether the change itself may sound. News that Google would keep quiet about becomes a message instead."""
+    news = budget.news_of(one.card.template, one.card.content, one.row.told_fields)
+    if not news or not _is_held(one.row):
+        return False
+    first = news[0]
+    if first.google in budget.SOUNDING_SLOTS:
+        return _ask(
+            db, one.row.id, "field", first.topic, _field_reference(one.version), spent.of(one, "field"), now=now
+        )
+    message_id, message = messages.news_message(
+        one.card.template, one.card.content, first, version=one.version, now=now
+    )
+    if any(row.message_id == message_id for row in waiting):
+        return False
+    if not budget.may_sound(first.topic, spent.of(one, "message")):
+        _write(db, one.row.id, "message", first.topic, message_id, "silent", now=now)
+        return False
+    ends_at = now + messages.LIFE
+    program_id = one.card.program.program_id
+    _insert_letter(db, program_id, one.row.id, first.topic, message, loud=True, ends_at=ends_at, now=now)
+    waiting += db.scalars(
+        select(GoogleMessage).where(
+            GoogleMessage.google_object_id == one.row.id, GoogleMessage.message_id == message_id
+        )
+    )
+    return False
+
+
+def _letter(db: Session, one: Owed, row: GoogleMessage, spent: _Spent, *, now: datetime) -> Letter:
+    attempted = row.attempted_at is not None
+    loud = row.loud and _is_held(one.row)
+    topic = cast("Topic", row.topic)
+    loud = loud and _ask(db, one.row.id, "message", topic, row.message_id, spent.of(one, "message"), now=now)
+    if loud and not attempted:
+        spent.of_object[one.row.id, "message"] += 1
+    row.attempted_at = now
+    return Letter(letter_id=row.id, message=row.body, loud=loud, attempted=attempted)
+
+
+def _ask(db: Session, object_pk: int, kind: Sound, topic: Topic, reference: str, spent: int, *, now: datetime) -> bool:
+    """Spend one notification if the budget allows. One that was asked for and never answered is used first."""
+    mine = (GoogleNotification.google_object_id == object_pk, GoogleNotification.kind == kind)
+    again = GoogleNotification.how == "asked"
+    if kind == "message":
+        again = and_(again, GoogleNotification.reference == reference)
+    open_one = db.scalar(select(GoogleNotification).where(*mine, again, GoogleNotification.at > now - DAY).limit(1))
+    if open_one is not None:
+        open_one.reference, open_one.topic, open_one.at = reference, topic, now
+        db.flush()
+        return True
+    allowed = budget.may_sound(topic, spent)
+    _write(db, object_pk, kind, topic, reference, "asked" if allowed else "silent", now=now)
+    return allowed
+
+
+def _write(db: Session, object_pk: int, kind: Sound, topic: Topic, reference: str, how: How, *, now: datetime) -> None:
+    values = {"google_object_id": object_pk, "kind": kind, "topic": topic, "reference": reference}
+    again = {"how": how, "at": now}
+    db.execute(
+        insert(GoogleNotification)
+        .values(**values, **again)
+        .on_conflict_do_update(index_elements=["google_object_id", "kind", "reference"], set_=again)
+    )
+
+
+def _settle_sound(db: Session, kind: Sound, object_pk: int, reference: str, how: How, *, now: datetime) -> None:
+    db.execute(
+        update(GoogleNotification)
+        .where(
+            GoogleNotification.google_object_id == object_pk,
+            GoogleNotification.kind == kind,
+            GoogleNotification.reference == reference,
+        )
+        .values(how=how, at=now)
+    )
+
+
+def _record_letters(db: Session, notice: GoogleNotice, held: Held, *, now: datetime) -> None:
+    for letter in notice.letters:
+        how = held.letters.get(letter.letter_id, "silent")
+        values = {"sent_at": now, "how": how}
+        db.execute(update(GoogleMessage).where(GoogleMessage.id == letter.letter_id).values(**values))
+        if letter.loud:
+            _settle_sound(db, "message", notice.object_pk, letter.message["id"], how, now=now)
+    if notice.keep is not None:
+        stay = [body["id"] for body in notice.keep] + [letter.message["id"] for letter in notice.letters]
+        db.execute(
+            update(GoogleMessage)
+            .where(
+                GoogleMessage.google_object_id == notice.object_pk,
+                GoogleMessage.sent_at.is_not(None),
+                GoogleMessage.message_id.not_in(stay),
+            )
+            .values(removed_at=now)
+        )
+
+
+def _field_reference(version: int) -> str:
+    return f"v{version}"

@@ -1,0 +1,236 @@
+"""What is done at Google beside the objects' content: messages to everybody, and removals that want confirming.
+
+Each is claimed by moving its next attempt ahead, told outside any transaction, and settled; a crash leaves it to the
+next worker. Source: google-wallet.md sections 11 and 17; section 25, checks 26, 51 and 55.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from urllib.parse import quote
+
+import structlog
+from google.auth.exceptions import RefreshError
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, sessionmaker
+
+from wallet_service.cards.template import Topic
+from wallet_service.errors import Unreachable
+from wallet_service.storage.tables import Delivery, GoogleClass, GoogleMessage, GoogleNotification, GoogleObject
+from wallet_service.wallets.google import budget, messages
+from wallet_service.wallets.google.budget import How
+from wallet_service.wallets.google.calls import Body, Call
+from wallet_service.wallets.google.desk import class_spent
+from wallet_service.wallets.google.kinds import KINDS
+from wallet_service.wallets.google.messages import Letter
+from wallet_service.wallets.google.rest import ClassAddress, GoogleChannel, ToldClass
+from wallet_service.wallets.protocol import Accepted, Outcome
+
+log = structlog.get_logger()
+AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Duties:
+    """The side duties of one programme."""
+
+    sessions: sessionmaker[Session]
+    channel: GoogleChannel
+    program_id: str
+    lease: timedelta
+
+    def tell_class_letters(self, *, now: datetime) -> int:
+        """Send the messages to everybody that are due: one call for each class. Returns how many were tried."""
+        with self.sessions.begin() as db:
+            letters = [self._class_letter(db, row, now=now) for row in self._due_letters(db, now)]
+        for address, letter, keep in letters:
+            outcome, how = self.channel.tell_class(address, letter, keep)
+            with self.sessions.begin() as db:
+                _settle_class_letter(db, address.class_id, letter, keep, outcome, how, now=now)
+        return len(letters)
+
+    def confirm_removals(self, *, now: datetime) -> int:
+        """Ask Google who holds what callbacks spoke of: they come late and in any order, `hasUsers` is the truth.
+
+        Returns how many were asked about.
+        """
+        with self.sessions.begin() as db:
+            rows = db.execute(
+                select(GoogleObject.id, GoogleObject.object_id)
+                .join(Delivery, Delivery.google_object_id == GoogleObject.id)
+                .where(Delivery.program_id == self.program_id, GoogleObject.confirm_at <= now)
+                .order_by(GoogleObject.confirm_at)
+                .limit(AT_ONCE)
+                .with_for_update(of=GoogleObject, skip_locked=True)
+            ).all()
+            mine = update(GoogleObject).where(GoogleObject.id.in_([row.id for row in rows]))
+            db.execute(mine.values(confirm_at=now + self.lease))
+            kinds = set(db.scalars(select(GoogleClass.kind).where(GoogleClass.program_id == self.program_id)))
+        for row in rows:
+            self._confirm(row.id, row.object_id, sorted(kinds) or ["loyalty"], asked_at=now + self.lease, now=now)
+        return len(rows)
+
+    def _confirm(self, pk: int, object_id: str, kinds: Sequence[str], *, asked_at: datetime, now: datetime) -> None:
+        for kind in kinds:
+            path = f"{KINDS[kind].object_collection}/{quote(object_id, safe='')}?fields=id,hasUsers"
+            try:
+                answer = self.channel.transport.ask(Call("GET", path))
+            except (Unreachable, RefreshError) as error:
+                log.info("google_holder_not_confirmed", object_id=object_id, reason=str(error))
+                return
+            if answer.is_good:
+                is_held = bool(answer.json().get("hasUsers"))
+                with self.sessions.begin() as db:
+                    settle_holder(db, pk, is_held, asked_at=asked_at, now=now)
+                return
+
+    def _due_letters(self, db: Session, now: datetime) -> Sequence[GoogleMessage]:
+        rows = db.scalars(
+            select(GoogleMessage)
+            .where(
+                GoogleMessage.program_id == self.program_id,
+                GoogleMessage.class_id.is_not(None),
+                GoogleMessage.sent_at.is_(None),
+                GoogleMessage.removed_at.is_(None),
+                GoogleMessage.next_attempt_at <= now,
+                GoogleMessage.ends_at > now,
+            )
+            .order_by(GoogleMessage.id)
+            .limit(AT_ONCE)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for row in rows:
+            row.next_attempt_at = now + self.lease
+        return rows
+
+    def _class_letter(
+        self, db: Session, row: GoogleMessage, *, now: datetime
+    ) -> tuple[ClassAddress, Letter, list[Body] | None]:
+        """Decided and written down before the call: whether it may sound, and what must make room for it."""
+        assert row.class_id is not None  # noqa: S101 the query asked for it
+        kind = db.scalar(select(GoogleClass.kind).where(GoogleClass.class_id == row.class_id)) or "loyalty"
+        attempted = row.attempted_at is not None
+        row.attempted_at = now
+        loud = row.loud and _ask_for_class(db, row, now=now)
+        standing = db.scalars(
+            select(GoogleMessage)
+            .where(
+                GoogleMessage.class_id == row.class_id,
+                GoogleMessage.sent_at.is_not(None),
+                GoogleMessage.removed_at.is_(None),
+            )
+            .order_by(GoogleMessage.id)
+        ).all()
+        stay, go = messages.kept([(one.id, one.ends_at, one.body) for one in standing], new=1, now=now)
+        keep = [one.body for one in standing if one.id in stay] if go else None
+        letter = Letter(letter_id=row.id, message=row.body, loud=loud, attempted=attempted)
+        return ClassAddress(KINDS[kind], row.class_id), letter, keep
+
+
+def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, now: datetime) -> None:
+    """Write down whether somebody holds an object. A callback that came meanwhile has moved `confirm_at`."""
+    row = db.scalars(select(GoogleObject).where(GoogleObject.id == pk).with_for_update()).one()
+    delivery = db.scalars(select(Delivery).where(Delivery.google_object_id == pk).with_for_update()).one()
+    if is_held:
+        row.saved_at, row.removed_at = row.saved_at or now, None
+        if delivery.parked == "removed":
+            delivery.parked, delivery.next_attempt_at = None, now
+    else:
+        row.removed_at = row.removed_at or now
+        delivery.parked = "removed"
+    if row.confirm_at is not None and row.confirm_at >= asked_at:
+        row.confirm_at = None
+
+
+def known_classes(db: Session, program_id: str) -> dict[str, str]:
+    """What each class of a programme was last told: class id → digest."""
+    rows = db.execute(select(GoogleClass.class_id, GoogleClass.told_digest).where(GoogleClass.program_id == program_id))
+    return {row.class_id: row.told_digest for row in rows}
+
+
+def keep_classes(db: Session, program_id: str, told: Sequence[ToldClass], *, now: datetime) -> None:
+    """Write down what classes were told, for every worker."""
+    for one in told:
+        values = {"told_digest": one.digest, "told_at": now}
+        db.execute(
+            insert(GoogleClass)
+            .values(
+                class_id=one.address.class_id,
+                program_id=program_id,
+                kind=one.address.kind.name,
+                variant=one.variant,
+                **values,
+            )
+            .on_conflict_do_update(index_elements=["class_id"], set_=values)
+        )
+
+
+def add_class_letters(
+    db: Session, program_id: str, message: Body, *, loud: bool, ends_at: datetime, now: datetime
+) -> Mapping[str, bool]:
+    """Put a message to everybody in line, for each class of the programme; class id → whether it is new there."""
+    found: dict[str, bool] = {}
+    for class_id in db.scalars(select(GoogleClass.class_id).where(GoogleClass.program_id == program_id)).all():
+        values = {
+            "program_id": program_id,
+            "class_id": class_id,
+            "message_id": message["id"],
+            "topic": "news",
+            "body": message,
+            "loud": loud,
+            "created_at": now,
+            "ends_at": ends_at,
+            "next_attempt_at": now,
+        }
+        fresh = insert(GoogleMessage).values(**values).on_conflict_do_nothing().returning(GoogleMessage.id)
+        found[class_id] = db.scalar(fresh) is not None
+    return found
+
+
+def _ask_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
+    """Spend one of the class's notifications if the budget allows; one asked for and not answered is reused."""
+    known = db.scalar(
+        select(GoogleNotification).where(
+            GoogleNotification.class_id == row.class_id, GoogleNotification.reference == row.message_id
+        )
+    )
+    if known is not None and known.how == "asked":
+        return True
+    class_id = row.class_id or ""
+    allowed = budget.may_sound(cast("Topic", row.topic), class_spent(db, [class_id], now=now)[class_id])
+    how: How = "asked" if allowed else "silent"
+    values = {"class_id": class_id, "kind": "message", "topic": row.topic, "reference": row.message_id}
+    db.execute(
+        insert(GoogleNotification)
+        .values(**values, how=how, at=now)
+        .on_conflict_do_update(index_elements=["class_id", "kind", "reference"], set_={"how": how, "at": now})
+    )
+    return allowed
+
+
+def _settle_class_letter(
+    db: Session,
+    class_id: str,
+    letter: Letter,
+    keep: Sequence[Body] | None,
+    outcome: Outcome,
+    how: How,
+    *,
+    now: datetime,
+) -> None:
+    row = db.scalars(select(GoogleMessage).where(GoogleMessage.id == letter.letter_id).with_for_update()).one()
+    if not isinstance(outcome, Accepted):
+        log.warning("google_news_waits", class_id=class_id, outcome=str(outcome))
+        return
+    row.sent_at, row.how = now, how
+    if letter.loud:
+        mine = (GoogleNotification.class_id == class_id, GoogleNotification.reference == row.message_id)
+        db.execute(update(GoogleNotification).where(*mine).values(how=how, at=now))
+    if keep is not None:
+        stay = [body["id"] for body in keep] + [row.message_id]
+        others = (GoogleMessage.class_id == class_id, GoogleMessage.sent_at.is_not(None))
+        db.execute(update(GoogleMessage).where(*others, GoogleMessage.message_id.not_in(stay)).values(removed_at=now))
