@@ -24,6 +24,7 @@ from wallet_service.wallets.apple.certificates import (
     identity_from_p12,
     issuer_for,
     make_csr,
+    make_reader_key,
     read_certificate,
     subject_of,
 )
@@ -71,6 +72,7 @@ def certs_group(store_identity: StoreIdentity) -> click.Group:
     certs.add_command(_csr)
     certs.add_command(_check)
     certs.add_command(_dev)
+    certs.add_command(_nfc_key)
     certs.add_command(_import_command(store_identity))
     return certs
 
@@ -254,6 +256,19 @@ def _dev(pass_type_ids: tuple[str, ...], team_id: str, organization: str, out: P
     click.echo(f"WALLET_APPLE_ROOT_FILE={out / 'root.pem'}")
 
 
+@click.command("nfc-key")
+@click.option("--out", required=True, type=FOLDER, help="Folder for nfc-reader.pem.")
+def _nfc_key(out: Path) -> None:
+    """Make the key pair of the shops' NFC readers; prints the public key for the programme's file."""
+    with told_in_words():
+        made = make_reader_key()
+        _write(out, {"nfc-reader.pem": made.private_pem})
+    click.echo(
+        f"Put {out / 'nfc-reader.pem'} into the readers, and this into [apple] of the programme's file:", err=True
+    )
+    click.echo(f'nfc_encryption_public_key = "{made.public_base64}"')
+
+
 def _read(file: Path, key: Path | None, password_file: Path | None, intermediate: Path | None) -> PassIdentity:
     password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
     issuer = intermediate.read_bytes() if intermediate else None
@@ -287,7 +302,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         if (folder / name).exists():
             raise Invalid.at(str(folder / name), "exists already; name another folder")
     for name, data in files.items():
-        mode = 0o600 if name == "key.pem" else 0o644
+        mode = 0o600 if name in ("key.pem", "nfc-reader.pem") else 0o644
         with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
 

@@ -95,6 +95,15 @@ class Issuer:
         )
         return kept.builder.build(view, at=now)
 
+    def signature(self, db: Session, program_id: str, token: bytes, *, now: datetime) -> bytes:
+        """A programme's signature of a sign-up token, as Wallet checks it.
+
+        Raises:
+            NotFound, SettingsError: as `pass_file`.
+        """
+        builder, _ = self._builder(db, program_id, now=now)
+        return builder.sign(token, at=now)
+
     def _builder(self, db: Session, program_id: str, *, now: datetime) -> tuple[PassBuilder, ProgramDocument]:
         document = self.catalogue.program(db, program_id).document
         if document.apple is None:
