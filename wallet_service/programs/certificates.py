@@ -86,14 +86,17 @@ class CertificateWatch:
         self._told: dict[str, int | None] = {}
         self._hour: datetime | None = None
 
-    def look(self, db: Session, keys: KeyRing, *, now: datetime) -> None:
-        """Set the metric and log what is new."""
+    def look(self, db: Session, keys: KeyRing, *, now: datetime) -> list[CertificateState]:
+        """Set the metric and log what is new; returns that."""
         hour = now.replace(minute=0, second=0, microsecond=0)
         if hour == self._hour:
-            return
+            return []
         self._hour = hour
+        news = []
         for state in certificate_states(db, keys, now=now):
             if state.warning is not None and self._told.get(state.program_id) != state.warning:
                 level = log.error if state.warning <= 7 else log.warning
                 level("certificate_ends", program_id=state.program_id, days_left=state.days_left)
+                news.append(state)
             self._told[state.program_id] = state.warning
+        return news

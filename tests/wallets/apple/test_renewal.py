@@ -8,7 +8,6 @@ import pytest
 import requests
 from click.testing import CliRunner
 from prometheus_client import REGISTRY
-from structlog.testing import capture_logs
 
 from tests.house import PASS_TYPE, TEAM, House, eventually
 from wallet_service.cli.certs import certs
@@ -72,12 +71,12 @@ def test_item_79_the_worker_dials_again_with_the_new_certificate(house: House, a
     card = house.enrol()
     phone = house.iphone()
     phone.open_link(card["links"]["card"])
-    with house.working(), capture_logs() as lines:
+    with house.working():
         house.set_points("M-1", 5, sequence=1)
         eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["told_version"] > 0)
         renewed(house, authority)
         house.set_points("M-1", 6, sequence=2)
-        eventually(lambda: len([line for line in lines if line["event"] == "apns_dialled"]) == 2)
+        eventually(lambda: len({announced.connection for announced in house.apns.announcements}) == 2)
         eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
 
 
@@ -113,17 +112,16 @@ def test_without_any_certificate_the_channel_is_down() -> None:
 )
 def test_item_19_the_end_is_announced(house: House, ahead: int, warning: int, words: str) -> None:
     now = house.clock() + timedelta(days=ahead)
-    with house.services.sessions() as db, capture_logs() as lines:
+    with house.services.sessions() as db:
         (state,) = certificate_states(db, house.services.keys, now=now)
         watch = CertificateWatch()
-        for _ in range(3):
-            watch.look(db, house.services.keys, now=now)
-            now += timedelta(hours=1)
+        spans = [timedelta(minutes=minutes) for minutes in (0, 1, 61, 121)]
+        told = [watch.look(db, house.services.keys, now=now + span) for span in spans]
     assert state.warning == warning
     assert words in (state.banner("fr") or "")
     assert state.pass_type_id in (state.banner("en") or "")
     assert REGISTRY.get_sample_value("wallet_certificate_days_left", {"program": "lumiere"}) is not None
-    assert [line["event"] for line in lines].count("certificate_ends") == 1
+    assert told == [[state], [], [], []], "each threshold is told once"
 
 
 def test_a_fresh_certificate_is_nothing_to_speak_of(house: House, authority: DevelopmentAuthority) -> None:
