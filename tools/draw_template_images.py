@@ -31,6 +31,10 @@ class Palette:
 
 
 NIGHT = Palette(ground=(31, 35, 64), deep=(22, 30, 56), warm=(84, 52, 84), light=(236, 198, 128))
+FOREST = Palette(ground=(22, 66, 60), deep=(14, 48, 44), warm=(58, 110, 92), light=(214, 226, 190))
+CARMINE = Palette(ground=(140, 47, 57), deep=(112, 30, 44), warm=(196, 92, 74), light=(247, 214, 196))
+VIOLET = Palette(ground=(36, 26, 58), deep=(22, 16, 42), warm=(96, 54, 110), light=(217, 200, 242))
+SAND = Palette(ground=(243, 227, 211), deep=(243, 227, 211), warm=(233, 190, 152), light=(138, 75, 42))
 IVORY = Palette(ground=(246, 236, 222), deep=(246, 236, 222), warm=(240, 214, 182), light=(150, 78, 48))
 
 
@@ -137,16 +141,35 @@ def _save(picture: Image.Image, design: str, name: str) -> None:
     picture.save(FOLDER / design / "images" / f"{name}.png", optimize=True)
 
 
+def _wordless_logo(palette: Palette, width: int, height: int) -> Image.Image:
+    """The sign on transparent ground, as wide as Apple's poster draws its logo."""
+    picture = Image.new("RGBA", (width, height), (*palette.light, 0))
+    sign = _emblem(height)
+    picture.paste((*palette.light, 255), ((width - height) // 2, 0), sign)
+    return picture
+
+
 def main() -> None:
-    """Draw all images of both designs."""
-    for design, palette in (("points-card", NIGHT), ("stamp-card", IVORY)):
+    """Draw all images of all designs."""
+    designs = {
+        "points-card": NIGHT, "stamp-card": IVORY, "cashback-card": FOREST, "voucher": CARMINE,
+        "event-ticket": VIOLET, "gift-card": SAND,
+    }  # fmt: skip
+    for design, palette in designs.items():
+        (FOLDER / design / "images").mkdir(exist_ok=True)
+        light_ground = palette in (IVORY, SAND)
         _save(_badge(_sky(228, 228, palette), palette), design, "icon")
         _save(_badge(Image.new("RGB", (660, 660), palette.ground), palette), design, "logo")
-        _save(_banner(1032, 336, palette, 0.85 if palette is NIGHT else 0.5), design, "hero")
-    _save(_banner(1125, 432, NIGHT, 0.85), "points-card", "strip")
+        _save(_banner(1032, 336, palette, 0.5 if light_ground else 0.85), design, "hero")
+    for design in ("points-card", "cashback-card", "voucher", "gift-card"):
+        _save(_banner(1125, 432, designs[design], 0.5 if designs[design] is SAND else 0.85), design, "strip")
     _save(_sky(1125, 432, IVORY), "stamp-card", "strip")  # the stamps are drawn over it
     _save(_stamp(240, IVORY, earned=True), "stamp-card", "stamp")
     _save(_stamp(240, IVORY, earned=False), "stamp-card", "stamp_empty")
+    _save(_banner(1074, 1344, FOREST, 0.85), "cashback-card", "artwork")
+    _save(_wordless_logo(FOREST, 378, 90), "cashback-card", "primary_logo")
+    _save(_banner(1029, 1509, VIOLET, 0.6), "event-ticket", "background")
+    _save(_badge(_sky(270, 270, VIOLET), VIOLET), "event-ticket", "thumbnail")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ ANNOUNCEMENTS = Counter("wallet_announcements_total", "Announcements by outcome"
 EVENTS = Counter("wallet_events_total", "Events taken in, by what became of them", ["status"])
 PASSES_SERVED = Counter("wallet_passes_served_total", "Pass downloads", ["by", "status"])
 DEVICE_REPORTS = Counter("wallet_device_reports_total", "Messages that phones wrote to the log endpoint")
+CERTIFICATE_DAYS_LEFT = Gauge(
+    "wallet_certificate_days_left", "Whole days until a programme's Apple certificate ends", ["program"]
+)
 DUE_OPEN = Gauge("wallet_deliveries_open", "Far ends that are owed an announcement", ["kind", "program"])
 DUE_OLDEST = Gauge(
     "wallet_deliveries_oldest_due_seconds", "How long the oldest due row has waited", ["kind", "program"]

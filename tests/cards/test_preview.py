@@ -19,7 +19,9 @@ def test_every_language_on_both_phones(tmp_path: Path) -> None:
     run = CliRunner().invoke(templates, ["preview", str(DESIGNS / "points-card"), "--out", str(tmp_path / "faces")])
     assert run.exit_code == 0, run.output
     names = {
-        f"points-card.{locale}.{face}.png" for locale in ("en", "fr") for face in ("iphone", "iphone-back", "android")
+        f"points-card.{locale}.{face}.png"
+        for locale in ("en", "fr")
+        for face in ("iphone", "iphone-back", "iphone-back-dark", "iphone-lock", "iphone-lock-dark", "android")
     }
     pictures = {path.name: Image.open(io.BytesIO(path.read_bytes())) for path in (tmp_path / "faces").iterdir()}
     assert pictures.keys() == names

@@ -40,6 +40,8 @@ class Composer:
         self._barcode_value = compiled(barcode.value) if barcode is not None else None
         self._barcode_text = compiled(barcode.text) if barcode is not None and barcode.text is not None else None
         self._earned = compiled(document.stamps.earned) if document.stamps is not None else None
+        self._look = compiled(document.looks.value) if document.looks is not None else None
+        self._expires = compiled(document.expires) if document.expires is not None else None
 
     def compose(
         self,
@@ -80,7 +82,24 @@ class Composer:
             radius_m=radius_m,
             stamps=self._stamps(roots),
             voided=facts.card.voided,
+            look=self._look_of(roots),
+            expires_at=self._end(roots, writer),
+            nameless=not (facts.member.full_name or facts.member.first_name),
         )
+
+    def _look_of(self, roots: Mapping[str, Any]) -> str | None:
+        looks = self.template.document.looks
+        if looks is None or self._look is None:
+            return None
+        value = _text("looks.value", self._look, roots)
+        return value if value in looks.cases else None
+
+    def _end(self, roots: Mapping[str, Any], writer: _Writer) -> str | None:
+        if self._expires is None or (value := _value("expires", self._expires, roots)) is None:
+            return None
+        if (end := writer.end(value)) is None:
+            raise Invalid.at("expires", f"{value!r} is a {type(value).__name__}, not a day or an instant")
+        return end
 
     def _field(
         self,
@@ -221,6 +240,15 @@ class _Writer:
         here = value.astimezone(self._zone)
         day, hour = format_date(here, "medium", locale=self._locale), format_time(here, "short", locale=self._locale)
         return here.isoformat(timespec="seconds"), f"{day}, {hour}"
+
+    def end(self, value: Any) -> str | None:
+        """The instant at which a day or an instant is over."""
+        if isinstance(value, datetime):
+            return value.astimezone(self._zone).isoformat(timespec="seconds") if value.tzinfo is not None else None
+        if isinstance(value, date):
+            last_minute = datetime(value.year, value.month, value.day, 23, 59, 59, tzinfo=self._zone)
+            return last_minute.isoformat()
+        return None
 
 
 @lru_cache

@@ -85,12 +85,14 @@ class CardContent(Value):
     """Which of the design's looks (colours) the card has, e.g. that of its tier; None: the design's own."""
     expires_at: str | None = None
     """ISO 8601 with its zone: from then on wallets show the card as expired."""
+    nameless: bool = False
+    """Nobody has said yet whose card it is; Apple Wallet can ask (personalization), where the programme wants that."""
 
     def digest(self) -> str:
         """SHA-256, hex, of what the holder can see; which field speaks is left out: it changes nothing by itself."""
         visible = self.model_dump(mode="json", exclude={"notify_field"})
-        for key in ("look", "expires_at"):  # so that cards without them have the digest that they had before these were
-            if visible[key] is None:
+        for key in ("look", "expires_at", "nameless"):  # so that cards without keep the digest that they always had
+            if not visible[key]:
                 del visible[key]
         return hashlib.sha256(orjson.dumps(visible, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

@@ -63,6 +63,15 @@ class StampsSpec(Value):
     total: int = Field(ge=1, le=30)
 
 
+class LooksSpec(Value):
+    """Other colours for some cards: `value` is evaluated, and its text names the case (a tier, say), else the design's
+    own colours are taken.
+    """
+
+    value: Expression
+    cases: dict[str, Colours] = Field(min_length=1)
+
+
 class LinkSpec(Value):
     """A link on the back; `label` is a key of the words; `url` starts with https://, mailto: or tel:."""
 
@@ -83,6 +92,9 @@ class TemplateDocument(Value):
     barcode: BarcodeSpec | None = None
     fields: tuple[FieldSpec, ...] = Field(min_length=1)
     stamps: StampsSpec | None = None
+    looks: LooksSpec | None = None
+    expires: Expression | None = None
+    """When the card is over for every wallet: a day (its end) or an instant."""
     links: tuple[LinkSpec, ...] = ()
     apple: dict[str, Any] = {}
     google: dict[str, Any] = {}

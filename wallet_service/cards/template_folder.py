@@ -4,6 +4,7 @@
       template.toml            the design: `cards.template.TemplateDocument`
       words/fr.toml, en.toml   every text that the design names, once for each language
       images/icon.png, …       one good source for each image: `cards.template.ImageName`
+      images/fr/strip.png, …   the image that cards in that language have instead
 
 The archive is a plain zip of the same files. It is stored in the database, so that every machine composes with the same
 bytes; equal folders give equal archives and equal digests.
@@ -102,12 +103,36 @@ def _template(template_id: str, files: Mapping[str, bytes]) -> Template:
     document = _document(files, faults)
     words = _words(files, faults)
     images = {name: files[path] for path, name in _IMAGE_FILES.items() if path in files}
+    local_images = _local_images(files)
     faults += _strangers(files)
     if document is not None:
-        faults += faults_in_design(document, words, images)
+        faults += faults_in_design(document, words, images, local_images)
     if faults or document is None:
         raise Invalid(*faults)
-    return Template(template_id=template_id, digest=_digest(files), document=document, words=words, images=images)
+    return Template(
+        template_id=template_id,
+        digest=_digest(files),
+        document=document,
+        words=words,
+        images=images,
+        local_images=local_images,
+    )
+
+
+def _local_images(files: Mapping[str, bytes]) -> dict[str, dict[ImageName, bytes]]:
+    found: dict[str, dict[ImageName, bytes]] = {}
+    for path, content in files.items():
+        if (place := _local_image(path)) is not None:
+            found.setdefault(place[0], {})[place[1]] = content
+    return found
+
+
+def _local_image(path: str) -> tuple[str, ImageName] | None:
+    match path.split("/"):
+        case ["images", locale, file] if (name := _IMAGE_FILES.get(f"images/{file}")) is not None:
+            return locale, name
+        case _:
+            return None
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
@@ -120,7 +145,12 @@ def _digest(files: Mapping[str, bytes]) -> str:
 def _strangers(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for name in sorted(files):
         path = PurePosixPath(name)
-        if name == DOCUMENT or name in _IMAGE_FILES or (path.parent.name == "words" and path.suffix == ".toml"):
+        if (
+            name == DOCUMENT
+            or name in _IMAGE_FILES
+            or _local_image(name)
+            or (path.parent.name == "words" and path.suffix == ".toml")
+        ):
             continue
         yield Fault(name, f"is not a file of a design{did_you_mean(name, [DOCUMENT, *_IMAGE_FILES])}")
 

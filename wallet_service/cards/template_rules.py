@@ -62,6 +62,13 @@ _SHAPES: Mapping[ImageName, _Shape] = {
     "hero": _Shape(1032, 336, least_ratio=3.0, why="Google's hero image"),
     "stamp": _Shape(180, 180, square=True, why="the strip of stamps"),
     "stamp_empty": _Shape(180, 180, square=True, why="the strip of stamps"),
+    "thumbnail": _Shape(180, 180, why="Apple's thumbnail"),
+    "background": _Shape(1029, 1509, why="Apple's background"),
+    "footer": _Shape(804, 45, why="Apple's footer"),
+    "primary_logo": _Shape(90, 90, why="Apple's poster"),
+    "secondary_logo": _Shape(36, 36, why="Apple's poster ticket"),
+    "artwork": _Shape(1074, 1344, why="Apple's poster"),
+    "personalization_logo": _Shape(120, 120, why="Apple's sign-up form"),
 }
 _NEEDED: tuple[ImageName, ...] = ("icon", "logo")
 _STAMPS: tuple[ImageName, ...] = ("stamp", "stamp_empty")
@@ -69,7 +76,9 @@ _SINGLE_SLOTS: tuple[GoogleSlot, ...] = ("points", "secondary_points", "account_
 _MOST_TEXTS = 10
 
 
-def faults_in_design(document: TemplateDocument, words: Words, images: Images) -> list[Fault]:
+def faults_in_design(
+    document: TemplateDocument, words: Words, images: Images, local_images: Mapping[str, Images] | None = None
+) -> list[Fault]:
     """Every fault of a document whose shape is right already, in the order of the document."""
     uses: Uses = {}
     faults = list(_faults_in_expressions(document, uses))
@@ -77,7 +86,13 @@ def faults_in_design(document: TemplateDocument, words: Words, images: Images) -
     rules: tuple[Callable[[TemplateDocument], Iterator[Fault]], ...] = (_ids, _slots, _contrast, _links)
     for rule in rules:
         faults += rule(document)
-    return [*faults, *_faults_in_images(document, images)]
+    faults += _faults_in_images(document, images)
+    for locale, own in (local_images or {}).items():
+        if locale not in words:
+            faults.append(Fault(f"images/{locale}", f"there are no words/{locale}.toml"))
+        for name, png in own.items():
+            faults += [Fault(f"images/{locale}/{name}.png", words) for words in _image_faults(_SHAPES[name], png)]
+    return faults
 
 
 def _faults_in_expressions(document: TemplateDocument, uses: Uses) -> Iterator[Fault]:
@@ -90,6 +105,10 @@ def _faults_in_expressions(document: TemplateDocument, uses: Uses) -> Iterator[F
             sources.append(("barcode.text", document.barcode.text, KINDS_FOR["text"]))
     if document.stamps is not None:
         sources.append(("stamps.earned", document.stamps.earned, KINDS_FOR["number"]))
+    if document.looks is not None:
+        sources.append(("looks.value", document.looks.value, KINDS_FOR["text"]))
+    if document.expires is not None:
+        sources.append(("expires", document.expires, KINDS_FOR["date"]))
     for path, source, wanted in sources:
         try:
             expression = compiled(source)
@@ -118,6 +137,10 @@ def _faults_in_words(document: TemplateDocument, words: Words, uses: Uses) -> It
             uses.setdefault(spec.notify, f"fields[{index}].notify")
     for index, link in enumerate(document.links):
         uses.setdefault(link.label, f"links[{index}].label")
+    form = document.apple.get("personalization")
+    for key in ("description", "terms"):
+        if isinstance(form, dict) and isinstance(form.get(key), str):
+            uses.setdefault(form[key], f"apple.personalization.{key}")
     for locale, table in words.items():
         name = f"words/{locale}.toml"
         for key, path in uses.items():
@@ -173,14 +196,16 @@ def _apple_limits(document: TemplateDocument) -> list[tuple[tuple[AppleSlot, ...
 
 
 def _contrast(document: TemplateDocument) -> Iterator[Fault]:
-    colours = document.colours
-    for name, colour in (("text", colours.text), ("label", colours.label)):
-        ratio = contrast(colour, colours.background)
-        if ratio < LEAST_CONTRAST:
-            yield Fault(
-                f"colours.{name}",
-                f"{colour} on {colours.background} has a contrast of {ratio:.1f}; {LEAST_CONTRAST:.0f} is the least",
-            )
+    cases = document.looks.cases if document.looks is not None else {}
+    for path, colours in (
+        ("colours", document.colours),
+        *((f"looks.cases.{name}", one) for name, one in cases.items()),
+    ):
+        for name, colour in (("text", colours.text), ("label", colours.label)):
+            ratio = contrast(colour, colours.background)
+            if ratio < LEAST_CONTRAST:
+                words = f"{colour} on {colours.background} has a contrast of {ratio:.1f}"
+                yield Fault(f"{path}.{name}", f"{words}; {LEAST_CONTRAST:.0f} is the least")
 
 
 def contrast(one: str, other: str) -> float:

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from wallet_service.clock import clock_from
-from wallet_service.errors import Invalid, WalletServiceError
+from wallet_service.errors import Invalid, NotFound, WalletServiceError
+from wallet_service.settings import Settings
 from wallet_service.wallets.apple.certificates import (
     PassIdentity,
     Trust,
@@ -23,6 +24,7 @@ from wallet_service.wallets.apple.certificates import (
     identity_from_p12,
     issuer_for,
     make_csr,
+    make_reader_key,
     read_certificate,
     subject_of,
 )
@@ -70,6 +72,7 @@ def certs_group(store_identity: StoreIdentity) -> click.Group:
     certs.add_command(_csr)
     certs.add_command(_check)
     certs.add_command(_dev)
+    certs.add_command(_nfc_key)
     certs.add_command(_import_command(store_identity))
     return certs
 
@@ -119,7 +122,9 @@ def _import_command(store_identity: StoreIdentity) -> click.Command:
 
 
 @click.command("check")
-@click.argument("files", type=FILE, nargs=-1, required=True)
+@click.argument("files", type=FILE, nargs=-1)
+@click.option("--program", help="Check what is stored for this programme, instead of files.")
+@click.option("--apns", is_flag=True, help="With --program: ask APNs, too, whether it takes the certificate.")
 @click.option("--key", type=FILE, help="The private key, when FILE is a certificate.")
 @click.option("--password-file", type=FILE, help="Holds the password of the .p12 or of the key.")
 @click.option("--intermediate", type=FILE, help="The issuer, if it is not WWDR G4.")
@@ -128,6 +133,8 @@ def _import_command(store_identity: StoreIdentity) -> click.Command:
 @root_option
 def _check(
     files: tuple[Path, ...],
+    program: str | None,
+    apns: bool,
     key: Path | None,
     password_file: Path | None,
     intermediate: Path | None,
@@ -139,7 +146,9 @@ def _check(
 
     Exit code 1 if any of them would keep passes from installing.
     """
-    failed = False
+    if bool(files) == (program is not None):
+        raise click.UsageError("name files, or a programme with --program")
+    failed = _check_stored(program, ask_apns=apns) if program is not None else False
     for file in files:
         try:
             if key is None and file.suffix.lower() not in (".p12", ".pfx"):
@@ -161,6 +170,46 @@ def _check(
         raise SystemExit(1)
 
 
+def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
+    """Tell of every identity that is stored for a programme; whether the one that signs now is unusable."""
+    from wallet_service.cli.opening import opened_services
+
+    with told_in_words(), opened_services() as services, services.sessions() as db:
+        document = services.catalogue.program(db, program_id).document
+        if document.apple is None:
+            raise NotFound(f"the programme {program_id} is not on Apple Wallet")
+        current = services.keys.identity(db, program_id)
+        if current is None:
+            raise NotFound(f"no certificate was ever imported for {program_id}")
+        at, failed = services.clock(), False
+        for identity in services.keys.identities(db, program_id):
+            signs = identity == current
+            span = f"{identity.not_before:%Y-%m-%d} to {identity.not_after:%Y-%m-%d}"
+            click.echo(f"{program_id}: {identity.pass_type_id}, {span}{', signs now' if signs else ''}")
+            apple = document.apple
+            findings = check(
+                identity, pass_type_id=apple.pass_type_id, team_id=apple.team_id, now=at, trust=services.trust
+            )
+            wrong = _tell(Path(program_id), findings)
+            failed = failed or (wrong and signs)
+        if ask_apns and not failed:
+            failed = _refused_by_apns(program_id, current, services.settings)
+    return failed
+
+
+def _refused_by_apns(program_id: str, identity: PassIdentity, settings: Settings) -> bool:
+    from wallet_service.wallets.apple.apns import ApnsChannel
+    from wallet_service.wallets.apple.renewal import refusal_of
+
+    with ApnsChannel(settings.apns_url, identity, ca_file=settings.apns_ca_file) as channel:
+        refusal = refusal_of(channel)
+    if refusal is not None:
+        remedy = "it may be revoked, or of another environment; see docs/apple.md"
+        return _tell(Path(program_id), [Finding("75", "certificate", refusal, remedy)])
+    click.echo(f"{program_id}: APNs takes it")
+    return False
+
+
 def _certificate_alone(
     file: Path, intermediate: Path | None, pass_type_id: str | None, team_id: str | None, trust: Trust
 ) -> tuple[list[Finding], str]:
@@ -179,21 +228,45 @@ def _certificate_alone(
 
 
 @click.command("dev")
-@click.option("--pass-type-id", default="pass.example.maison-lumiere", show_default=True)
+@click.option(
+    "--pass-type-id",
+    "pass_type_ids",
+    multiple=True,
+    default=("pass.example.maison-lumiere",),
+    show_default=True,
+    help="Give it more than once: each gets a folder, all under one root.",
+)
 @click.option("--team-id", default="DEVELOPMNT", show_default=True)
 @click.option("--organization", default="Maison Lumière", show_default=True)
 @click.option("--out", required=True, type=FOLDER, help="Folder for the chain.")
-def _dev(pass_type_id: str, team_id: str, organization: str, out: Path) -> None:
+def _dev(pass_type_ids: tuple[str, ...], team_id: str, organization: str, out: Path) -> None:
     """Make a throwaway chain with the shape of Apple's, for the simulators. Real phones do not take its passes."""
     # The simulators are an extra that production does without.
-    from wallet_service.simulators.apple_pki import make_chain
+    from wallet_service.simulators.apple_pki import DevelopmentAuthority
 
     with told_in_words():
-        chain = make_chain(pass_type_id, team_id, organization, now())
-        files = {"key.pem": chain.key_pem, "certificate.pem": chain.leaf_pem + chain.intermediate_pem}
-        _write(out, {**files, "intermediate.pem": chain.intermediate_pem, "root.pem": chain.root_pem})
-    click.echo(f"Made in {out}: key.pem, certificate.pem, intermediate.pem, root.pem")
+        authority = DevelopmentAuthority.make(now())
+        for pass_type_id in pass_type_ids:
+            chain = authority.issue(pass_type_id, team_id, organization, now())
+            folder = out if len(pass_type_ids) == 1 else out / pass_type_id
+            files = {"key.pem": chain.key_pem, "certificate.pem": chain.leaf_pem + chain.intermediate_pem}
+            _write(folder, files | {"intermediate.pem": chain.intermediate_pem})
+            click.echo(f"Made in {folder}: key.pem, certificate.pem, intermediate.pem")
+        _write(out, {"root.pem": authority.root_pem})
     click.echo(f"WALLET_APPLE_ROOT_FILE={out / 'root.pem'}")
+
+
+@click.command("nfc-key")
+@click.option("--out", required=True, type=FOLDER, help="Folder for nfc-reader.pem.")
+def _nfc_key(out: Path) -> None:
+    """Make the key pair of the shops' NFC readers; prints the public key for the programme's file."""
+    with told_in_words():
+        made = make_reader_key()
+        _write(out, {"nfc-reader.pem": made.private_pem})
+    click.echo(
+        f"Put {out / 'nfc-reader.pem'} into the readers, and this into [apple] of the programme's file:", err=True
+    )
+    click.echo(f'nfc_encryption_public_key = "{made.public_base64}"')
 
 
 def _read(file: Path, key: Path | None, password_file: Path | None, intermediate: Path | None) -> PassIdentity:
@@ -229,7 +302,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         if (folder / name).exists():
             raise Invalid.at(str(folder / name), "exists already; name another folder")
     for name, data in files.items():
-        mode = 0o600 if name == "key.pem" else 0o644
+        mode = 0o600 if name in ("key.pem", "nfc-reader.pem") else 0o644
         with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
 

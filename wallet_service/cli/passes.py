@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from wallet_service.cli.certs import FILE, now, root_option, told_in_words, trust_from
+from wallet_service.cli.certs import now, root_option, told_in_words, trust_from
 from wallet_service.cli.opening import opened_services
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
-from wallet_service.wallets.apple.check import check_bundle
+from wallet_service.wallets.apple.check import check_path
 from wallet_service.wallets.apple.findings import Finding
 
 
@@ -25,18 +25,25 @@ def passes() -> None:
 
 
 @passes.command("check")
-@click.argument("file", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
 @root_option
-def check_pass(file: Path, as_json: bool, root: Path | None) -> None:
-    """Tell everything that is wrong with FILE, each finding with its rule and what to do. Exit code 1 on errors."""
+def check_pass(paths: tuple[Path, ...], as_json: bool, root: Path | None) -> None:
+    """Tell everything that is wrong with passes, ours or not: .pkpass, .pkpasses, or a folder of a pass's files.
+
+    Each finding has its severity, its place, the number of its rule in docs/apple.md and what to do. Exit code 0: no
+    errors; 1: errors; 2: nothing was checked.
+    """
     with told_in_words():
-        findings = check_bundle(file.read_bytes(), now=now(), trust=trust_from(root))
+        trust, at = trust_from(root), now()
+        found = {path: check_path(path, now=at, trust=trust) for path in paths}
     if as_json:
-        click.echo(orjson.dumps([asdict(finding) for finding in findings], option=orjson.OPT_INDENT_2).decode())
+        rows = [{"file": str(path)} | asdict(finding) for path, findings in found.items() for finding in findings]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(file, findings)
-    if any(finding.severity == "error" for finding in findings):
+        for path, findings in found.items():
+            _show(path, findings)
+    if any(finding.severity == "error" for findings in found.values() for finding in findings):
         raise SystemExit(1)
 
 

@@ -63,11 +63,15 @@ def draw_faces(template: Template, *, now: datetime) -> Iterator[tuple[str, byte
         card = _sample_card(template, sample_facts(locale=locale, now=now), locale, now)
         phone = locale.replace("-", "_")
         bundle = passes.build(card, at=now)
-        yield f"{template.template_id}.{locale}.iphone.png", draw_iphone(bundle, locale=phone, now=now)
-        yield (
-            f"{template.template_id}.{locale}.iphone-back.png",
-            draw_iphone(bundle, locale=phone, face="back", now=now),
-        )
+        name = f"{template.template_id}.{locale}"
+        yield f"{name}.iphone.png", draw_iphone(bundle, locale=phone, now=now)
+        if "poster" in template.document.apple:
+            yield f"{name}.iphone-poster.png", draw_iphone(bundle, locale=phone, face="poster", now=now)
+        for suffix, dark in (("", False), ("-dark", True)):
+            back = draw_iphone(bundle, locale=phone, face="back", dark=dark, now=now)
+            yield f"{name}.iphone-back{suffix}.png", back
+            lock_screen = draw_lock_screen(bundle, text=SAMPLE_PLACES[0].text, locale=phone, dark=dark, now=now)
+            yield f"{name}.iphone-lock{suffix}.png", lock_screen
         yield f"{template.template_id}.{locale}.android.png", _android(card, phone)
 
 

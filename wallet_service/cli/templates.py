@@ -10,6 +10,7 @@ from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import load_template
 from wallet_service.clock import system_clock
 from wallet_service.errors import Invalid
+from wallet_service.wallets.apple.design import template_faults
 from wallet_service.wallets.google.loyalty import faults_in_raw_keys
 from wallet_service.wallets.losses import losses_of
 
@@ -72,6 +73,6 @@ def preview(folder: Path, out: Path, together: bool) -> None:
 
 def _good_template(folder: Path) -> Template:
     template = load_template(folder)
-    if faults := faults_in_raw_keys(template):
+    if faults := [*template_faults(template), *faults_in_raw_keys(template)]:
         raise Invalid(*faults)
     return template

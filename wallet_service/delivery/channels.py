@@ -12,6 +12,8 @@ from wallet_service.delivery.lanes import AppleLane, Lane, Tools
 from wallet_service.programs.document import GoogleDocument
 from wallet_service.programs.keys import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.apns import ApnsChannel
+from wallet_service.wallets.apple.certificates import PassIdentity
+from wallet_service.wallets.apple.renewal import RenewingChannel
 from wallet_service.wallets.google.rate import SharedRate
 from wallet_service.wallets.google.rest import GoogleChannel
 
@@ -20,20 +22,32 @@ def open_lanes(
     db: Session, program_id: str, tools: Tools, keys: KeyRing, *, known: Collection[tuple[str, str]]
 ) -> Iterator[Lane]:
     """The lanes that this programme has keys for and that are not `known` (kind, programme) yet."""
+    if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
+        yield AppleLane(program_id, open_apple(program_id, tools, keys), tools)
+    google_document = tools.catalogue.program(db, program_id).document.google
+    account = keys.google_account(db, program_id) if google_document is not None else None
+    if ("google", program_id) not in known and google_document is not None and account is not None:
+        yield GoogleLane(program_id, open_google(google_document, account, tools), tools, keys.sealer)
+
+
+def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
+    """The channel to APNs of one programme, on whichever certificate signs at the time."""
     settings = tools.settings
-    if ("apple", program_id) not in known and (identity := keys.identity(db, program_id)) is not None:
-        apns = ApnsChannel(
+
+    def who_signs_now() -> PassIdentity | None:
+        with tools.sessions() as db:
+            return keys.identity(db, program_id)
+
+    def dial(identity: PassIdentity) -> ApnsChannel:
+        return ApnsChannel(
             settings.apns_url,
             identity,
             ca_file=settings.apns_ca_file,
             timeout=timedelta(seconds=settings.apns_timeout_s),
             now=tools.clock,
         )
-        yield AppleLane(program_id, apns, tools)
-    google_document = tools.catalogue.program(db, program_id).document.google
-    account = keys.google_account(db, program_id) if google_document is not None else None
-    if ("google", program_id) not in known and google_document is not None and account is not None:
-        yield GoogleLane(program_id, open_google(google_document, account, tools), tools, keys.sealer)
+
+    return RenewingChannel(who_signs_now, dial)
 
 
 def open_google(document: GoogleDocument, account: ServiceAccount, tools: Tools) -> GoogleChannel:

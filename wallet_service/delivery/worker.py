@@ -22,6 +22,7 @@ from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.offers.campaigns import walk_one_page
+from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
 from wallet_service.storage.jobs import JobRunner, job_app
@@ -97,6 +98,7 @@ class Worker:
         self._publisher = publisher
         self._keys = keys
         self._stopping = Event()
+        self._certificates = CertificateWatch()
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
         self._listener = Listener(database.libpq_url, self._on_work)
@@ -113,6 +115,7 @@ class Worker:
             try:
                 self._open_new_lanes()
                 self._beat(started_at)
+                self._look_at_certificates()
                 self._remind()
             except Exception:  # the database may be away for a while; the next round finds it back
                 log.exception("round_failed", worker_id=self.worker_id)
@@ -161,6 +164,10 @@ class Worker:
             loop = Loop(f"{lane.kind}:{lane.program_id}", lane.step, lane.next_due_at, self._tools)
             self._lanes[(lane.kind, lane.program_id)] = (lane, loop)
             loop.start()
+
+    def _look_at_certificates(self) -> None:
+        with self._tools.sessions() as db:
+            self._certificates.look(db, self._keys, now=self._tools.clock())
 
     def _beat(self, started_at: datetime) -> None:
         now = self._tools.clock()

@@ -23,6 +23,7 @@ from wallet_service.wallets.apple.certificates import (
     identity_from_p12,
     require_usable,
 )
+from wallet_service.wallets.apple.design import template_faults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ def _apply_template(db: Session, folder: Path, changes: list[str], *, now: datet
     if not folder.is_dir():
         raise Invalid.at("template", f"there is no template folder {folder.name!r} in {folder.parent}")
     template = load_template(folder)
+    if faults := template_faults(template):
+        raise Invalid(*faults)
     known = db.scalar(select(TemplateVersion.id).where(TemplateVersion.digest == template.digest))
     if known is not None:
         return known

@@ -28,7 +28,11 @@ Locale = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 
 
 class AppleDocument(Value):
-    """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`."""
+    """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`.
+
+    `nfc_encryption_public_key` (see `certs nfc-key`) and `sign_up` are for programmes that Apple has granted an NFC
+    certificate; designs with `apple.nfc` and `apple.personalization` draw on them.
+    """
 
     pass_type_id: str = Field(pattern=r"^pass\.[A-Za-z0-9.-]+$")
     team_id: str = Field(pattern=r"^[A-Z0-9]{10}$")
@@ -36,6 +40,8 @@ class AppleDocument(Value):
     certificate_file: str | None = None
     key_file: str | None = None
     intermediate_file: str | None = None
+    nfc_encryption_public_key: str | None = Field(default=None, min_length=40)
+    sign_up: bool = False
 
 
 class GoogleDocument(Value):

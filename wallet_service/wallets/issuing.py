@@ -96,6 +96,15 @@ class Issuer:
         )
         return kept.builder.build(view, at=now)
 
+    def signature(self, db: Session, program_id: str, token: bytes, *, now: datetime) -> bytes:
+        """A programme's signature of a sign-up token, as Wallet checks it.
+
+        Raises:
+            NotFound, SettingsError: as `pass_file`.
+        """
+        builder, _ = self._builder(db, program_id, now=now)
+        return builder.sign(token, at=now)
+
     def _builder(self, db: Session, program_id: str, *, now: datetime) -> tuple[PassBuilder, ProgramDocument]:
         document = self.catalogue.program(db, program_id).document
         if document.apple is None:
@@ -110,7 +119,7 @@ class Issuer:
             lambda: PassBuilder(
                 identity,
                 web_service_url=f"{self.settings.public_url}/apple",
-                rules=Rules(plain_http=plain_http and not self.settings.is_production),
+                rules=Rules(plain_http=plain_http and not self.settings.is_production, nfc=True),
             ),
         )
         if not builder.in_time(now):

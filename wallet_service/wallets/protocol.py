@@ -52,7 +52,13 @@ Outcome = Accepted | Gone | Later | Refused | ChannelDown
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramView:
-    """What a study needs to know of the programme. `locale` is the programme's first."""
+    """What a study needs to know of the programme.
+
+    Attributes:
+        locale: the programme's first.
+        nfc_key: the public key of the shops' readers, Base64; None: Apple has not granted the programme NFC.
+        sign_up: passes of members without a name ask for it (needs the same grant).
+    """
 
     program_id: str
     name: str
@@ -62,6 +68,8 @@ class ProgramView:
     pass_type_id: str | None
     team_id: str | None
     issuer_id: str | None
+    nfc_key: str | None = None
+    sign_up: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

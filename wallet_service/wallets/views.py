@@ -23,6 +23,8 @@ def program_view(document: ProgramDocument) -> ProgramView:
         pass_type_id=apple.pass_type_id if apple else None,
         team_id=apple.team_id if apple else None,
         issuer_id=google.issuer_id if google else None,
+        nfc_key=apple.nfc_encryption_public_key if apple else None,
+        sign_up=apple.sign_up if apple else False,
     )
 
 

@@ -16,10 +16,13 @@ from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 from werkzeug.http import http_date, parse_date
 
+from wallet_service.cards.publishing import Cause, lock_cards
 from wallet_service.metrics import DEVICE_REPORTS, PASSES_SERVED
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.bundle import MIME_TYPE
+from wallet_service.wallets.apple.reports import keep_reports, read_report
+from wallet_service.wallets.apple.sign_up import nameless_card, put_down, read_sign_up
 from wallet_service.web.context import now, services
 
 log = structlog.get_logger()
@@ -31,6 +34,7 @@ _SERVED = {status: PASSES_SERVED.labels("web_service", status) for status in ("2
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
 _NEWEST = "/passes/<pass_type_id>/<serial_number>"
+_SIGN_UP = f"{_NEWEST}/personalize"
 
 
 def make_apple_service() -> Blueprint:
@@ -41,6 +45,9 @@ def make_apple_service() -> Blueprint:
         blueprint.add_url_rule(version + _REGISTRATION, f"unregister{version}", unregister, methods=["DELETE"])
         blueprint.add_url_rule(version + _LISTING, f"list{version}", list_changed, methods=["GET"])
         blueprint.add_url_rule(version + _NEWEST, f"pass{version}", send_pass, methods=["GET"])
+        blueprint.add_url_rule(
+            f"{version}{_NEWEST}/personalize", f"personalize{version}", personalize, methods=["POST"]
+        )
         blueprint.add_url_rule(version + "/log", f"log{version}", take_log, methods=["POST"])
     return blueprint
 
@@ -126,10 +133,32 @@ def take_log() -> Response:
     """200, always. Messages are counted and logged without the ids that they contain."""
     messages = _log_messages()
     DEVICE_REPORTS.inc(len(messages))
-    for message in messages:
-        kind, _, error = message.partition("encountered error:")
-        log.warning("device_report", task=_task_of(kind), error=error.strip()[:200])
+    reports = [read_report(message) for message in messages]
+    for report in reports:
+        log.warning("device_report", task=report.task, error=report.error)
+    if any(report.serial_number for report in reports):
+        with services().sessions.begin() as db:
+            keep_reports(db, reports, now=now())
     return Response(status=HTTPStatus.OK)
+
+
+def personalize(pass_type_id: str, serial_number: str) -> Response:
+    """A member's answer to Wallet's sign-up form: kept, and the phone's token signed. 401 once the card has a name."""
+    told = read_sign_up(request.stream.read(LARGEST_LOG_BYTES))
+    if told is None:
+        return Response(status=HTTPStatus.BAD_REQUEST)
+    at = now()
+    with services().sessions.begin() as db:
+        card = nameless_card(db, pass_type_id, serial_number)
+        program = services().catalogue.program(db, card.program_id) if card is not None else None
+        if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
+            return Response(status=HTTPStatus.UNAUTHORIZED)
+        signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
+        (locked,) = lock_cards(db, card.id)
+        put_down(locked.member, told.requiredPersonalizationInfo, now=at)
+        services().publisher.publish(db, program, [locked], Cause("wallet sign-up", at), now=at)
+        log.info("signed_up", card_id=locked.id)
+    return Response(signature, content_type="application/octet-stream")
 
 
 def _log_messages() -> list[str]:
@@ -144,10 +173,6 @@ def _log_messages() -> list[str]:
     if not isinstance(messages, list):
         return []
     return [message[:LONGEST_LOG_MESSAGE] for message in messages[:MOST_LOG_MESSAGES] if isinstance(message, str)]
-
-
-def _task_of(text: str) -> str:
-    return next((task for task in ("Unregister", "Register", "Get serial", "Get pass") if f"{task} " in text), "other")
 
 
 def _card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wallet_service.delivery.status import lane_statuses
 from wallet_service.errors import SettingsError
 from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE
+from wallet_service.programs.certificates import certificate_states
 from wallet_service.storage.tables import Program, WorkerHeartbeat
 from wallet_service.web.context import now, services
 
@@ -56,6 +57,7 @@ def metrics() -> Response:
             DUE_OLDEST.labels(*labels).set(lane.oldest_due_s)
             PARKED.labels(*labels).set(lane.parked)
             STALE.labels(*labels).set(lane.stale)
+        certificate_states(db, services().keys, now=now())
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
 

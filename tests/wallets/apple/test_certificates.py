@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,7 @@ def test_item_19_the_key_of_another_certificate(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leaf_days", "intermediate_days", "warned"), [(29, 91, "certificate"), (31, 89, "intermediate")]
+    ("leaf_days", "intermediate_days", "warned"), [(59, 91, "certificate"), (61, 89, "intermediate")]
 )
 def test_item_19_warns_before_the_end(leaf_days: int, intermediate_days: int, warned: str) -> None:
     chain = make_chain(ends=NOW + timedelta(days=leaf_days), intermediate_ends=NOW + timedelta(days=intermediate_days))
@@ -203,3 +205,85 @@ def test_a_request_that_apples_portal_takes(tmp_path: Path) -> None:
     assert key.public_key() == request.public_key()
     with pytest.raises(Invalid, match="pass_type_id"):
         make_csr(pass_type_id="com.example", team_id=TEAM, organization="x")
+
+
+def _p12(chain: Chain, password: bytes) -> bytes:
+    encryption = serialization.BestAvailableEncryption(password)
+    return pkcs12.serialize_key_and_certificates(None, chain.key, chain.leaf, [chain.intermediate], encryption)
+
+
+def _files(chain: Chain, **changed: bytes) -> PassIdentity:
+    parts = {"certificate": pem_of(chain.leaf), "key": key_pem(chain.key), "intermediate": pem_of(chain.intermediate)}
+    parts |= changed
+    return identity_from_files(parts["certificate"], parts["key"], intermediate=parts["intermediate"])
+
+
+def _wwdr(file: str) -> bytes:
+    return (DATA / "apple-ca" / file).read_bytes()
+
+
+def _under(file: str) -> PassIdentity:
+    return _files(make_chain(), intermediate=_wwdr(file))
+
+
+BROKEN: dict[str, tuple[Callable[[], PassIdentity], str]] = {
+    "expired": (lambda: make_chain(ends=NOW - timedelta(days=3)).identity(), "expired on 2026-11-18"),
+    "not yet valid": (lambda: make_chain(starts=NOW + timedelta(days=2)).identity(), "is not valid before 2026-11-23"),
+    "intermediate expired": (
+        lambda: make_chain(intermediate_ends=NOW - timedelta(days=1)).identity(),
+        "intermediate: expired on",
+    ),
+    "another pass type": (
+        lambda: make_chain(pass_type_id="pass.example.other").identity(),
+        "is for another pass type: pass.example.other instead of",
+    ),
+    "another team": (lambda: make_chain(team_id="ZZZZZ99999").identity(), "belongs to another team: ZZZZZ99999"),
+    "another key": (
+        lambda: replace(make_chain().identity(), key=rsa_key("other")),
+        "key: does not match the certificate",
+    ),
+    "issued by a namesake": (lambda: make_chain(leaf_signed_by="other").identity(), "authority key identifier"),
+    "root instead of intermediate": (
+        lambda: replace(make_chain().identity(), intermediate=make_chain().root),
+        "was issued by",
+    ),
+    **{
+        f"WWDR {generation}": (partial(_under, file), "was issued by") for generation, file in WRONG_GENERATIONS.items()
+    },
+    "not a pass certificate": (
+        lambda: make_chain(pass_type_id="com.example.app").identity(),
+        "is not a Pass Type ID certificate",
+    ),
+    "no team": (lambda: make_chain(team_id=" ").identity(), "belongs to another team"),
+    "nonsense certificate": (lambda: _files(make_chain(), certificate=b"x"), "is not a certificate in PEM or DER"),
+    "nonsense key": (lambda: _files(make_chain(), key=b"x"), "is not a private key in PEM or DER"),
+    "nonsense intermediate": (lambda: _files(make_chain(), intermediate=b"x"), "intermediate: is not a certificate"),
+    "elliptic key": (
+        lambda: _files(make_chain(), key=_pkcs8(ec.generate_private_key(ec.SECP256R1()))),
+        "is not an RSA key",
+    ),
+    "locked key": (lambda: _files(make_chain(), key=key_pem(rsa_key("leaf"), b"secret")), "the key needs its password"),
+    "locked p12": (lambda: identity_from_p12(_p12(make_chain(), b"secret"), None), "this .p12 needs its password"),
+    "wrong password": (
+        lambda: identity_from_p12(_p12(make_chain(), b"secret"), "guess"),
+        "the password does not open this .p12",
+    ),
+    "nonsense p12": (lambda: identity_from_p12(b"PK", None), "is not a PKCS#12"),
+}
+
+
+def _pkcs8(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_each_way_to_be_broken_is_named_in_words(case: str) -> None:
+    """The matrix: refused on reading or on checking, and the words say which way it is broken."""
+    make, words = BROKEN[case]
+    try:
+        told = said(make(), make_chain().trust)
+    except Invalid as refused:
+        told = str(refused)
+    assert words in told

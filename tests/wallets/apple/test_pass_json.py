@@ -16,7 +16,8 @@ from tests.wallets.apple.conftest import CARD, DOCUMENT, NOW, SERVICE, TEMPLATE,
 from wallet_service.cards.content import Barcode, FieldContent, Money, Place
 from wallet_service.cards.template import TemplateDocument
 from wallet_service.errors import Invalid
-from wallet_service.wallets.apple.pass_json import COMPUTED_KEYS, pass_json, template_faults
+from wallet_service.wallets.apple.design import template_faults
+from wallet_service.wallets.apple.pass_json import COMPUTED_KEYS, pass_json
 from wallet_service.wallets.apple.pass_model import PassDocument
 from wallet_service.wallets.apple.pass_rules import Rules, findings_in, validate
 

@@ -12,14 +12,19 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from wallet_service.wallets.apple.findings import Finding
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of the archive, and of all its files unpacked."""
 MOST_ENTRIES = 500
-_END_RECORD = b"PK\x05\x06"
-_END_SIZE = 22
+MOST_BUNDLE_BYTES, MOST_PASSES = 150_000_000, 10
+"""Apple's limits of a `.pkpasses`."""
+_LARGEST_DIRECTORY = 1024 * 1024
+"""Bytes of an archive's directory that are read at all; an entry's line has 46 and its name."""
+_END_RECORD, _ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
+_END_SIZE, _LOCATOR_SIZE, _LONGEST_COMMENT = 22, 20, 65535
 _ENCRYPTED, _DATA_DESCRIPTOR = 0x01, 0x08
 _JUNK = (".DS_Store", "Thumbs.db", "__MACOSX")
 _BUILD_AGAIN = "build the archive with a writer that seeks, without extras"
@@ -35,17 +40,51 @@ class OpenedBundle:
 
 def open_bundle(data: bytes) -> OpenedBundle:
     """Read every file of an archive that may be damaged or hostile. Never raises for what it holds."""
-    if len(data) > MOST_BYTES:
-        return _unreadable(f"is larger than {MOST_BYTES // 2**20} MB")
+    opened = _unpacked(data, most_bytes=MOST_BYTES, most_entries=MOST_ENTRIES)
+    return OpenedBundle(opened.files, (*opened.findings, *_required(opened.files))) if opened.files else opened
+
+
+def open_passes(data: bytes) -> OpenedBundle:
+    """Read every pass of a `.pkpasses`: a plain archive of `.pkpass` files, without manifest or signature."""
+    opened = _unpacked(data, most_bytes=MOST_BUNDLE_BYTES, most_entries=MOST_PASSES)
+    strangers = [
+        Finding("82", name, "is not a .pkpass at the root", "pack passes only")
+        for name in opened.files
+        if not name.endswith(".pkpass") or "/" in name
+    ]
+    few = Finding("82", "archive", "holds fewer than two passes", "send the .pkpass itself", "warning")
+    passes = {name: body for name, body in opened.files.items() if name.endswith(".pkpass")}
+    findings = [*opened.findings, *strangers, *([few] if opened.files and len(passes) < 2 else [])]
+    return OpenedBundle(passes, tuple(findings))
+
+
+def open_folder(folder: Path) -> OpenedBundle:
+    """Read the files of a pass that is not packed yet; manifest and signature need not be there."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if len(paths) > MOST_ENTRIES or sum(path.stat().st_size for path in paths) > MOST_BYTES:
+        return _unreadable(f"holds more than {MOST_ENTRIES} files or {MOST_BYTES // 2**20} MB")
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    findings = [*_names(list(files)), *(one for one in _required(files) if one.path not in _MADE_ON_SIGNING)]
+    return OpenedBundle(files, tuple(findings))
+
+
+_MADE_ON_SIGNING = ("manifest.json", "signature")
+
+
+def _unpacked(data: bytes, *, most_bytes: int, most_entries: int) -> OpenedBundle:
+    if len(data) > most_bytes:
+        return _unreadable(f"is larger than {most_bytes // 2**20} MB")
+    if (words := _hostile_directory(data)) is not None:
+        return _unreadable(words)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OverflowError) as error:
         return _unreadable(f"is not a ZIP archive: {error}")
     with archive:
         entries = archive.infolist()
-        if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > MOST_BYTES:
-            return _unreadable(f"holds more than {MOST_ENTRIES} files or {MOST_BYTES // 2**20} MB")
-        findings = [*_frame(data, archive), *_names(entries)]
+        if len(entries) > most_entries or sum(entry.file_size for entry in entries) > most_bytes:
+            return _unreadable(f"holds more than {most_entries} files or {most_bytes // 2**20} MB")
+        findings = [*_frame(data, archive), *_names([entry.orig_filename for entry in entries])]
         files: dict[str, bytes] = {}
         for entry in entries:
             findings += _headers(data, entry)
@@ -55,7 +94,24 @@ def open_bundle(data: bytes) -> OpenedBundle:
                     findings.append(Finding("1", entry.orig_filename, "cannot be unpacked or is damaged", _BUILD_AGAIN))
                 else:
                     files.setdefault(entry.orig_filename, body)
-    return OpenedBundle(files, (*findings, *_required(files)))
+    return OpenedBundle(files, tuple(findings))
+
+
+def _hostile_directory(data: bytes) -> str | None:
+    """What forbids even listing the archive: the reader would make an object for each line of its directory."""
+    end = data.rfind(_END_RECORD, max(0, len(data) - _END_SIZE - _LONGEST_COMMENT))
+    if end < 0 or end + _END_SIZE > len(data):
+        return None
+    if data[max(0, end - _LOCATOR_SIZE) : end].startswith(_ZIP64_LOCATOR):
+        return "is a ZIP64 archive, which no pass needs to be"
+    if int.from_bytes(data[end + 12 : end + 16], "little") > _LARGEST_DIRECTORY:
+        return f"holds more than {MOST_ENTRIES} files"
+    return None
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file is one of those that systems leave behind in folders."""
+    return any(part in _JUNK for part in name.split("/"))
 
 
 def _unreadable(words: str) -> OpenedBundle:
@@ -80,15 +136,15 @@ def _frame(data: bytes, archive: zipfile.ZipFile) -> Iterator[Finding]:
         yield Finding("4", "archive", "something follows its end", _BUILD_AGAIN)
 
 
-def _names(entries: list[zipfile.ZipInfo]) -> Iterator[Finding]:
-    for name, count in Counter(entry.orig_filename for entry in entries).items():
+def _names(names: list[str]) -> Iterator[Finding]:
+    for name, count in Counter(names).items():
         if count > 1:
             yield Finding("3", name, f"is there {count} times", "keep one")
         if name.endswith("/"):
             yield Finding("3", name, "is a folder's own entry", "pack files only")
         if name.startswith("/") or ".." in name.split("/") or "\\" in name or not name.isascii() or "\0" in name:
             yield Finding("3", name, "is not a plain relative ASCII name", "rename it")
-        if any(part in _JUNK for part in name.split("/")):
+        if is_junk(name):
             yield Finding("5", name, "does not belong in a pass", "leave it out, also of the manifest")
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,8 +21,9 @@ from wallet_service.cards.content import Stamps
 from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.certificates import PassIdentity
+from wallet_service.wallets.apple.design import constant_files
 from wallet_service.wallets.apple.images import constant_images, stamp_strips
-from wallet_service.wallets.apple.mould import Mould, mould_from, shape_of
+from wallet_service.wallets.apple.mould import mould_from, shape_of
 from wallet_service.wallets.apple.pass_json import pass_json
 from wallet_service.wallets.apple.pass_rules import Rules, validate
 from wallet_service.wallets.apple.shelf import Shelf
@@ -114,6 +115,13 @@ def artwork_of(template: Template, stamps: Stamps | None, locale: str) -> Artwor
     return ARTWORKS.of((template.digest, own, count), draw)
 
 
+class _Shape(NamedTuple):
+    """What cards of one shape share: the mould of their `pass.json`, and the files that are neither it nor images."""
+
+    cast: Callable[[CardView], bytes | None]
+    texts: Artwork
+
+
 class PassBuilder:
     """Builds signed passes of one pass type. Safe to share between threads.
 
@@ -128,7 +136,7 @@ class PassBuilder:
         self._signer = Signer(identity)
         self._web_service_url = web_service_url
         self._rules = rules or Rules()
-        self._moulds: Shelf[Hashable, Mould] = Shelf(MOST_MOULDS)
+        self._moulds: Shelf[Hashable, _Shape] = Shelf(MOST_MOULDS)
 
     def build(self, card: CardView, *, at: datetime) -> bytes:
         """Make the `.pkpass` of a card, signed as of `at`. The same card at the same instant gives the same bytes.
@@ -145,19 +153,24 @@ class PassBuilder:
             raise Invalid.at("passTypeIdentifier", message)
         shape = shape_of(card)
         mould = self._moulds.find(shape)
-        document = None if mould is None else mould.cast(card)
+        if mould is None:
+            self._moulds.put(shape, mould := self._learn(card))
+        document = mould.cast(card)
         if document is None:
-            document = self._compose(card, shape, learn=mould is None)
-        return self._archive(document, artwork_of(card.template, card.content.stamps, card.content.locale), at)
+            document = orjson.dumps(self._compose(card))
+        images = artwork_of(card.template, card.content.stamps, card.content.locale)
+        return self._archive(document, images, mould.texts, at)
 
-    def _compose(self, card: CardView, shape: Hashable, *, learn: bool) -> bytes:
-        """The long way: compose the document, check it whole, and keep a mould of it for the cards that follow."""
+    def _learn(self, card: CardView) -> _Shape:
+        document = self._compose(card)
+        return _Shape(mould_from(card, document, self._rules).cast, Artwork.of(constant_files(card, document)))
+
+    def _compose(self, card: CardView) -> dict[str, Any]:
+        """The long way: compose the document and check it whole."""
         document = pass_json(card, web_service_url=self._web_service_url)
         if faults := validate(document, self._rules):
             raise Invalid(*faults)
-        if learn:
-            self._moulds.put(shape, mould_from(card, document, self._rules))
-        return orjson.dumps(document)
+        return document
 
     def in_time(self, at: datetime) -> bool:
         """Whether the certificate may sign at that instant."""
@@ -167,26 +180,31 @@ class PassBuilder:
         """Sign a personalization token; the same form as a bundle's signature."""
         return self._signer.sign(token, at=at)
 
-    def _archive(self, pass_document: bytes, artwork: Artwork, at: datetime) -> bytes:
+    def _archive(self, pass_document: bytes, images: Artwork, texts: Artwork, at: datetime) -> bytes:
         digest = hashlib.sha1(pass_document).hexdigest()  # noqa: S324  (Apple's manifest is SHA-1)
-        manifest = b'{"pass.json":"%s",%s}' % (digest.encode("ascii"), artwork.manifest)
+        members = (b'"pass.json":"%s"' % digest.encode("ascii"), images.manifest, texts.manifest)
+        manifest = b"{%s}" % b",".join(filter(None, members))
         first = (
             entry("pass.json", pass_document),
             entry("manifest.json", manifest),
             entry("signature", self._signer.sign(manifest, at=at)),
         )
-        return archive(first, artwork)
+        return archive(first, images, texts)
 
 
-def archive(first: tuple[Entry, ...], artwork: Artwork) -> bytes:
-    """Join entries into an archive: those of `first`, then the artwork's."""
+def archive(first: tuple[Entry, ...], *artworks: Artwork) -> bytes:
+    """Join entries into an archive: those of `first`, then the artworks'."""
     lines: list[bytes] = []
-    offset = 0
+    offset, count = 0, len(first)
     for each in first:
         lines += (each.directory, offset.to_bytes(4, "little"), each.name)
         offset += len(each.local)
-    for line, start, name in artwork.directory:
-        lines += (line, (offset + start).to_bytes(4, "little"), name)
-    directory, count = b"".join(lines), len(first) + len(artwork.directory)
-    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset + len(artwork.body), 0)
-    return b"".join([*(each.local for each in first), artwork.body, directory, end])
+    for artwork in artworks:
+        for line, start, name in artwork.directory:
+            lines += (line, (offset + start).to_bytes(4, "little"), name)
+        offset += len(artwork.body)
+        count += len(artwork.directory)
+    directory = b"".join(lines)
+    end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
+    bodies = [artwork.body for artwork in artworks]
+    return b"".join([*(each.local for each in first), *bodies, directory, end])

@@ -6,6 +6,7 @@ WWDR G4 pinned for real passes, a throwaway root for development.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,14 +16,14 @@ from importlib import resources
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from wallet_service.errors import Invalid, SettingsError
 from wallet_service.wallets.apple.findings import Finding
 
-LEAF_WARNING = timedelta(days=30)
+LEAF_WARNING = timedelta(days=60)
 INTERMEDIATE_WARNING = timedelta(days=90)
 
 _GENERATIONS = {
@@ -338,3 +339,26 @@ def make_csr(*, pass_type_id: str, team_id: str, organization: str, country: str
         key_pem=key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption()),
         csr_pem=request.public_bytes(serialization.Encoding.PEM),
     )
+
+
+_COMPRESSED_P256 = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+"""What stands before the 33 bytes of a compressed point in a SubjectPublicKeyInfo of P-256 (RFC 5480)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderKey:
+    """A key pair of the shops' NFC readers: the private part, PEM, for the readers; the public one for the passes."""
+
+    private_pem: bytes = field(repr=False)
+    public_base64: str
+
+
+def make_reader_key() -> ReaderKey:
+    """Make a P-256 key pair; the public key in Base64 with its point compressed, as readers' makers exchange it.
+
+    Source: Apple, "Pass.NFC".
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return ReaderKey(private_pem=pem, public_base64=base64.b64encode(_COMPRESSED_P256 + point).decode())

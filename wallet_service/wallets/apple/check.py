@@ -5,28 +5,62 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from wallet_service.wallets.apple.archive_check import open_bundle
+from wallet_service.errors import Invalid
+from wallet_service.wallets.apple.archive_check import (
+    MOST_BUNDLE_BYTES,
+    OpenedBundle,
+    is_junk,
+    open_bundle,
+    open_folder,
+    open_passes,
+)
 from wallet_service.wallets.apple.certificates import Trust
 from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.image_check import image_findings
 from wallet_service.wallets.apple.pass_rules import Rules, findings_in
+from wallet_service.wallets.apple.personalization import personalization_findings
 from wallet_service.wallets.apple.signature_check import signature_findings
+from wallet_service.wallets.apple.strings_check import strings_findings
 
 _OUTSIDE_MANIFEST = {"manifest.json", "signature"}
-_LARGEST_SCALE = 3
-_PNG = b"\x89PNG\r\n\x1a\n"
-_IMAGE = re.compile(r"(?:(?P<folder>[^/]+)/)?(?P<stem>[A-Za-z]+)(?:@(?P<scale>[23])x)?\.png")
-_LPROJ = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*\.lproj")
-_POINTS: Mapping[str, tuple[int, int]] = {
-    "icon": (38, 38), "logo": (160, 50), "strip": (375, 144), "thumbnail": (90, 90), "background": (343, 503),
-    "footer": (286, 15), "primaryLogo": (126, 30), "secondaryLogo": (135, 12), "artwork": (358, 448),
-    "personalizationLogo": (150, 40),
-}  # fmt: skip
-"""Largest sizes, points (Human Interface Guidelines and older guidance together)."""
+_DEEPEST = 60
+_LONGEST_SIGNATURE = 64 * 1024
+_SHIPPED = re.compile(r"pass\.json|manifest\.json|signature|personalization\.json|[^/]+\.lproj/pass\.strings|.*\.png")
+
+
+def check_path(path: Path, *, now: datetime, trust: Trust) -> list[Finding]:
+    """Everything that is wrong with a `.pkpass`, a `.pkpasses` or a folder of a pass's files, worst first.
+
+    Raises:
+        Invalid: the path cannot be read.
+    """
+    try:
+        if path.is_dir():
+            return _worst_first(_check_files(open_folder(path), now=now, trust=trust, signed=False))
+        if path.stat().st_size > MOST_BUNDLE_BYTES:
+            return [Finding("82", "archive", f"is larger than {MOST_BUNDLE_BYTES // 10**6} MB", "send fewer passes")]
+        data = path.read_bytes()
+    except OSError as error:
+        raise Invalid.at(str(path), f"cannot be read: {error.strerror}") from error
+    if path.suffix == ".pkpasses":
+        return check_passes(data, now=now, trust=trust)
+    return check_bundle(data, now=now, trust=trust)
+
+
+def check_passes(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
+    """Everything that is wrong with a `.pkpasses` and with each pass in it, worst first."""
+    opened = open_passes(data)
+    findings = [*opened.findings]
+    for name, body in opened.files.items():
+        for finding in check_bundle(body, now=now, trust=trust):
+            findings.append(replace(finding, path=f"{name}: {finding.path}"))
+    return _worst_first(findings)
 
 
 def check_bundle(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
@@ -37,7 +71,14 @@ def check_bundle(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
         now: for what has expired.
         trust: whose signatures count: Apple's, or a development root's.
     """
-    opened = open_bundle(data)
+    return _worst_first(_check_files(open_bundle(data), now=now, trust=trust, signed=True))
+
+
+def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (finding.severity != "error", int(finding.rule)))
+
+
+def _check_files(opened: OpenedBundle, *, now: datetime, trust: Trust, signed: bool) -> list[Finding]:
     files, findings = opened.files, [*opened.findings]
     manifest = document = None
     if "manifest.json" in files:
@@ -48,24 +89,37 @@ def check_bundle(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
         findings += faults
     if manifest is not None:
         findings += _manifest(manifest, files)
-    findings += _images(files)
-    findings += _localizations(files, document or {})
-    if "signature" in files and "manifest.json" in files:
-        named = {key: _text(document, key) for key in ("passTypeIdentifier", "teamIdentifier")}
-        findings += signature_findings(
-            files["signature"],
-            files["manifest.json"],
-            pass_type_id=named["passTypeIdentifier"],
-            team_id=named["teamIdentifier"],
-            now=now,
-            trust=trust,
-        )
+    findings += image_findings(files, document or {})
+    findings += strings_findings(files, document or {})
+    findings += _strangers(files)
+    findings += personalization_findings(files, document or {})
+    if signed and "signature" in files and "manifest.json" in files:
+        findings += _signature(files, document, now=now, trust=trust)
     if document is not None:
         rules = Rules(ours=False, plain_http=trust.pinned_intermediate is None, now=now)
-        for finding in findings_in(document, rules):
-            path = f"pass.json {finding.path}"
-            findings.append(Finding(finding.rule, path, finding.message, finding.remedy, finding.severity))
-    return sorted(findings, key=lambda finding: (finding.severity != "error", int(finding.rule)))
+        findings += [replace(one, path=f"pass.json {one.path}") for one in findings_in(document, rules)]
+    return findings
+
+
+def _signature(
+    files: Mapping[str, bytes], document: dict[str, Any] | None, *, now: datetime, trust: Trust
+) -> list[Finding]:
+    if len(files["signature"]) > _LONGEST_SIGNATURE:
+        return [Finding("13", "signature", f"is longer than {_LONGEST_SIGNATURE:,} bytes", "sign detached")]
+    return signature_findings(
+        files["signature"],
+        files["manifest.json"],
+        pass_type_id=_text(document, "passTypeIdentifier"),
+        team_id=_text(document, "teamIdentifier"),
+        now=now,
+        trust=trust,
+    )
+
+
+def _strangers(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    for name in sorted(files):
+        if not _SHIPPED.fullmatch(name) and not is_junk(name):
+            yield Finding("5", name, "is not a file that Wallet knows", "leave it out, also of the manifest", "warning")
 
 
 def _text(document: Mapping[str, Any] | None, key: str) -> str | None:
@@ -106,9 +160,21 @@ def _strict_json(name: str, body: bytes, *, one_line: bool = False) -> tuple[dic
             *findings,
             Finding("8", name, f"is not strict JSON in UTF-8: {error}", "write it with a JSON library"),
         ]
+    if _depth(document) > _DEEPEST:
+        return None, [*findings, Finding("8", name, f"is nested more than {_DEEPEST} deep", "make it plain")]
     if not isinstance(document, dict):
         return None, [*findings, Finding("8", name, "is not a JSON object", "write an object")]
     return document, findings
+
+
+def _depth(document: object) -> int:
+    """How deep lists and objects stand in each other; counted level by level, for the stack is not endless."""
+    depth, level = 0, [document]
+    while level:
+        depth += 1
+        within = [each for each in level if isinstance(each, dict | list)]
+        level = [inner for each in within for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _manifest(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> Iterator[Finding]:
@@ -123,68 +189,3 @@ def _manifest(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> Ite
             yield Finding("7", path, "is not a SHA-1 in lower-case hex", "write 40 hex digits")
         elif digest != hashlib.sha1(files[name]).hexdigest():  # noqa: S324  (Apple's manifest is SHA-1)
             yield Finding("7", path, "is not the SHA-1 of the packed file", "make the manifest from the packed bytes")
-
-
-def _images(files: Mapping[str, bytes]) -> Iterator[Finding]:
-    at_root = {match["stem"] for name in files if (match := _IMAGE.fullmatch(name)) and not match["folder"]}
-    for name, body in sorted(files.items()):
-        if not name.endswith(".png"):
-            continue
-        match = _IMAGE.fullmatch(name)
-        size = struct.unpack_from(">II", body, 16) if body.startswith(_PNG) and len(body) >= 24 else (0, 0)
-        if 0 in size:
-            yield Finding("10", name, "is not a PNG image", "save it as PNG")
-        elif match is not None and match["stem"] in _POINTS:
-            yield from _size(name, size, _POINTS[match["stem"]], int(match["scale"] or 1))
-        if match is not None and match["folder"] and match["stem"] in at_root:
-            yield Finding("11", name, "is also at the root, which wins", "keep one of the two")
-
-
-def _size(name: str, size: tuple[int, ...], points: tuple[int, int], scale: int) -> Iterator[Finding]:
-    def beyond(factor: int) -> bool:
-        return any(found > limit * factor for found, limit in zip(size, points, strict=True))
-
-    if beyond(scale):
-        width, height = (limit * scale for limit in points)
-        words = f"is {size[0]} x {size[1]} pixels; at this scale at most {width} x {height} are drawn"
-        yield Finding("10", name, words, "scale it down", "error" if beyond(_LARGEST_SCALE) else "warning")
-
-
-_ENTRY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*=\s*"(?:[^"\\]|\\.)*"\s*;', re.DOTALL)
-
-
-def _localizations(files: Mapping[str, bytes], document: Mapping[str, Any]) -> Iterator[Finding]:
-    keys_of: dict[str, frozenset[str]] = {}
-    for folder in sorted({name.split("/")[0] for name in files if "/" in name}):
-        if not _LPROJ.fullmatch(folder):
-            yield Finding("12", folder, "is not the name of a language folder", "name it like fr.lproj")
-    for name, body in sorted(files.items()):
-        if not name.endswith(".lproj/pass.strings"):
-            continue
-        has_mark = body.startswith((b"\xff\xfe", b"\xfe\xff"))
-        try:
-            text = body.decode("utf-16" if has_mark else "utf-8")
-        except UnicodeDecodeError:
-            yield Finding("12", name, "is neither UTF-16 with a byte order mark nor UTF-8", "save it as UTF-16")
-            continue
-        if not has_mark and not body.isascii():
-            yield Finding("12", name, "is UTF-8; Apple asks for UTF-16", "save it as UTF-16 with its mark", "warning")
-        keys_of[name] = frozenset(_ENTRY.findall(text))
-    if len(set(keys_of.values())) > 1:
-        yield Finding("12", "pass.strings", "do not have the same keys in every language", "complete them")
-    used = frozenset(_texts(document))
-    for key in sorted(frozenset[str]().union(*keys_of.values()) - used):
-        words = f"the key {key!r} does not occur in pass.json"
-        yield Finding("12", "pass.strings", words, "correct its spelling", "warning")
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from _texts(inner)
-        case list():
-            for inner in value:
-                yield from _texts(inner)

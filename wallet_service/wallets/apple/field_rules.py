@@ -9,6 +9,7 @@ from typing import Any
 
 from wallet_service.wallets.apple.findings import Finding, Severity
 from wallet_service.wallets.apple.pass_model import DATE_PATTERN, STYLES, PassDocument, PassField
+from wallet_service.wallets.apple.semantics import semantic_faults
 
 _PLACED_KEYS = frozenset(("textAlignment", "dataDetectorTypes", "row"))
 _TOGETHER = 4
@@ -31,6 +32,9 @@ _GOOD_TAG = re.compile(r"""</a>|<a href=('[^'<>]*'|"[^"<>]*")>""")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
 _CONTACT = re.compile(r"\S@\S+\.\S|https?://\S|mailto:\S|tel:\S|\+?\d(?:[ .()-]{0,2}\d){7,}")
 
+
+_LOOKED_AT = 2000
+"""Characters of a text in which the issuer's address is looked for."""
 
 Arrays = dict[str, list[PassField]]
 
@@ -67,7 +71,7 @@ def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
 
 
 def _tells_contact(field: PassField) -> bool:
-    return _is_contact(str(field["value"])) or _is_contact(str(field.get("attributedValue", "")))
+    return any(_is_contact(str(field.get(key, ""))[:_LOOKED_AT]) for key in ("value", "attributedValue"))
 
 
 @lru_cache(maxsize=1024)
@@ -100,6 +104,9 @@ def _one_field(style: str, array: str, field: PassField) -> Iterator[_Fault]:
     if "attributedValue" in field:
         for message, remedy in _markup_faults(str(field["attributedValue"])):
             yield "43", "attributedValue", message, remedy
+    if "semantics" in field:
+        for path, message in semantic_faults("semantics", field["semantics"]):
+            yield "25", path, message, "correct it or leave it out"
     if not _PLACED_KEYS.isdisjoint(field):
         yield from _misplaced(style, array, field)
 

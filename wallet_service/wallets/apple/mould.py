@@ -65,6 +65,7 @@ def shape_of(card: CardView) -> Hashable:
         content.radius_m is None,
         content.look,
         content.expires_at is None,
+        content.nameless,
         code and (code.format, code.value.isascii(), bool(code.text)),
         tuple(
             (field.id, field.kind, field.label, field.value.currency if isinstance(field.value, Money) else None)

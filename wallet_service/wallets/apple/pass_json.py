@@ -15,9 +15,8 @@ from typing import Any
 from babel.numbers import get_currency_precision
 
 from wallet_service.cards.content import Barcode, BarcodeFormat, FieldContent, Money, Place
-from wallet_service.cards.template import LinkSpec, Template
-from wallet_service.errors import Fault, Invalid
-from wallet_service.wallets.apple.pass_model import PassDocument, PassField
+from wallet_service.cards.template import LinkSpec
+from wallet_service.errors import Invalid
 from wallet_service.wallets.protocol import CardView
 
 STYLE_KEYS = {
@@ -45,16 +44,19 @@ _DRAWN_EVERYWHERE: frozenset[BarcodeFormat] = frozenset(("qr", "aztec", "pdf417"
 
 FIELDS_TABLE = "fields"
 """`[apple.fields.<id>]` sets raw keys of one field, e.g. `textAlignment`."""
+POSTER_TABLE, NFC_TABLE, PERSONALIZATION_TABLE, LOCALIZED_KEY = "poster", "nfc", "personalization", "localized"
+"""Keys of `[apple]` that are this program's own; `wallets.apple.design` says what they hold."""
+OWN_KEYS = frozenset((FIELDS_TABLE, POSTER_TABLE, NFC_TABLE, PERSONALIZATION_TABLE, LOCALIZED_KEY, "boardingPass"))
 COMPUTED_KEYS = frozenset(
     (
         "formatVersion", "passTypeIdentifier", "serialNumber", "teamIdentifier", "organizationName", "description",
         "webServiceURL", "authenticationToken", "barcodes", "barcode", "locations", "maxDistance", "voided",
         "backgroundColor", "foregroundColor", "labelColor", "logoText",
-        "storeCard", "coupon", "generic", "eventTicket", "boardingPass",
+        "storeCard", "coupon", "generic", "eventTicket", "posterGeneric",
     )
 )  # fmt: skip
 """Keys that come from the card, the program or the design's neutral words; `[apple]` may not set them."""
-_COMPUTED_FIELD_KEYS = frozenset(("key", "label", "value", "attributedValue", "changeMessage"))
+COMPUTED_FIELD_KEYS = frozenset(("key", "label", "value", "attributedValue", "changeMessage"))
 _ISSUER_LABEL = {"fr": "Émetteur", "en": "Issued by"}
 
 
@@ -72,6 +74,8 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
     template, content = card.template, card.content
     words = template.words[template.locale_for(content.locale, card.program.locale)]
     document = template.document
+    looks = document.looks.cases if document.looks is not None else {}
+    colours = looks.get(content.look or "", document.colours)
     result: dict[str, Any] = {
         "formatVersion": 1,
         "passTypeIdentifier": card.program.pass_type_id,
@@ -79,22 +83,27 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
         "teamIdentifier": card.program.team_id,
         "organizationName": card.program.organization_name,
         "description": words[document.description],
-        "backgroundColor": _rgb(document.colours.background),
-        "foregroundColor": _rgb(document.colours.text),
-        "labelColor": _rgb(document.colours.label),
+        "backgroundColor": _rgb(colours.background),
+        "foregroundColor": _rgb(colours.text),
+        "labelColor": _rgb(colours.label),
         "webServiceURL": web_service_url,
         "authenticationToken": card.auth_token,
         "sharingProhibited": True,
     }
     if document.logo_text is not None:
         result["logoText"] = words[document.logo_text]
-    result.update((key, value) for key, value in document.apple.items() if key != FIELDS_TABLE)
-    result[STYLE_KEYS[document.style]] = _fields(card, words)
+    result.update((key, value) for key, value in document.apple.items() if key not in OWN_KEYS)
+    result |= _styles(card, words)
+    if content.expires_at is not None:
+        result["expirationDate"] = _whole_seconds("expires", content.expires_at)
     if content.voided:
         result["voided"] = True
     elif content.barcode is not None:
         preferred = document.barcode.formats if document.barcode else ()
         result["barcodes"] = list(_barcodes(content.barcode, preferred))
+        if NFC_TABLE in document.apple and card.program.nfc_key is not None:
+            reader = {"message": content.barcode.value, "encryptionPublicKey": card.program.nfc_key}
+            result["nfc"] = reader | document.apple[NFC_TABLE]
     if content.places:
         result["locations"] = [location(place) for place in content.places]
     if content.radius_m is not None:
@@ -102,38 +111,27 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
     return result
 
 
-def template_faults(template: Template) -> list[Fault]:
-    """What of a design's `[apple]` table Apple would not take; for the loader of designs, before any card exists."""
-    faults: list[Fault] = []
-    known = {field.id for field in template.document.fields}
-    for key, value in template.document.apple.items():
-        if key == FIELDS_TABLE:
-            faults += _field_table_faults(value, known)
-        elif key in COMPUTED_KEYS:
-            faults.append(Fault(f"apple.{key}", "comes from the card or the design and cannot be set here"))
-        elif key not in PassDocument.__annotations__:
-            faults.append(Fault(f"apple.{key}", "is not a key of pass.json that Apple documents"))
-    for index, field in enumerate(template.document.fields):
-        for locale, words in template.words.items():
-            if field.notify is not None and "%@" not in words.get(field.notify, "%@"):
-                faults.append(Fault(f"fields[{index}].notify", f"its words in {locale} do not contain %@"))
-    return faults
-
-
-def _field_table_faults(table: object, known: set[str]) -> Iterator[Fault]:
-    if not isinstance(table, dict):
-        yield Fault("apple.fields", "should be a table of tables, one for each field")
-        return
-    for field_id, extras in table.items():
-        path = f"apple.fields.{field_id}"
-        if field_id not in known:
-            yield Fault(path, "is not a field of this design")
-        elif not isinstance(extras, dict):
-            yield Fault(path, "should be a table")
-        else:
-            for key in extras:
-                if key in _COMPUTED_FIELD_KEYS or key not in PassField.__annotations__:
-                    yield Fault(f"{path}.{key}", "is not a key of a pass field that can be set here")
+def _styles(card: CardView, words: Mapping[str, str]) -> dict[str, Any]:
+    """The style that every iPhone draws, and beside it the poster of iOS 27 if the design has one."""
+    document = card.template.document
+    fields = _fields(card, words)
+    if (journey := document.apple.get("boardingPass")) is not None:
+        styles: dict[str, Any] = {"boardingPass": journey | fields}
+    else:
+        styles = {STYLE_KEYS[document.style]: fields}
+    poster = document.apple.get(POSTER_TABLE)
+    if poster is not None:
+        drawn = {field["key"]: field for array in fields.values() for field in array}
+        arrays = {
+            f"{slot}Fields": [drawn[field_id] for field_id in poster.get(slot, ()) if field_id in drawn]
+            for slot in ("header", "primary", "footer")
+        }
+        if arrays["primaryFields"]:  # without its label the first one is drawn as the poster's title
+            first = {key: value for key, value in arrays["primaryFields"][0].items() if key != "label"}
+            arrays["primaryFields"] = [first, *arrays["primaryFields"][1:]]
+        styles["posterGeneric"] = {name: array for name, array in arrays.items() if array}
+        styles["posterGeneric"]["backFields"] = fields["backFields"]
+    return styles
 
 
 def _fields(card: CardView, words: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:

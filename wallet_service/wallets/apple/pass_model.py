@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-_closed = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+closed = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+"""Reads a dictionary strictly: no unknown key, no text for a number."""
 
 DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$"
 _BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|\d{1,2})"
@@ -54,7 +55,7 @@ ActionType = Literal[
 ]  # fmt: skip
 
 
-@_closed
+@closed
 class PassField(TypedDict):
     """PassFieldContent."""
 
@@ -75,7 +76,7 @@ class PassField(TypedDict):
     semantics: NotRequired[dict[str, Any]]
 
 
-@_closed
+@closed
 class PassFields(TypedDict, total=False):
     """What a style's key holds."""
 
@@ -91,7 +92,7 @@ class PassFields(TypedDict, total=False):
     ]
 
 
-@_closed
+@closed
 class PassBarcode(TypedDict):
     """Pass.Barcodes."""
 
@@ -101,7 +102,7 @@ class PassBarcode(TypedDict):
     altText: NotRequired[Text]
 
 
-@_closed
+@closed
 class PassLocation(TypedDict):
     """Pass.Locations; degrees, metres."""
 
@@ -111,7 +112,7 @@ class PassLocation(TypedDict):
     relevantText: NotRequired[Text]
 
 
-@_closed
+@closed
 class PassBeacon(TypedDict):
     """Pass.Beacons; `name` is in Apple's own sample."""
 
@@ -122,7 +123,7 @@ class PassBeacon(TypedDict):
     relevantText: NotRequired[Text]
 
 
-@_closed
+@closed
 class PassRelevantDate(TypedDict, total=False):
     """Pass.RelevantDates; a single date is emitted under both of its names."""
 
@@ -132,7 +133,7 @@ class PassRelevantDate(TypedDict, total=False):
     endDate: Instant
 
 
-@_closed
+@closed
 class PassNfc(TypedDict):
     """Pass.NFC."""
 
@@ -141,7 +142,7 @@ class PassNfc(TypedDict):
     requiresAuthentication: NotRequired[bool]
 
 
-@_closed
+@closed
 class PassAction(TypedDict):
     """One of `featuredActions` (iOS 27)."""
 
@@ -188,7 +189,7 @@ class BoardingKeys(TypedDict, total=False):
     upgradeURL: Text
 
 
-@_closed
+@closed
 class PassDocument(EventKeys, BoardingKeys):
     """`pass.json`, whole."""
 

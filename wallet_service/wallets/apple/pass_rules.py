@@ -29,7 +29,7 @@ from wallet_service.wallets.apple.pass_model import (
     PassDocument,
     PassRelevantDate,
 )
-from wallet_service.wallets.apple.semantics import SEMANTIC_TAGS
+from wallet_service.wallets.apple.semantics import semantic_faults
 
 _RULE_OF_KEY = {
     "formatVersion": "23", "passTypeIdentifier": "23", "serialNumber": "23", "teamIdentifier": "23",
@@ -48,6 +48,7 @@ _NEEDS_FALLBACK = {
     "PKBarcodeFormatI2of5",
 }
 _EVERYWHERE = {"PKBarcodeFormatQR", "PKBarcodeFormatPDF417", "PKBarcodeFormatAztec"}
+_LONGEST_MESSAGE = 4000
 _A_DAY = timedelta(hours=24)
 _SELDOM = frozenset(
     (
@@ -151,9 +152,8 @@ def _semantics(document: PassDocument) -> Iterator[Finding]:
     for key in ("semantics", "userInfo", "upcomingPassInformation"):
         if key in document:
             yield from _nulls(key, document[key])
-    for tag in document.get("semantics", {}):
-        if tag not in SEMANTIC_TAGS:
-            yield Finding("25", f"semantics.{tag}", "is not a semantic tag that Apple documents", "leave it out")
+    for path, message in semantic_faults("semantics", document.get("semantics", {})):
+        yield Finding("25", path, message, "correct it or leave it out")
     token = document.get("authenticationToken")
     if token and token in repr((document.get("userInfo"), document.get("semantics"))):
         yield Finding("46", "userInfo", "repeats the authentication token", "keep secrets out of it")
@@ -234,14 +234,20 @@ def _barcodes(document: PassDocument) -> Iterator[Finding]:
         message = f"{codes[0]['format']} is not drawn by every device and nothing follows it that is"
         yield Finding("36", "barcodes", message, "add a QR code after it")
     for index, code in enumerate(codes):
+        if len(code["message"]) > _LONGEST_MESSAGE:
+            message = f"has {len(code['message']):,} characters; no scanner reads so many"
+            yield Finding("36", f"barcodes[{index}].message", message, "send a short, opaque number")
+            continue
         try:
             code["message"].encode(code["messageEncoding"])
-        except LookupError:
+        except (LookupError, UnicodeError) as error:
+            if isinstance(error, UnicodeEncodeError):
+                message = f"cannot be written in {code['messageEncoding']}"
+                remedy = "use plain letters and digits, or utf-8 in a QR"
+                yield Finding("36", f"barcodes[{index}].message", message, remedy)
+                continue
             path = f"barcodes[{index}].messageEncoding"
             yield Finding("36", path, f"{code['messageEncoding']!r} is not a known encoding", "use iso-8859-1")
-        except UnicodeEncodeError:
-            message = f"cannot be written in {code['messageEncoding']}"
-            yield Finding("36", f"barcodes[{index}].message", message, "use plain letters and digits, or utf-8 in a QR")
         if code["format"] == "PKBarcodeFormatEAN13" and not is_ean13(code["message"]):
             message = "is not 12 digits, or 13 with a right check digit"
             yield Finding("37", f"barcodes[{index}].message", message, "correct the number or use another format")

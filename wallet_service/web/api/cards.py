@@ -17,6 +17,7 @@ from wallet_service.delivery.proof import far_ends_of
 from wallet_service.delivery.timeline import timeline_of
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
+from wallet_service.wallets.apple.reports import reports_of
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.unit_of_work import session
@@ -64,6 +65,16 @@ class FarEndAnswer(BaseModel):
     notifications: list[NotificationAnswer] = []
 
 
+class PhoneReportAnswer(BaseModel):
+    """What iPhones complained about, repeats counted. `task`: register, unregister, list, fetch or other."""
+
+    task: str
+    error: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
 class CardStateAnswer(BaseModel):
     """A card: its face, its places and its far ends."""
 
@@ -74,6 +85,7 @@ class CardStateAnswer(BaseModel):
     face: dict[str, FaceField]
     places: list[Place]
     far_ends: list[FarEndAnswer]
+    phone_reports: list[PhoneReportAnswer]
 
 
 class PassageAnswer(BaseModel):
@@ -162,4 +174,7 @@ def _answer(db: Session, card: Card) -> dict[str, Any]:
         face={field.id: FaceField(label=field.label, value=field.text) for field in content.fields},
         places=list(content.places),
         far_ends=[FarEndAnswer(**asdict(far_end)) for far_end in far_ends_of(db, card)],
+        phone_reports=[
+            PhoneReportAnswer.model_validate(report, from_attributes=True) for report in reports_of(db, card.id)
+        ],
     ).model_dump(mode="json")
