@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import HTTPException
 
@@ -66,11 +66,18 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services
     app.register_error_handler(HTTPException, _refusal)
+    app.before_request(_refuse_nul)
     app.register_api(make_api())
     _browsable(app)
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
         app.register_blueprint(blueprint)
     return app
+
+
+def _refuse_nul() -> None:
+    """PostgreSQL has no NUL in a text, so nothing of ours has it in its address."""
+    if "\0" in request.path:
+        abort(404)
 
 
 def _refusal(error: HTTPException) -> Response | HTTPException:

@@ -11,6 +11,7 @@ DEVICE_REPORTS = Counter("wallet_device_reports_total", "Messages that phones wr
 CERTIFICATE_DAYS_LEFT = Gauge(
     "wallet_certificate_days_left", "Whole days until a programme's Apple certificate ends", ["program"]
 )
+COMPOSING_FAILED = Counter("wallet_cards_not_composed_total", "Cards that could not be composed; the log says why")
 DUE_OPEN = Gauge("wallet_deliveries_open", "Far ends that are owed an announcement", ["kind", "program"])
 DUE_OLDEST = Gauge(
     "wallet_deliveries_oldest_due_seconds", "How long the oldest due row has waited", ["kind", "program"]

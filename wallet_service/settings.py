@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -122,8 +123,28 @@ def _refuse_development_shapes(settings: Settings) -> None:
         raise SettingsError("WALLET_CLOCK moves the clock and is refused in production")
     if settings.apple_root_file is not None:
         raise SettingsError("WALLET_APPLE_ROOT_FILE trusts a development chain and is refused in production")
-    for name, url in {"WALLET_APNS_URL": settings.apns_url, "WALLET_GOOGLE_API_URL": settings.google_api_url}.items():
-        if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"):
-            raise SettingsError(f"{name} names this machine: simulators are refused in production")
+    if urlsplit(settings.public_url).path:
+        raise SettingsError("WALLET_PUBLIC_URL should have no path of its own")
+    if settings.apns_ca_file is not None:
+        raise SettingsError("WALLET_APNS_CA_FILE trusts a simulator and is refused in production")
+    far_sides = {
+        "WALLET_APNS_URL": settings.apns_url,
+        "WALLET_GOOGLE_API_URL": settings.google_api_url,
+        "WALLET_GOOGLE_KEYS_URL": settings.google_keys_url,
+        "WALLET_GOOGLE_SAVE_URL": settings.google_save_url,
+    }
+    for name, url in far_sides.items():
+        if _is_on_this_side(urlsplit(url).hostname or ""):
+            raise SettingsError(f"{name} names this machine or its network: simulators are refused in production")
+        if not url.startswith("https://"):
+            raise SettingsError(f"{name} should start with https:// in production")
     if urlsplit(settings.apns_url).hostname == "api.sandbox.push.apple.com":
         raise SettingsError("WALLET_APNS_URL names Apple's sandbox, where pass pushes do not work")
+
+
+def _is_on_this_side(host: str) -> bool:
+    """Whether a host is no public one by its very name."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

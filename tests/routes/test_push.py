@@ -176,6 +176,32 @@ def test_a_stopped_worker_finishes_what_it_has_in_hand(house: House) -> None:
     assert house.rows("SELECT FROM deliveries WHERE claim IS NOT NULL") == []
 
 
+def test_one_card_that_cannot_be_composed_stops_no_other(house: House) -> None:
+    bad, good = house.enrol("M-1"), house.enrol("M-2")
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE balances SET cashback = '{\"amount\": 1}' WHERE member_pk = 1"))
+    house.api.ok("PUT", "/stores/lyon", {"name": "Lyon", "latitude": 45.75, "longitude": 4.85})
+    with house.working():
+        eventually(lambda: house.card(good["serial_number"])["places"])
+    assert house.card(bad["serial_number"])["places"] == []
+
+
+def test_one_brands_broken_document_stops_no_other(house: House) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    with house.services.sessions.begin() as db:
+        db.execute(
+            text(
+                "INSERT INTO programs (program_id, name, document, template_version_id, updated_at) "
+                "SELECT 'aaa', 'Broken', '{}', template_version_id, updated_at FROM programs"
+            )
+        )
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        iphone_shows(phone, "5")
+
+
 PRODUCTION = {
     "WALLET_ENV": "production",
     "WALLET_SECRET_KEY": "s" * 40,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
 import pytest
 import requests
 
-from tests.house import House
+from tests.conftest import OpenHouse
+from tests.house import Api, House, eventually
+from wallet_service.web.api.callers import create_key
 
 MEMBER = {"first_name": "Claire", "last_name": "Moreau", "email": "claire@example.com"}
 STORE = {"name": "Maison Lumière Lyon", "latitude": 45.75, "longitude": 4.85, "address": {"country": "FR"}}
@@ -96,6 +99,14 @@ def test_a_refused_event_of_a_batch_leaves_the_others(house: House) -> None:
     assert house.api.ok("GET", "/members/M-1")["balances"]["points"] == 5
 
 
+def test_a_line_that_is_not_json_leaves_the_others(house: House) -> None:
+    house.enrol()
+    lines = orjson.dumps(EVENT) + b"\nno json\n"
+    answer = house.api("POST", "/events", lines, Content_Type="application/x-ndjson")
+    assert answer.status_code == 207
+    assert [one["status"] for one in answer.json()["results"]] == ["applied", "refused"]
+
+
 def test_an_event_in_binary_mode(house: House) -> None:
     house.enrol()
     headers = {
@@ -119,7 +130,6 @@ def test_an_event_may_bring_a_new_member(house: House) -> None:
     ("body", "content_type", "status"),
     [
         (b"{", "application/cloudevents+json", 400),
-        (b'{"a": 1}\nno json', "application/x-ndjson", 422),
         (b"{}", "application/cloudevents-batch+json", 422),
         (b"<event/>", "application/xml", 422),
     ],
@@ -214,14 +224,106 @@ def test_no_key_no_answer(house: House, header: dict[str, str]) -> None:
 
 
 def test_a_key_may_do_what_its_role_may(house: House) -> None:
-    from wallet_service.web.api.callers import create_key
-
     with house.services.sessions.begin() as db:
         key = create_key(db, "lumiere", "till 3", role="till", now=house.clock())
     house.api.key = key
     answer = house.api("PUT", "/members/M-1", MEMBER)
     assert answer.status_code == 403
     assert "till" in answer.json()["detail"]
+
+
+def key_for(house: House, role: str, **more: Any) -> None:
+    """Go on with a key of that role."""
+    with house.services.sessions.begin() as db:
+        house.api.key = create_key(db, "lumiere", role, role=role, now=house.clock(), **more)  # type: ignore[arg-type]
+
+
+def test_a_till_reports_purchases_and_nothing_else(house: House) -> None:
+    house.enrol()
+    key_for(house, "till")
+    assert house.api("POST", "/events", EVENT).status_code == 403
+    purchase = {"order_id": "1", "paid": {"amount": 100, "currency": "EUR"}}
+    assert house.api("POST", "/events", EVENT | {"type": "purchase.completed", "data": purchase}).status_code == 202
+
+
+def test_scopes_narrow_a_role_and_never_widen_it(house: House) -> None:
+    house.enrol()
+    key_for(house, "till", scopes=("members", "read"))
+    assert house.api("GET", "/members/M-1").status_code == 200
+    assert house.api("DELETE", "/members/M-1").status_code == 403
+    assert house.api("POST", "/events", EVENT).status_code == 403
+
+
+def test_a_stores_key_makes_offers_for_its_store_alone(house: House) -> None:
+    for store in ("lyon", "paris"):
+        house.api.ok("PUT", f"/stores/{store}", STORE)
+    key_for(house, "store", store_id="lyon")
+    span = {"starts_at": "2026-12-01T09:00:00+01:00", "ends_at": "2026-12-08T19:00:00+01:00"}
+    for code, store_ids, status in (("a", ["lyon"], 201), ("b", ["paris"], 403), ("c", [], 403)):
+        offer = {"code": code, "title": "x", "store_ids": store_ids} | span
+        assert house.api("POST", "/offers", offer).status_code == status
+
+
+def test_a_nul_is_refused_and_harms_nothing_else(house: House) -> None:
+    house.enrol()
+    assert house.api("PUT", "/members/M-1", b'{"first_name": "a\\u0000b"}').status_code == 422
+    assert house.api("PUT", "/members/M-1", {"attributes": {"x": ["a\0"]}}).status_code == 422
+    assert requests.get(f"{house.url}/c/%00", timeout=30).status_code == 404
+    assert house.api("GET", "/members/%00").status_code == 404
+    huge = b'{"sequence": 1, "cashback": {"amount": 10000000000000000000000000, "currency": "EUR"}}'
+    assert house.api("PUT", "/members/M-1/balances", huge).status_code == 422
+
+
+def test_a_delete_under_an_idempotency_key(house: House) -> None:
+    house.enrol()
+    first, second = (house.api("DELETE", "/members/M-1", Idempotency_Key="d-1") for _ in range(2))
+    assert (first.status_code, second.status_code, second.content) == (204, 204, b"")
+    assert house.api("GET", "/members/M-1").status_code == 404
+
+
+def test_erasing_a_member_erases_what_was_received(house: House) -> None:
+    house.api("PUT", "/members/M-1", MEMBER, Idempotency_Key="k-9")
+    house.api.ok("POST", "/events", EVENT)
+    house.api("DELETE", "/members/M-1")
+    assert house.rows("SELECT FROM inbox_events") == house.rows("SELECT FROM idempotency_keys") == []
+
+
+def test_concurrent_purchases_all_count(open_a_house: OpenHouse) -> None:
+    """A statement that waits for a lock has read the rest before it waited: balances are read afterwards."""
+    house = open_a_house(master="builtin")
+    house.enrol()
+    data = {"order_id": "x", "paid": {"amount": 1000, "currency": "EUR"}}
+
+    def buy(number: int) -> int:
+        event = EVENT | {"id": f"p-{number}", "type": "purchase.completed", "data": data}
+        return Api(house.url, house.api.key)("POST", "/events", event).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(buy, range(36))) == {202}
+    assert house.api.ok("GET", "/members/M-1")["balances"]["points"] == 360
+
+
+def test_a_walk_and_a_crm_do_not_stop_each_other(house: House) -> None:
+    """Composing and events lock in one order: no deadlock reaches the CRM, and every card has the last word of both."""
+    for number in range(12):
+        house.enrol(f"M-{number}")
+
+    def set_points(number: int) -> int:
+        member, sequence = number % 12, number // 12 + 1
+        path = f"/members/M-{member}/balances"
+        return Api(house.url, house.api.key)("PUT", path, {"sequence": sequence, "points": sequence}).status_code
+
+    with house.working(), ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(set_points, number) for number in range(96)]
+        for number in range(8):
+            house.api.ok("PUT", "/stores/lyon", STORE | {"proximity_text": f"Ici {number}"})
+        assert {answer.result() for answer in answers} == {200}
+        eventually(lambda: not house.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
+        eventually(lambda: not house.rows("SELECT FROM cards WHERE recompose_at IS NOT NULL"))
+    shown = house.rows("SELECT content FROM cards")
+    assert {card["content"]["places"][0]["text"] for card in shown} == {"Ici 7"}
+    points = {field["text"] for card in shown for field in card["content"]["fields"] if field["id"] == "points"}
+    assert points == {"8"}
 
 
 def test_a_revoked_key_is_no_key(house: House) -> None:

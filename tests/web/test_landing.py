@@ -85,7 +85,7 @@ def test_operations(house: House) -> None:
     assert (unready.status_code, unready.json()["checks"]["worker"]) == (503, "no worker has been heard of lately")
     with house.working():
         ready = eventually(lambda: (one := requests.get(f"{house.url}/readyz", timeout=30)).ok and one.json())
-    assert ready == {"ready": True, "checks": {"database": "ok", "keys": "ok", "worker": "ok"}}
+    assert ready == {"ready": True, "checks": {"database": "ok", "keys": {"lumiere": "ok"}, "worker": "ok"}}
     assert "wallet_events_total" in requests.get(f"{house.url}/metrics", timeout=30).text
 
 

@@ -17,7 +17,7 @@ from wallet_service.programs.document import Locale, TimeZone
 LARGEST = 2**53 - 1
 """Every integer that JSON can carry safely."""
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/]+$")]
+Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/\x00-\x1f]+$")]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 Texts = dict[Locale, Annotated[str, Field(min_length=1, max_length=500)]]
 PeopleText = Texts | Annotated[str, Field(min_length=1, max_length=500)]
@@ -124,7 +124,7 @@ class StoreDocument(Value):
 
     @model_validator(mode="after")
     def _is_not_swapped(self) -> Self:
-        if self.address.country in ("FR", "France") and is_swapped(self.latitude, self.longitude):
+        if (self.address.country or "FR").casefold() in ("fr", "france") and is_swapped(self.latitude, self.longitude):
             raise ValueError(
                 "latitude and longitude look swapped: no French store lies there, but one would the other way"
             )

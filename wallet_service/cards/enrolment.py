@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.catalogue import LoadedProgram
-from wallet_service.cards.members import card_of
+from wallet_service.cards.members import card_of, lock_members
 from wallet_service.cards.publishing import Cause, Publisher, lock_cards
-from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member
+from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member, Program
 
 SERIAL_BYTES, TOKEN_BYTES = 16, 24
 
@@ -37,8 +38,14 @@ def issue_card(
     db.add(card)
     db.flush()
     _lay_google_row_asleep(db, card, program, now=now)
-    publisher.publish(db, program, lock_cards(db, card.id), Cause("issued", now), now=now)
+    _hold_places_still(db, card.program_id)
+    publisher.publish(db, card.program_id, lock_cards(db, card.id), Cause("issued", now), now=now)
     return card, True
+
+
+def _hold_places_still(db: Session, program_id: str) -> None:
+    """Keep stores and offers as they are until this card can be seen: a walk that began meanwhile would not find it."""
+    db.execute(select(Program.program_id).where(Program.program_id == program_id).with_for_update(read=True))
 
 
 def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
@@ -65,10 +72,11 @@ def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, n
     )
 
 
-def void_card(db: Session, publisher: Publisher, program: LoadedProgram, card: Card, *, now: datetime) -> bool:
+def void_card(db: Session, publisher: Publisher, card: Card, *, now: datetime) -> bool:
     """Void a card in every wallet; returns whether it was still active."""
+    lock_members(db, card.program_id, {card.member.member_id})
     locked = lock_cards(db, card.id)
     was_active = locked[0].state == "active"
     locked[0].state = "void"
-    publisher.publish(db, program, locked, Cause("voided", now), now=now)
+    publisher.publish(db, card.program_id, locked, Cause("voided", now), now=now)
     return was_active

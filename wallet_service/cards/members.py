@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.errors import Conflict, NotFound
 from wallet_service.programs.document import ProgramDocument
-from wallet_service.storage.tables import Balance, Card, Member
+from wallet_service.storage.tables import Balance, Card, IdempotencyKey, InboxEvent, Member
 
 _CARD_NUMBER_DIGITS = 12
 
@@ -24,29 +24,41 @@ def lock_member(db: Session, program_id: str, member_id: str) -> Member:
     Raises:
         NotFound: the programme has no such member.
     """
-    member = db.scalar(
-        select(Member)
-        .where(Member.program_id == program_id, Member.member_id == member_id)
-        .options(joinedload(Member.balance))
-        .with_for_update(of=Member)
-        .execution_options(populate_existing=True)
-    )
+    member = lock_members(db, program_id, {member_id}).get(member_id)
     if member is None:
         raise NotFound(f"there is no member {member_id!r}")
     return member
 
 
 def lock_members(db: Session, program_id: str, member_ids: set[str]) -> dict[str, Member]:
-    """Lock several members in one order for all, so that two batches never wait for each other in a circle."""
+    """Lock several members, with their balances, in one order for all: two batches never wait for each other in a
+    circle.
+
+    The balances are read by a statement of their own, after the lock: a statement that waits for a lock has read the
+    rest before it waited. The lock leaves alone who only refers to a member.
+    """
+    of_program = (Member.program_id == program_id, Member.member_id.in_(member_ids))
+    locked = db.scalars(select(Member.id).where(*of_program).order_by(Member.id).with_for_update(key_share=True)).all()
     query = (
         select(Member)
-        .where(Member.program_id == program_id, Member.member_id.in_(member_ids))
-        .order_by(Member.id)
+        .where(Member.id.in_(locked))
         .options(joinedload(Member.balance))
-        .with_for_update(of=Member)
         .execution_options(populate_existing=True)
     )
     return {member.member_id: member for member in db.scalars(query)}
+
+
+def read_member(db: Session, program_id: str, member_id: str) -> Member:
+    """The member with balance, as it is, without a lock.
+
+    Raises:
+        NotFound: the programme has no such member.
+    """
+    of_program = (Member.program_id == program_id, Member.member_id == member_id)
+    member = db.scalar(select(Member).where(*of_program).options(joinedload(Member.balance)))
+    if member is None:
+        raise NotFound(f"there is no member {member_id!r}")
+    return member
 
 
 def put_member(
@@ -141,7 +153,19 @@ def set_balances(balance: Balance, document: BalancesDocument) -> bool:
 
 
 def erase_member(db: Session, member: Member) -> None:
-    """Delete a member with balance, card and far ends. Void the card first: phones learn of it only while it exists."""
+    """Delete a member with balance, card, far ends and every trace in what was received.
+
+    Void the card first: phones learn of it only while it exists.
+    """
+    db.execute(
+        delete(InboxEvent).where(InboxEvent.program_id == member.program_id, InboxEvent.subject == member.member_id)
+    )
+    db.execute(
+        delete(IdempotencyKey).where(
+            IdempotencyKey.program_id == member.program_id,
+            IdempotencyKey.answer["member_id"].astext == member.member_id,
+        )
+    )
     db.execute(delete(Member).where(Member.id == member.id))
 
 

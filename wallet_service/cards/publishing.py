@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.catalogue import Catalogue, LoadedProgram
 from wallet_service.cards.composing import next_change_at, speaking_field
@@ -68,13 +68,16 @@ class Publisher:
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
     def publish(
-        self, db: Session, program: LoadedProgram, cards: Sequence[Card], cause: Cause, *, now: datetime
+        self, db: Session, program_id: str, cards: Sequence[Card], cause: Cause, *, now: datetime
     ) -> list[Card]:
         """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.
 
+        The programme is looked at here, after the cards were locked: a walk that sets `recompose_at` for a newer
+        picture of stores and offers waits for these locks, and so is never overtaken.
         Call it last in the transaction: it takes change numbers. Returns the cards that changed.
         """
         changed: list[Card] = []
+        program = self.catalogue.program(db, program_id)
         for card in cards:
             content, valid_until = self.compose(card, program, now=now)
             card.recompose_at = valid_until
@@ -92,29 +95,37 @@ class Publisher:
 
 
 def lock_cards(db: Session, *card_ids: int) -> list[Card]:
-    """Lock cards, in one order for all, and load what composing needs."""
+    """Lock cards, in one order for all, then load what composing needs (after the wait, not before it)."""
+    locked = select(Card.id).where(Card.id.in_(card_ids)).order_by(Card.id).with_for_update(key_share=True)
+    return _loaded(db, db.scalars(locked).all())
+
+
+def claim_cards_due(db: Session, program_id: str, *, now: datetime, batch: int) -> list[Card]:
+    """Lock up to `batch` cards whose content may have changed with the time; cards that others hold are left out."""
+    due = (
+        select(Card.id)
+        .where(Card.program_id == program_id, Card.recompose_at <= now)
+        .order_by(Card.recompose_at)
+        .limit(batch)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return _loaded(db, db.scalars(due).all())
+
+
+def programs_due(db: Session, *, now: datetime) -> list[str]:
+    """The programmes that have cards to compose."""
+    return list(
+        db.scalars(select(Card.program_id).where(Card.recompose_at <= now).distinct().order_by(Card.program_id))
+    )
+
+
+def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
     query = (
         select(Card)
         .where(Card.id.in_(card_ids))
         .order_by(Card.id)
         .options(joinedload(Card.member).joinedload(Member.balance))
-        .with_for_update(of=Card)
         .execution_options(populate_existing=True)
-    )
-    return list(db.scalars(query))
-
-
-def claim_cards_due(db: Session, *, now: datetime, batch: int) -> list[Card]:
-    """Lock up to `batch` cards whose content may have changed with the time; cards that others hold are left out."""
-    query = (
-        select(Card)
-        .join(Card.member)
-        .join(Member.balance)
-        .where(Card.recompose_at <= now)
-        .order_by(Card.recompose_at)
-        .limit(batch)
-        .options(contains_eager(Card.member).contains_eager(Member.balance))
-        .with_for_update(of=Card, skip_locked=True)
     )
     return list(db.scalars(query))
 
@@ -148,6 +159,7 @@ WITH known AS (
     LEFT JOIN devices device ON device.id = r.device_id
     LEFT JOIN google_objects o ON o.id = d.google_object_id
     WHERE d.card_id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_version > 0)
+    ORDER BY d.id FOR UPDATE OF d
 ), past AS (
     INSERT INTO past_deliveries
         (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)

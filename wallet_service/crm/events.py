@@ -120,7 +120,7 @@ def read_body(body: bytes, content_type: str, headers: Mapping[str, str]) -> tup
             several = True
         case "application/x-ndjson":
             lines = [line for line in body.splitlines() if line.strip()]
-            events, several = [_json(line, f"[{number}]") for number, line in enumerate(lines)], True
+            events, several = [_json_or_text(line) for line in lines], True
         case "application/json" if f"{_BINARY_PREFIX}id" in headers:
             attributes = {
                 name.removeprefix(_BINARY_PREFIX): value
@@ -135,6 +135,14 @@ def read_body(body: bytes, content_type: str, headers: Mapping[str, str]) -> tup
     if len(events) > MOST_EVENTS:
         raise Invalid.at("", f"{len(events)} events in one request; send at most {MOST_EVENTS}")
     return events, several
+
+
+def _json_or_text(line: bytes) -> Any:
+    """A line of a stream; one that is not JSON stays text, and is refused as an event of its own."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line.decode(errors="replace")
 
 
 def _json(raw: bytes, path: str) -> Any:

@@ -71,7 +71,7 @@ def take_in(
     if touched:
         ids = db.scalars(select(Card.id).where(Card.member_pk.in_(touched))).all()
         what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
-        publisher.publish(db, program, lock_cards(db, *ids), Cause(what, received_at), now=now)
+        publisher.publish(db, program.program_id, lock_cards(db, *ids), Cause(what, received_at), now=now)
     for answer in answers:
         EVENTS.labels(answer.status).inc()
     return answers

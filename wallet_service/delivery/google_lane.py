@@ -106,7 +106,8 @@ class GoogleLane(Lane):
         """What was claimed and not sent, because the lease was nearly over or the channel is down."""
         with self._tools.sessions.begin() as db:
             for claim_id in {hand.claim_id for hand in in_hand.values()}:
-                ledger.release(db, claim_id=claim_id, now=self._tools.clock())
+                rows = [hand.claimed for hand in in_hand.values() if hand.claim_id == claim_id]
+                ledger.release(db, rows, claim_id=claim_id, now=self._tools.clock())
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         notices = self._notices(db, claimed, now=self._tools.clock())

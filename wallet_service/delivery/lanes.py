@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
@@ -87,7 +88,7 @@ class Lane(ABC):
             settling.append(self._settler.submit(self._settle, page, claim_id))
         if sum(future.result() for future in settling) < len(claimed):
             with tools.sessions.begin() as db:
-                ledger.release(db, claim_id=claim_id, now=tools.clock())
+                ledger.release(db, claimed, claim_id=claim_id, now=tools.clock())
         return len(claimed)
 
     def next_due_at(self) -> datetime | None:
@@ -125,23 +126,29 @@ class Lane(ABC):
 
     def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> int:
         """Write down a page of answers, beside the sending of the next; returns how many rows it was."""
-        tools = self._tools
         outcomes = judged([outcome for _, outcome in page])
         results = [
             (row, self._next_step(row, outcome))
             for (rows, _), outcome in zip(page, outcomes, strict=True)
             for row in rows
         ]
+        try:
+            late = self._write_down(results, claim_id)
+        except OperationalError:  # a deadlock was broken at our cost, or the database was away: once more
+            late = self._write_down(results, claim_id)
+        self._count(outcomes, late)
+        return len(results)
+
+    def _write_down(self, results: Sequence[tuple[Claimed, Step]], claim_id: str) -> int:
+        tools = self._tools
         with tools.sessions.begin() as db:
-            late = ledger.settle(
+            return ledger.settle(
                 db,
                 results,
                 claim_id=claim_id,
                 now=tools.clock(),
                 spacing_s=tools.settings.announce_spacing_s if self.kind == "apple" else 0,
             )
-        self._count(outcomes, late)
-        return len(results)
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
         step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)

@@ -94,6 +94,11 @@ DELETE FROM registrations r USING deliveries d
 WHERE d.id = :id AND d.claim = :claim AND r.id = d.registration_id AND r.registered_at <= :since
 RETURNING r.device_id
 """)
+_LOCK_DEVICE = text("""
+SELECT device.id FROM devices device
+WHERE device.id = (SELECT r.device_id FROM registrations r JOIN deliveries d ON d.registration_id = r.id WHERE d.id =
+:id) FOR UPDATE
+""")
 _DROP_LONELY_DEVICE = text("""
 DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
 """)
@@ -157,17 +162,19 @@ def settle(
 
 
 _RELEASE = text("""
-UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = attempts - 1 WHERE claim = :claim
+UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = attempts - 1
+WHERE id = ANY(:ids) AND claim = :claim
 """)
 
 
-def release(db: Session, *, claim_id: str, now: datetime) -> None:
+def release(db: Session, claimed: Sequence[Claimed], *, claim_id: str, now: datetime) -> None:
     """Give back what was claimed and not sent, as if it had never been claimed."""
-    db.execute(_RELEASE, {"claim": claim_id, "now": now})
+    db.execute(_RELEASE, {"ids": [row.delivery_id for row in claimed], "claim": claim_id, "now": now})
 
 
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
     """Delete the registration, unless the phone has registered again after it was said to be gone."""
+    db.execute(_LOCK_DEVICE, {"id": claimed.delivery_id})
     device_id = db.scalar(_FORGET, {"id": claimed.delivery_id, "claim": claim_id, "since": since})
     if device_id is not None:
         db.execute(_DROP_LONELY_DEVICE, {"id": device_id})

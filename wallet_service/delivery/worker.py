@@ -17,10 +17,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
-from wallet_service.cards.publishing import CAMPAIGN, Cause, Publisher, claim_cards_due
+from wallet_service.cards.publishing import CAMPAIGN, Cause, Publisher, claim_cards_due, programs_due
 from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
+from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
@@ -31,6 +32,8 @@ from wallet_service.storage.wake import Listener
 
 log = structlog.get_logger()
 COMPOSE_BATCH = 200
+COMPOSE_AGAIN = timedelta(hours=1)
+"""When a card that could not be composed is tried again."""
 HEARTBEAT = timedelta(seconds=5)
 _PAUSE_AFTER_ERROR_S = 1.0
 
@@ -128,20 +131,51 @@ class Worker:
         self._stopping.set()
 
     def compose_step(self) -> int:
-        """Compose the cards whose time has come; with none, take a walk one page further."""
+        """Compose the cards whose time has come, one programme after another; with none, walk one page further."""
         tools = self._tools
-        with tools.sessions.begin() as db:
-            now = tools.clock()
-            cards = claim_cards_due(db, now=now, batch=COMPOSE_BATCH)
-            for program_id in sorted({card.program_id for card in cards}):
-                program = tools.catalogue.program(db, program_id)
-                mine = [card for card in cards if card.program_id == program_id]
-                changed = self._publisher.publish(db, program, mine, Cause("time or campaign", now, CAMPAIGN), now=now)
-                log.info("composed", program_id=program_id, cards=len(mine), changed=len(changed))
-        if cards:
-            return len(cards)
+        with tools.sessions() as db:
+            programs = programs_due(db, now=tools.clock())
+        composed = sum(self._compose_portion(program_id) for program_id in programs)
+        if composed:
+            return composed
         with tools.sessions.begin() as db:
             return int(walk_one_page(db, now=tools.clock()))
+
+    def _compose_portion(self, program_id: str) -> int:
+        """A portion of one programme's cards; if one of them cannot be composed, each for itself, and that one
+        later.
+        """
+        try:
+            return self._compose(program_id, COMPOSE_BATCH)
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("composing_failed", program_id=program_id)
+        return sum(self._compose_one(program_id) for _ in range(COMPOSE_BATCH))
+
+    def _compose(self, program_id: str, batch: int) -> int:
+        with self._tools.sessions.begin() as db:
+            now = self._tools.clock()
+            cards = claim_cards_due(db, program_id, now=now, batch=batch)
+            cause = Cause("time or campaign", now, CAMPAIGN)
+            changed = self._publisher.publish(db, program_id, cards, cause, now=now)
+        if cards:
+            log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
+        return len(cards)
+
+    def _compose_one(self, program_id: str) -> int:
+        try:
+            return self._compose(program_id, 1)
+        except OperationalError:
+            raise
+        except Exception:
+            with self._tools.sessions.begin() as db:
+                now = self._tools.clock()
+                for card in claim_cards_due(db, program_id, now=now, batch=1):
+                    card.recompose_at = now + COMPOSE_AGAIN
+                    COMPOSING_FAILED.inc()
+                    log.exception("card_not_composed", card_id=card.id, program_id=program_id)
+            return 1
 
     def _next_compose_at(self) -> datetime | None:
         with self._tools.sessions() as db:
@@ -155,11 +189,18 @@ class Worker:
 
     def _open_new_lanes(self) -> None:
         with self._tools.sessions() as db:
-            lanes = [
-                lane
-                for program_id in db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
-                for lane in open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys())
-            ]
+            programs = db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
+        for program_id in programs:
+            try:
+                self._open_lanes_of(program_id)
+            except OperationalError:
+                raise
+            except Exception:  # one brand's wrong document or key is that brand's trouble
+                log.exception("lanes_not_opened", program_id=program_id)
+
+    def _open_lanes_of(self, program_id: str) -> None:
+        with self._tools.sessions() as db:
+            lanes = list(open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys()))
         for lane in lanes:
             loop = Loop(f"{lane.kind}:{lane.program_id}", lane.step, lane.next_due_at, self._tools)
             self._lanes[(lane.kind, lane.program_id)] = (lane, loop)

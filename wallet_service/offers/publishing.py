@@ -28,11 +28,7 @@ def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument) 
     if db.scalar(select(Offer.id).where(Offer.program_id == program.id, Offer.code == document.code)) is not None:
         raise Conflict(f"there is an offer {document.code!r} already")
     stores = _stores_of(db, program.id, document)
-    zone = stores[0].time_zone if stores else program.time_zone
-    starts_at = document.starts_at or instant_of(document.starts_at_local, zone)
-    ends_at = document.ends_at or instant_of(document.ends_at_local, zone)
-    if starts_at >= ends_at:
-        raise Invalid.at("ends_at", "is not after starts_at")
+    starts_at, ends_at = _span(document, {store.time_zone for store in stores} or {program.time_zone})
     locale = program.locales[0]
     proximity_text = texts_of(document.proximity_text, locale)
     _check_proximity_texts(proximity_text, program)
@@ -108,6 +104,22 @@ def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[St
     if faults:
         raise Invalid(*faults)
     return [stores[store_id] for store_id in document.store_ids]
+
+
+def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]:
+    """From when to when, in UTC; local times need stores of one zone."""
+    local = [name for name in ("starts_at", "ends_at") if getattr(document, name) is None]
+    if local and len(zones) > 1:
+        raise Invalid.at(
+            f"{local[0]}_local", f"the stores lie in {', '.join(sorted(zones))}: use {local[0]}, with an offset"
+        )
+    zone = next(iter(zones))
+    starts_at = document.starts_at or instant_of(document.starts_at_local, zone)
+    ends_at = document.ends_at or instant_of(document.ends_at_local, zone, occurrence="last")
+    if starts_at >= ends_at:
+        name = "ends_at_local" if "ends_at" in local else "ends_at"
+        raise Invalid.at(name, "is not after the start")
+    return starts_at, ends_at
 
 
 def _check_proximity_texts(texts: dict[str, str], program: ProgramDocument) -> None:

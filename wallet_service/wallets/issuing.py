@@ -132,6 +132,9 @@ class Issuer:
         Raises:
             NotFound: the programme is not on Google Wallet.
         """
+        db.refresh(
+            card, with_for_update={"key_share": True}
+        )  # a publish under way must be seen, or it would skip the row
         row = self._google_row(db, card)
         if row.wanted_version < card.version:
             row.wanted_version, row.wanted_at, row.next_attempt_at = card.version, now, now

@@ -156,7 +156,7 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
         (locked,) = lock_cards(db, card.id)
         put_down(locked.member, told.requiredPersonalizationInfo, now=at)
-        services().publisher.publish(db, program, [locked], Cause("wallet sign-up", at), now=at)
+        services().publisher.publish(db, program.program_id, [locked], Cause("wallet sign-up", at), now=at)
         log.info("signed_up", card_id=locked.id)
     return Response(signature, content_type="application/octet-stream")
 

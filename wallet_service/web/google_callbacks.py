@@ -51,8 +51,11 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
     fresh = insert(GoogleCallback).values(nonce=event.nonce, received_at=now()).on_conflict_do_nothing()
     if db.scalar(fresh.returning(GoogleCallback.nonce)) is None:
         return
+    card_id = db.scalar(select(GoogleObject.card_id).where(GoogleObject.object_id == event.object_id))
+    # the card first: a publish under way must be seen, or it would skip a row that sleeps
+    card = db.scalar(select(Card).where(Card.id == card_id).with_for_update(key_share=True))
     google_object = db.scalar(select(GoogleObject).where(GoogleObject.object_id == event.object_id).with_for_update())
-    if google_object is None:
+    if card is None or google_object is None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return
     row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id).with_for_update()).one()
@@ -61,8 +64,7 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
     if event.kind == "save":
         google_object.saved_at, google_object.removed_at = now(), None
         row.parked = None
-        version = db.scalars(select(Card.version).where(Card.id == google_object.card_id)).one()
-        if row.wanted_version < version:
-            row.wanted_version, row.wanted_at, row.next_attempt_at = version, now(), now()
+        if row.wanted_version < card.version:
+            row.wanted_version, row.wanted_at, row.next_attempt_at = card.version, now(), now()
     wake_workers(db, row.program_id)
     log.info("google_callback", kind=event.kind, card_id=google_object.card_id)

@@ -6,6 +6,7 @@ Apple, "Distributing and updating a pass"; spec apple-wallet, section 6. Only ke
 from __future__ import annotations
 
 import io
+import threading
 import time
 from http import HTTPStatus
 from typing import Literal
@@ -28,11 +29,14 @@ from wallet_service.web.words import locale_of_request, words_in
 Phone = Literal["iphone", "android", "other"]
 _IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
 _WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
+_WAITING_ROOM = threading.BoundedSemaphore(2)
+"""How many requests of a process may wait for Google at once: the other threads are for phones and CRMs."""
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
 }
 
 
@@ -93,7 +97,9 @@ def google_link(link_token: str) -> AnyResponse:
     _wait_for_object(card.id)
     with services().sessions() as db:
         link = services().issuer.google_link(db, card, now=now())
-    return redirect(link, code=HTTPStatus.FOUND)
+    away = redirect(link, code=HTTPStatus.FOUND)
+    away.headers.update(_HEADERS)
+    return away
 
 
 def qr(link_token: str) -> AnyResponse:
@@ -156,16 +162,20 @@ def _page(link_token: str) -> AnyResponse:
 
 def _wait_for_object(card_id: int) -> None:
     """Until Google has the object, for a moment at most: the worker inserts it, this only looks."""
-    deadline = time.monotonic() + _WAIT_FOR_GOOGLE_S
-    with services().sessions() as db:
-        while time.monotonic() < deadline:
-            told = db.scalar(
-                select(Delivery.told_version).where(Delivery.card_id == card_id, Delivery.kind == "google")
-            )
-            db.rollback()
-            if told:
-                return
+    if not _WAITING_ROOM.acquire(blocking=False):
+        return  # enough threads wait already; the link will carry the card itself
+    try:
+        deadline = time.monotonic() + _WAIT_FOR_GOOGLE_S
+        while not _is_told(card_id) and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)
+    finally:
+        _WAITING_ROOM.release()
+
+
+def _is_told(card_id: int) -> bool:
+    with services().sessions() as db:
+        google = (Delivery.card_id == card_id, Delivery.kind == "google")
+        return bool(db.scalar(select(Delivery.told_version).where(*google)))
 
 
 def _card(db: Session, link_token: str) -> Card:

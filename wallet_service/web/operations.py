@@ -11,9 +11,10 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from wallet_service.delivery.status import lane_statuses
-from wallet_service.errors import SettingsError
+from wallet_service.errors import WalletServiceError
 from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE
 from wallet_service.programs.certificates import certificate_states
 from wallet_service.storage.tables import Program, WorkerHeartbeat
@@ -38,19 +39,24 @@ def healthz() -> Response:
 
 
 def readyz() -> Response:
-    """200 if the database answers, the keys open and a worker is alive; 503 and the reason otherwise."""
-    checks = {"database": _database()}
-    if checks["database"] == "ok":
-        checks |= {"keys": _keys(), "worker": _worker()}
-    ready = all(answer == "ok" for answer in checks.values())
+    """200 if the database answers, a worker is alive and some programme's keys are good; 503 and the reasons otherwise.
+
+    One brand's trouble is told, and takes no other brand's service away.
+    """
+    checks: dict[str, Any] = {"database": _database()}
+    ready = checks["database"] == "ok"
+    if ready:
+        checks |= {"worker": _worker(), "keys": _keys()}
+        ready = checks["worker"] == "ok" and (not checks["keys"] or "ok" in checks["keys"].values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    body: dict[str, Any] = {"ready": ready, "checks": checks}
-    return Response(orjson.dumps(body), status=status.value, mimetype="application/json")
+    return Response(orjson.dumps({"ready": ready, "checks": checks}), status=status.value, mimetype="application/json")
 
 
 def metrics() -> Response:
     """Prometheus's text format: what this process has counted, and where the postroom stands (the same from each)."""
     with services().sessions() as db:
+        for gauge in (DUE_OPEN, DUE_OLDEST, PARKED, STALE):
+            gauge.clear()
         for lane in lane_statuses(db, now=now()):
             labels = (lane.kind, lane.program_id)
             DUE_OPEN.labels(*labels).set(lane.open)
@@ -75,17 +81,20 @@ def _database() -> str:
     return "ok"
 
 
-def _keys() -> str:
+def _keys() -> dict[str, str]:
+    """Programme → `ok`, or what is wrong with its keys."""
+    with services().sessions() as db:
+        return {program_id: _keys_of(db, program_id) for program_id in db.scalars(select(Program.program_id)).all()}
+
+
+def _keys_of(db: Session, program_id: str) -> str:
     try:
-        with services().sessions() as db:
-            for program_id in db.scalars(select(Program.program_id)).all():
-                identity = services().keys.identity(db, program_id)
-                services().keys.google_account(db, program_id)
-                if identity is not None and identity.not_after < now():
-                    return f"the Apple certificate of {program_id} is over"
-    except SettingsError as error:
+        identity = services().keys.identity(db, program_id)
+        services().keys.google_account(db, program_id)
+    except WalletServiceError as error:
         return str(error)
-    return "ok"
+    over = identity is not None and identity.not_after < now()
+    return "the Apple certificate is over" if over else "ok"
 
 
 def _worker() -> str:

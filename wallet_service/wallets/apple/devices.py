@@ -103,8 +103,10 @@ def _registered_again(db: Session, card: Card, known: Registration, held: int | 
 
 def unregister(db: Session, card: Card, device_library_id: str) -> bool:
     """Forget a registration, and the device with its last one; returns whether there was one."""
-    device = db.scalar(
-        select(Device).where(Device.program_id == card.program_id, Device.device_library_id == device_library_id)
+    device = db.scalar(  # locked before anything else, as registering does: a card may be registered on it just now
+        select(Device)
+        .where(Device.program_id == card.program_id, Device.device_library_id == device_library_id)
+        .with_for_update()
     )
     if device is None:
         return False

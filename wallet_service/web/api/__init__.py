@@ -5,8 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from flask import Response, g, request
 from flask_openapi3 import APIBlueprint
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from wallet_service.errors import Invalid, WalletServiceError
@@ -15,6 +17,7 @@ from wallet_service.web.api.callers import caller_with, key_in_request
 from wallet_service.web.api.unit_of_work import close, finish, note_arrival, replay_known_answer, session
 from wallet_service.web.problems import problem, problem_of, problem_of_http
 
+log = structlog.get_logger()
 LARGEST_BODY = 16 * 1024 * 1024
 _PROBLEM = {
     "type": "object",
@@ -61,8 +64,23 @@ def make_api() -> APIBlueprint:
     api.after_request(finish)
     api.teardown_request(close)
     api.register_error_handler(WalletServiceError, problem_of)
+    api.register_error_handler(IntegrityError, _in_each_others_way)
+    api.register_error_handler(OperationalError, _try_again)
     api.register_error_handler(HTTPException, problem_of_http)
     return api
+
+
+def _in_each_others_way(error: IntegrityError) -> Response:
+    """Two requests made the same thing at once; the database kept the first."""
+    return problem(HTTPStatus.CONFLICT, "another request has just made this, in another shape; look, and send it again")
+
+
+def _try_again(error: OperationalError) -> Response:
+    """The database is away, or broke a deadlock at our cost. Nothing was kept: the same request may be sent again."""
+    log.warning("request_rolled_back", reason=str(error.orig).splitlines()[0])
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing was kept; send the same request again")
+    answer.headers["Retry-After"] = "1"
+    return answer
 
 
 def _sign_in() -> Response | None:
@@ -79,6 +97,8 @@ def _sign_in() -> Response | None:
 def _check_json() -> Response | None:
     """Malformed JSON is named as such, before any model complains about a missing object."""
     request.max_content_length = LARGEST_BODY
+    if "\0" in request.path or b"\\u0000" in request.get_data(cache=True) or b"\0" in request.get_data(cache=True):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "", Invalid.at("", "holds a NUL character").faults)
     if request.is_json and request.get_data(cache=True):
         try:
             request.get_json()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -23,6 +24,8 @@ SCOPES_OF: dict[str, tuple[Scope, ...]] = {
     "store": ("offers", "read"),
     "till": ("events", "read"),
 }
+EVENT_TYPES_OF: dict[str, frozenset[str]] = {"till": frozenset({"purchase.completed"})}
+"""Roles that may report some types only; the others may report all."""
 _PREFIX = "wk_"
 _SHOWN = 8
 
@@ -31,6 +34,7 @@ _SHOWN = 8
 class Caller:
     """The holder of a key."""
 
+    key_id: int
     program_id: str
     role: str
     scopes: frozenset[str]
@@ -45,6 +49,26 @@ class Caller:
         if scope not in self.scopes:
             raise Forbidden(f"this key (role {self.role}) lacks the scope {scope!r}")
 
+    def require_store(self, store_ids: Sequence[str], groups: Sequence[str]) -> None:
+        """Refuse a key of one store what concerns another.
+
+        Raises:
+            Forbidden: the stores are not exactly the key's own.
+        """
+        if self.store_id is not None and (list(store_ids) != [self.store_id] or groups):
+            raise Forbidden(f"this key is for the store {self.store_id!r} alone: name it in store_ids, and no groups")
+
+    def require_event_types(self, types: Iterable[str]) -> None:
+        """Refuse a till what only the CRM may report.
+
+        Raises:
+            Forbidden: an event type is not among the role's.
+        """
+        allowed = EVENT_TYPES_OF.get(self.role)
+        refused = sorted(set(types) - allowed) if allowed is not None else []
+        if refused:
+            raise Forbidden(f"this key (role {self.role}) may not report {', '.join(refused)}")
+
 
 def create_key(
     db: Session,
@@ -56,7 +80,7 @@ def create_key(
     store_id: str | None = None,
     now: datetime,
 ) -> str:
-    """Make a key and return it, once; only its digest is kept."""
+    """Make a key and return it, once; only its digest is kept. `scopes` narrow what the role may do."""
     key = _PREFIX + secrets.token_urlsafe(32)
     db.add(
         ApiKey(
@@ -65,7 +89,7 @@ def create_key(
             key_digest=_digest(key),
             shown_prefix=key[: len(_PREFIX) + _SHOWN],
             role=role,
-            scopes=list(scopes or SCOPES_OF[role]),
+            scopes=[scope for scope in SCOPES_OF[role] if not scopes or scope in scopes],
             store_id=store_id,
             created_at=now,
         )
@@ -78,7 +102,7 @@ def caller_with(db: Session, key: str) -> Caller | None:
     row = db.scalar(select(ApiKey).where(ApiKey.key_digest == _digest(key), ApiKey.revoked_at.is_(None)))
     if row is None:
         return None
-    return Caller(row.program_id, row.role, frozenset(row.scopes), row.store_id)
+    return Caller(row.id, row.program_id, row.role, frozenset(row.scopes), row.store_id)
 
 
 def key_in_request() -> str | None:

@@ -19,7 +19,6 @@ from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple.reports import reports_of
 from wallet_service.web.api.callers import caller
-from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now, services
 
@@ -149,7 +148,7 @@ def void_card_route(path: CardPath) -> dict[str, Any]:
     caller().require("cards")
     db = session()
     card = _require(db, path.serial_number)
-    void_card(db, services().publisher, program_of_caller(db), card, now=now())
+    void_card(db, services().publisher, card, now=now())
     return _answer(db, card)
 
 

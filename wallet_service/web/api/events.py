@@ -61,6 +61,7 @@ def post_events_route() -> Response | tuple[dict[str, Any], int]:
     caller().require("events")
     headers = {name.lower(): value for name, value in request.headers.items()}
     raws, several = read_body(request.get_data(), request.mimetype, headers)
+    caller().require_event_types(str(raw["type"]) for raw in raws if isinstance(raw, dict) and "type" in raw)
     db = session()
     answers = take_in(db, services().publisher, program_of_caller(db), raws, received_at=received_at(), now=now())
     if not several:

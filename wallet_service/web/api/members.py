@@ -15,7 +15,7 @@ from wallet_service.cards.documents import BalancesDocument, Identifier, MemberD
 from wallet_service.cards.enrolment import issue_card
 from wallet_service.cards.facts import BalanceFacts
 from wallet_service.cards.factsheet import balance_facts
-from wallet_service.cards.members import card_of, erase_member, lock_member, put_member, set_balances
+from wallet_service.cards.members import card_of, erase_member, lock_member, put_member, read_member, set_balances
 from wallet_service.cards.publishing import Cause, lock_cards
 from wallet_service.storage.tables import Card, Member
 from wallet_service.web.api.callers import caller
@@ -102,7 +102,7 @@ def get_member_route(path: MemberPath) -> dict[str, Any]:
     """Read a member."""
     caller().require("read")
     db = session()
-    return _answer(db, lock_member(db, caller().program_id, path.member_id))
+    return _answer(db, read_member(db, caller().program_id, path.member_id))
 
 
 def delete_member_route(path: MemberPath) -> Response:
@@ -139,7 +139,7 @@ def _publish_card_of(db: Session, member: Member, what: str) -> None:
     card = card_of(db, member)
     if card is not None:
         cause = Cause(what, received_at())
-        services().publisher.publish(db, program_of_caller(db), lock_cards(db, card.id), cause, now=now())
+        services().publisher.publish(db, card.program_id, lock_cards(db, card.id), cause, now=now())
 
 
 def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:

@@ -91,6 +91,7 @@ def list_offers_route(query: OffersQuery) -> dict[str, Any]:
 def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:
     """Draft an offer; nobody sees it until it is published."""
     caller().require("offers")
+    caller().require_store(body.store_ids, body.groups)
     db = session()
     return _answer(draft_offer(db, program_of_caller(db).document, body)), 201
 
@@ -103,14 +104,19 @@ def get_offer_route(path: OfferPath) -> dict[str, Any]:
 
 def publish_offer_route(path: OfferPath) -> dict[str, Any]:
     """Publish an offer: from its start to its end it is on the cards of those who may use it."""
-    caller().require("offers")
-    return _answer(move_offer(session(), caller().program_id, path.offer_id, "published", now=now()))
+    return _move(path.offer_id, "published")
 
 
 def cancel_offer_route(path: OfferPath) -> dict[str, Any]:
     """Cancel an offer; it leaves the cards."""
+    return _move(path.offer_id, "cancelled")
+
+
+def _move(offer_id: int, state: str) -> dict[str, Any]:
     caller().require("offers")
-    return _answer(move_offer(session(), caller().program_id, path.offer_id, "cancelled", now=now()))
+    offer = require_offer(session(), caller().program_id, offer_id)
+    caller().require_store(offer.store_ids, offer.groups)
+    return _answer(move_offer(session(), caller().program_id, offer_id, state, now=now()))
 
 
 def _answer(offer: Offer) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def replay_known_answer() -> Response | None:
         return None
     if known.request_digest != _request_digest():
         raise Conflict("this Idempotency-Key was used for another request")
-    answer = Response(orjson.dumps(known.answer), status=known.status, mimetype="application/json")
+    body = b"" if known.answer is None else orjson.dumps(known.answer)
+    answer = Response(body, status=known.status, mimetype="application/json")
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
 
@@ -95,5 +96,5 @@ def close(_error: BaseException | None) -> None:
 
 
 def _request_digest() -> str:
-    parts = (request.method, request.full_path, request.get_data(cache=True))
+    parts = (str(caller().key_id), request.method, request.full_path, request.get_data(cache=True))
     return hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts)).hexdigest()

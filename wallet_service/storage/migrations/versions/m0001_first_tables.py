@@ -103,7 +103,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("request_digest", sa.Text(), nullable=False),
         sa.Column("status", sa.BigInteger(), nullable=False),
-        sa.Column("answer", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("answer", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"], name=op.f("fk_idempotency_keys_program_id")),
         sa.PrimaryKeyConstraint("program_id", "key", name=op.f("pk_idempotency_keys")),
