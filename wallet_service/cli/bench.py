@@ -6,10 +6,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from wallet_service.cli.bench_google import bench_google
+
 
 @click.group()
 def bench() -> None:
     """Measure this program on this machine; ratios count, for they carry over."""
+
+
+bench.add_command(bench_google)
 
 
 @bench.command("apple")

@@ -67,9 +67,9 @@ class Tally:
 
 @click.command("google")
 @click.option("--cards", default=10_000, show_default=True, type=click.IntRange(10))
-@click.option("--rate", default=200, show_default=True, type=click.IntRange(1), help="Calls a second that are allowed.")
+@click.option("--rate", default=100, show_default=True, type=click.IntRange(1), help="Calls a second that are allowed.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 100), help="Calls in one request.")
+@click.option("--batch", default=5, show_default=True, type=click.IntRange(1, 100), help="Calls in one request.")
 def bench_google(cards: int, rate: int, workers: int, batch: int) -> None:
     """Change very many cards while Google counts strictly and 5 % of its answers are errors."""
     tally = measure_google(cards, rate, workers, batch)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -125,8 +126,9 @@ def test_single_errors_do_not_slow_anyone_down_but_many_do(sessions: sessionmake
     clock = Clockwork()
     rate = SharedRate(sessions, "1", per_s=20, clock=clock)
     rate.take(1)
-    for number in range(200):
-        rate.note(Answer(503 if number % 20 == 0 else 200))
+    chance = Random(7)
+    for _ in range(20_000):
+        rate.note(Answer(503 if chance.random() < 0.05 else 200))
     assert rate.now_per_s() == pytest.approx(20 * PART_USED)
     for _ in range(20):
         rate.note(Answer(503))
