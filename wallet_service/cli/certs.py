@@ -111,7 +111,7 @@ def _import_command(store_identity: StoreIdentity) -> click.Command:
     ) -> None:
         """Import a certificate with its key: FILE is a .p12, or the .cer with --key."""
         with told_in_words():
-            identity = _read(file, key, password_file, intermediate)
+            identity = read_identity(file, key, password_file, intermediate)
             findings = _findings(identity, identity.pass_type_id, identity.team_id, trust_from(root))
             if _tell(file, findings):
                 raise click.ClickException("nothing was imported")
@@ -154,7 +154,7 @@ def _check(
             if key is None and file.suffix.lower() not in (".p12", ".pfx"):
                 findings, words = _certificate_alone(file, intermediate, pass_type_id, team_id, trust_from(root))
             else:
-                identity = _read(file, key, password_file, intermediate)
+                identity = read_identity(file, key, password_file, intermediate)
                 expected = (pass_type_id or identity.pass_type_id, team_id or identity.team_id)
                 findings = _findings(identity, *expected, trust_from(root))
                 words = f"{identity.pass_type_id} of team {identity.team_id}, until {identity.not_after:%Y-%m-%d}"
@@ -269,7 +269,8 @@ def _nfc_key(out: Path) -> None:
     click.echo(f'nfc_encryption_public_key = "{made.public_base64}"')
 
 
-def _read(file: Path, key: Path | None, password_file: Path | None, intermediate: Path | None) -> PassIdentity:
+def read_identity(file: Path, key: Path | None, password_file: Path | None, intermediate: Path | None) -> PassIdentity:
+    """A certificate with its key: FILE is a `.p12`, or a certificate beside its key. Asks for a password if needed."""
     password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else None
     issuer = intermediate.read_bytes() if intermediate else None
 

@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from wallet_service.cli.certs import now, root_option, told_in_words, trust_from
+from wallet_service.cli.certs import FILE, now, read_identity, root_option, told_in_words, trust_from
 from wallet_service.cli.opening import opened_services
+from wallet_service.cli.pass_values import facts_from, pass_of
+from wallet_service.cli.templates import good_template
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
+from wallet_service.wallets.apple.bundle import bundle_of
 from wallet_service.wallets.apple.check import check_path
 from wallet_service.wallets.apple.findings import Finding
 
@@ -47,18 +50,57 @@ def check_pass(paths: tuple[Path, ...], as_json: bool, root: Path | None) -> Non
         raise SystemExit(1)
 
 
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
 @passes.command("build")
-@click.argument("serial_number")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .pkpass to write.")
-def build_pass(serial_number: str, out: Path) -> None:
-    """Build the pass of one card as it was last published: what its phones would fetch now."""
-    with opened_services() as services, services.sessions() as db:
-        card = db.scalar(select(Card).where(Card.serial_number == serial_number))
-        if card is None:
-            raise NotFound(f"there is no card {serial_number}")
-        bundle = services.issuer.pass_file(db, card, now=services.clock())
+@click.argument("serial_numbers", nargs=-1, metavar="[SERIAL_NUMBER]...")
+@click.option("--out", required=True, type=OUT, help="The .pkpass to write; .pkpasses for several.")
+@click.option("--template", "design", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--value", "values", multiple=True, metavar="NAME=VALUE", help="Like member.first_name=Claire; JSON or text."
+)
+@click.option("--values", "file", type=FILE, help='JSON: {"member": {…}, "balance": {…}}; - is standard input.')
+@click.option("--sample", is_flag=True, help="Start from a fictitious member instead of an empty card.")
+@click.option("--locale", help="One of the design's languages; its first, if absent.")
+@click.option("--certificate", type=FILE, help="Sign with this certificate (PEM or .cer; with --key) or .p12.")
+@click.option("--key", type=FILE, help="The private key of --certificate.")
+@click.option("--intermediate", type=FILE, help="The issuer, if it is not WWDR G4 (development chains).")
+@click.option("--password-file", type=FILE, help="Holds the password of the .p12 or of the key.")
+def build_pass(
+    serial_numbers: tuple[str, ...], out: Path, design: Path | None, values: tuple[str, ...], file: Path | None,
+    sample: bool, locale: str | None, certificate: Path | None, key: Path | None, intermediate: Path | None,
+    password_file: Path | None,
+) -> None:  # fmt: skip
+    """Build passes of cards as they were last published, by their serial numbers; several make one .pkpasses.
+
+    With --template, build one pass of that design out of values instead: no database is needed, and without a
+    certificate it is signed with a throwaway one, for the simulated phones only.
+    """
+    if bool(serial_numbers) == (design is not None):
+        raise click.UsageError("name serial numbers of cards, or a design with --template")
+    with told_in_words():
+        if design is not None:
+            template = good_template(design)
+            chosen = locale or next(iter(template.words))
+            facts = facts_from(values, file, locale=chosen, sample=sample, now=now())
+            identity = read_identity(certificate, key, password_file, intermediate) if certificate else None
+            bundle = pass_of(template, facts, locale=chosen, identity=identity, now=now())
+        else:
+            bundle = _stored(serial_numbers)
     out.write_bytes(bundle)
     click.echo(f"{out}: {len(bundle):,} bytes")
+
+
+def _stored(serial_numbers: tuple[str, ...]) -> bytes:
+    built: dict[str, bytes] = {}
+    with opened_services() as services, services.sessions() as db:
+        for serial_number in serial_numbers:
+            card = db.scalar(select(Card).where(Card.serial_number == serial_number))
+            if card is None:
+                raise NotFound(f"there is no card {serial_number}")
+            built[serial_number] = services.issuer.pass_file(db, card, now=services.clock())
+    return next(iter(built.values())) if len(built) == 1 else bundle_of(built)
 
 
 def _show(file: Path, findings: list[Finding]) -> None:

@@ -33,7 +33,7 @@ def check(folders: tuple[Path, ...]) -> None:
     wrong = 0
     for folder in folders:
         try:
-            template = _good_template(folder)
+            template = good_template(folder)
         except Invalid as refusal:
             wrong += 1
             click.echo(f"{folder.name}: {len(refusal.faults)} fault{'s' if len(refusal.faults) > 1 else ''}")
@@ -49,7 +49,7 @@ def check(folders: tuple[Path, ...]) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def losses(folder: Path) -> None:
     """Tell what each wallet cannot show of a design."""
-    for loss in losses_of(_good_template(folder)):
+    for loss in losses_of(good_template(folder)):
         click.echo(f"{loss.wallet}: {loss.path}: {loss.words}")
 
 
@@ -63,7 +63,7 @@ def preview(folder: Path, out: Path, together: bool) -> None:
     """Draw a design on an iPhone and on Android with a fictitious member, in every language."""
     from wallet_service.cli.preview import draw_brochure, draw_faces  # the simulators are an extra
 
-    template = _good_template(folder)
+    template = good_template(folder)
     out.mkdir(parents=True, exist_ok=True)
     draw = draw_brochure if together else draw_faces
     for name, picture in draw(template, now=system_clock()):
@@ -71,7 +71,12 @@ def preview(folder: Path, out: Path, together: bool) -> None:
         click.echo(str(out / name))
 
 
-def _good_template(folder: Path) -> Template:
+def good_template(folder: Path) -> Template:
+    """A design that both wallets would take.
+
+    Raises:
+        Invalid: with the path of every fault.
+    """
     template = load_template(folder)
     if faults := [*template_faults(template), *faults_in_raw_keys(template)]:
         raise Invalid(*faults)

@@ -31,6 +31,8 @@ from wallet_service.wallets.apple.signing import Signer
 from wallet_service.wallets.protocol import CardView
 
 MIME_TYPE = "application/vnd.apple.pkpass"
+BUNDLE_MIME_TYPE = "application/vnd.apple.pkpasses"
+MOST_PASSES, MOST_BUNDLE_BYTES = 10, 150_000_000
 MOST_DESIGNS = 256
 """Designs (and stamp counts of one) whose images are kept ready; the least recently used goes first."""
 MOST_MOULDS = 1024
@@ -208,3 +210,22 @@ def archive(first: tuple[Entry, ...], *artworks: Artwork) -> bytes:
     end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
     bodies = [artwork.body for artwork in artworks]
     return b"".join([*(each.local for each in first), *bodies, directory, end])
+
+
+def bundle_of(passes: Mapping[str, bytes]) -> bytes:
+    """Several passes in one `.pkpasses`, which Safari opens at once.
+
+    Args:
+        passes: a name without extension → its `.pkpass`.
+
+    Raises:
+        Invalid: there are fewer than two or more than ten, or they are too large together.
+
+    Source: Apple, "Distributing and updating a pass".
+    """
+    if not 2 <= len(passes) <= MOST_PASSES:
+        raise Invalid.at("passes", f"there are {len(passes)}; a bundle holds 2 to {MOST_PASSES}")
+    made = archive(tuple(entry(f"{name}.pkpass", body) for name, body in passes.items()))
+    if len(made) > MOST_BUNDLE_BYTES:
+        raise Invalid.at("passes", f"are {len(made):,} bytes together; a bundle holds {MOST_BUNDLE_BYTES:,}")
+    return made
