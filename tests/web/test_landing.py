@@ -96,4 +96,5 @@ def test_item_50_googlebot_may_bring_callbacks(house: House) -> None:
     robots = RobotFileParser()
     robots.parse(requests.get(f"{house.url}/robots.txt", timeout=30).text.splitlines())
     assert robots.can_fetch("Googlebot", "/google/callback")
+    assert robots.can_fetch("Googlebot", "/c/images/0123/logo.png")
     assert not robots.can_fetch("Googlebot", "/c/some-card")

@@ -69,7 +69,7 @@ def metrics() -> Response:
 
 def robots() -> Response:
     """Google's signed callbacks come as Googlebot and must be let in; cards are nobody's search result."""
-    return Response("User-agent: *\nAllow: /google/callback\nDisallow: /\n", mimetype="text/plain")
+    return Response("User-agent: *\nAllow: /google/callback\nAllow: /c/images/\nDisallow: /\n", mimetype="text/plain")
 
 
 def _database() -> str:
