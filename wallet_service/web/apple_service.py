@@ -5,32 +5,25 @@ Bare statuses, no cookies, no redirects. What changed? carries no authorization:
 
 from __future__ import annotations
 
-import calendar
-import re
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import orjson
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
-from werkzeug.http import http_date, parse_date
 
 from wallet_service.cards.publishing import Cause, lock_cards
-from wallet_service.metrics import DEVICE_REPORTS, PASSES_SERVED
+from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
-from wallet_service.wallets.apple.bundle import MIME_TYPE
 from wallet_service.wallets.apple.reports import keep_reports, read_report
 from wallet_service.wallets.apple.sign_up import nameless_card, put_down, read_sign_up
 from wallet_service.web.context import now, services
+from wallet_service.web.phone_door import Answer, auth_token_in, changed_passes, newest_pass
 
 log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
 PREFIX = "/apple"
-_OUR_DATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
-_MONTHS = {name: number for number, name in enumerate(calendar.month_abbr) if name}
-_SERVED = {status: PASSES_SERVED.labels("web_service", status) for status in ("200", "304")}
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
 _NEWEST = "/passes/<pass_type_id>/<serial_number>"
@@ -78,55 +71,28 @@ def unregister(device_library_id: str, pass_type_id: str, serial_number: str) ->
 
 
 def list_changed(device_library_id: str, pass_type_id: str) -> Response:
-    """200 with what is newer than the tag, or 204. A tag that is not ours counts as none."""
+    """What changed since the tag; see `phone_door`."""
     tag = request.args.get("passesUpdatedSince", "")
-    since = int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 19 else 0
-    listing = devices.list_changed(services().statements, device_library_id, pass_type_id, tag=since, now=now())
-    if listing is None:
-        return Response(status=HTTPStatus.NO_CONTENT)
-    body = {"serialNumbers": listing.serial_numbers, "lastUpdated": str(listing.tag)}
-    return Response(orjson.dumps(body), mimetype="application/json")
+    return _response(changed_passes(services(), device_library_id, pass_type_id, tag))
 
 
 def send_pass(pass_type_id: str, serial_number: str) -> Response:
-    """The newest pass, or 304 if the phone has it."""
-    at, token = now(), _auth_token()
-    since = _date_in(request.headers.get("If-Modified-Since"))
-    desk = services().statements
-    asked = token and devices.asked_for(desk, pass_type_id, serial_number, token, since=since, now=at)
-    if not asked or asked.modified_at is None:
-        return Response(status=HTTPStatus.UNAUTHORIZED)
-    unchanged = asked.content is None
-    body = b"" if unchanged else services().issuer.pass_asked_for(asked, serial_number, services().sessions, now=at)
-    if request.method == "GET":
-        if not asked.noted:
-            devices.fetched(desk, asked.card_id, asked.version, now=at)
-        _SERVED["304" if unchanged else "200"].inc()
-    if unchanged:
-        return Response(status=HTTPStatus.NOT_MODIFIED)
-    log.info("pass_sent", card_id=asked.card_id, version=asked.version)
-    return pass_response(body, asked.modified_at, {"Cache-Control": "private, no-cache"})
+    """The newest pass; see `phone_door`."""
+    headers = request.headers
+    return _response(
+        newest_pass(
+            services(),
+            pass_type_id,
+            serial_number,
+            authorization=headers.get("Authorization", ""),
+            modified_since=headers.get("If-Modified-Since"),
+            noting=request.method == "GET",
+        )
+    )
 
 
-def _date_in(header: str | None) -> datetime | None:
-    """Phones send back our own `Last-Modified`, always in the one form that HTTP prefers; other forms take longer."""
-    if header is None:
-        return None
-    if (parts := _OUR_DATE.fullmatch(header)) is None:
-        return parse_date(header)
-    day, month, year, hour, minute, second = parts.groups()
-    try:
-        return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    except (ValueError, KeyError):
-        return None
-
-
-def pass_response(body: bytes, modified_at: datetime | None, headers: dict[str, str]) -> Response:
-    """A `.pkpass` with the exact type and the date that a phone will ask with."""
-    response = Response(body, content_type=MIME_TYPE, headers=headers)
-    if modified_at is not None:
-        response.headers["Last-Modified"] = http_date(modified_at)
-    return response
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, status=answer.status, headers=answer.headers)
 
 
 def take_log() -> Response:
@@ -177,13 +143,8 @@ def _log_messages() -> list[str]:
 
 def _card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:
     """The card that the request's token opens. The header's shape is looked at before the database."""
-    token = _auth_token()
+    token = auth_token_in(request.headers.get("Authorization", ""))
     return devices.card_for(db, pass_type_id, serial_number, token) if token else None
-
-
-def _auth_token() -> str | None:
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if kind == "ApplePass" and token else None
 
 
 def _push_token() -> str | None:

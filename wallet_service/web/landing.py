@@ -21,8 +21,8 @@ from wallet_service.errors import NotFound, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, TemplateVersion
 from wallet_service.wallets.apple import devices
-from wallet_service.web.apple_service import pass_response
 from wallet_service.web.context import now, services
+from wallet_service.web.phone_door import pass_headers
 from wallet_service.web.problems import status_of
 from wallet_service.web.words import locale_of_request, words_in
 
@@ -82,9 +82,8 @@ def pass_file(link_token: str) -> AnyResponse:
         if request.method == "GET":
             devices.handed_out(db, card.id, card.version)
             PASSES_SERVED.labels("link", "200").inc()
-    return pass_response(
-        body, card.modified_at, _HEADERS | {"Content-Disposition": 'attachment; filename="card.pkpass"'}
-    )
+    headers = _HEADERS | dict(pass_headers(body, card.modified_at))
+    return Response(body, headers=headers | {"Content-Disposition": 'attachment; filename="card.pkpass"'})
 
 
 def google_link(link_token: str) -> AnyResponse:
