@@ -22,7 +22,7 @@ class Value(BaseModel):
 class Money(Value):
     """An amount in the currency's minor units (7990 EUR cents is 79.90 €)."""
 
-    amount: int = Field(ge=-(2**53), le=2**53)
+    amount: int = Field(ge=-(2**63), lt=2**63)
     currency: str = Field(pattern=r"^[A-Z]{3}$")
 
 

@@ -15,8 +15,8 @@ _CHUNK = 65536
 class TcpProxy:
     """Carries connections to `target`; `fault` may be changed at any moment and holds for open connections, too.
 
-    `delay` holds each chunk back for `delay_s`; `black hole` reads and forwards nothing; `reset` cuts every connection, both
-    ways at once; `half close` ends the sending direction (FIN) and goes on listening.
+    `delay` holds each chunk back for `delay_s`; `black hole` reads and forwards nothing; `reset` cuts every connection,
+    both ways at once; `half close` ends the sending direction (FIN) and goes on listening.
     """
 
     def __init__(self, target: tuple[str, int], *, delay_s: float = 0.3) -> None:
