@@ -172,7 +172,7 @@ def test_damage_anywhere_is_found_and_never_a_crash(identity: PassIdentity, chai
     good = PassBuilder(identity, web_service_url=SERVICE).build(CARD, at=NOW)
     texts = good.index(b"\x89PNG")
     missed = 0
-    for place in range(0, texts, 7):
+    for place in range(0, texts, 5):
         damaged = good[:place] + bytes([good[place] ^ 0x55]) + good[place + 1 :]
         missed += not check_bundle(damaged, now=NOW, trust=chain.trust)
-    assert missed < texts // 7 * 0.03, "only times and versions in headers say nothing"
+    assert missed < texts // 5 * 0.03, "only times and versions in headers say nothing"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -19,6 +19,10 @@ from wallet_service.wallets.apple.findings import Finding
 _PATH = "signature"
 _SIGN_AGAIN = "sign again with this program"
 _DIGESTS: dict[x509.ObjectIdentifier, type[hashes.HashAlgorithm]] = {cms.SHA1: hashes.SHA1, cms.SHA256: hashes.SHA256}
+_UNREADABLE = (
+    ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 _RSA = (cms.RSA_ENCRYPTION, cms.SHA1_WITH_RSA, cms.SHA256_WITH_RSA)
 
 
@@ -34,8 +38,22 @@ def signature_findings(
     """
     try:
         envelope = asn1.decode_der(cms.ContentInfo, signature)
-    except (ValueError, OverflowError) as error:
-        return [Finding("13", _PATH, f"is not CMS signed data in DER: {str(error).splitlines()[0]}", _SIGN_AGAIN)]
+        return _findings_in(envelope, manifest, pass_type_id, team_id, now=now, trust=trust)
+    except _UNREADABLE as error:
+        # Certificates are decoded as they are looked at, so a damaged one may be noticed late.
+        words = next(iter(str(error).splitlines()), type(error).__name__)
+        return [Finding("13", _PATH, f"is not CMS signed data in DER: {words}", _SIGN_AGAIN)]
+
+
+def _findings_in(
+    envelope: cms.ContentInfo,
+    manifest: bytes,
+    pass_type_id: str | None,
+    team_id: str | None,
+    *,
+    now: datetime,
+    trust: Trust,
+) -> list[Finding]:
     signed = envelope.content
     signers = signed.signer_infos.as_list()
     if envelope.content_type != cms.SIGNED_DATA or len(signers) != 1:
