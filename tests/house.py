@@ -237,7 +237,10 @@ def open_house(
 
 def _idle_server() -> BaseWSGIServer:
     """A server that has its port before it has its app: the app must know its own address."""
-    return make_server("127.0.0.1", 0, lambda _environ, _start: [], threaded=True)
+    server = make_server("127.0.0.1", 0, lambda _environ, _start: [], threaded=True)
+    # Closing waits for what is still being answered, so that nothing is left open behind it.
+    server.daemon_threads = False  # type: ignore[attr-defined]
+    return server
 
 
 @contextmanager
