@@ -48,6 +48,10 @@ class Plan:
     restarts: int
     seed: int
     bound_s: float
+    again_after_s: int = 15
+    """Told and not fetched: told again after this. Short where there is little time, long where reminders would
+    crowd.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
     began, chance = time.monotonic(), Random(plan.seed)
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="wallet-chaos-")))
-        site = _Site(folder, cleanup)
+        site = _Site(folder, cleanup, plan.again_after_s)
         fleet = site.furnish(plan, chance, say)
         cleanup.callback(fleet.close)
         site.apns.goaway_after(GOAWAY_EVERY)
@@ -106,7 +110,7 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
 class _Site:
     """The installation: database, web and worker processes, and Apple's push service."""
 
-    def __init__(self, folder: Path, cleanup: ExitStack) -> None:
+    def __init__(self, folder: Path, cleanup: ExitStack, again_after_s: int) -> None:
         self._folder = folder
         self._server = embedded.start(folder)
         cleanup.callback(lambda: self._server.close())
@@ -124,7 +128,7 @@ class _Site:
             "WALLET_APNS_CA_FILE": str(self.apns.write_ca(folder / "apns-ca.pem")),
             "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
             "WALLET_ANNOUNCE_SPACING_S": "0",
-            "WALLET_ANNOUNCE_AGAIN_AFTER_S": "15",
+            "WALLET_ANNOUNCE_AGAIN_AFTER_S": str(again_after_s),
             "WALLET_ANNOUNCE_AGAIN_PER_DAY": "1000",
             "WALLET_ANNOUNCE_AGAIN_MOST": "1000",
             "WALLET_RETRY_FIRST_S": "0.1",

@@ -70,7 +70,7 @@ def show(title: str, figures: list[Figure]) -> None:
 
 def measure_build(passes: int, rounds: int = ROUNDS) -> list[Figure]:
     """Short rounds of building and of bare signing alternate, in processor time: a busy machine meets both alike."""
-    identity, at = _identity(), datetime.now(UTC)
+    identity, at = development_identity(), datetime.now(UTC)
     builder = PassBuilder(identity, web_service_url="https://cartes.maison-lumiere.example/apple")
     payload, pkcs1, sha256 = secrets.token_bytes(128), padding.PKCS1v15(), hashes.SHA256()
     figures = []
@@ -106,14 +106,14 @@ def _alternating(
 
 def measure_apns(counts: tuple[int, ...]) -> list[Figure]:
     """h2load and the channel against the same sink, which answers 200 to all and asks for no client certificate."""
-    identity = _identity()
+    identity = development_identity()
     figures = []
-    with _sink() as (url, ca_file), ApnsChannel(url, identity, ca_file=ca_file) as channel:
-        list(channel.announce(_notices(500)))
+    with sink() as (url, ca_file), ApnsChannel(url, identity, ca_file=ca_file) as channel:
+        list(channel.announce(notices_for(500)))
         yardstick = _h2load(url, max(counts))
         name = "h2load, same sink" if yardstick else "h2load is not installed"
         for count in counts:
-            notices = _notices(count)
+            notices = notices_for(count)
             started = time.perf_counter()
             accepted = sum(isinstance(outcome, Accepted) for _, outcome in channel.announce(notices))
             rate = count / (time.perf_counter() - started)
@@ -125,7 +125,8 @@ def measure_apns(counts: tuple[int, ...]) -> list[Figure]:
     return figures
 
 
-def _notices(count: int) -> list[Notice]:
+def notices_for(count: int) -> list[Notice]:
+    """`count` notices, each to another phone."""
     return [Notice(delivery_id=number, far_end=secrets.token_hex(32), version=1) for number in range(count)]
 
 
@@ -136,7 +137,7 @@ async def app(scope, protocol):
 
 
 @contextmanager
-def _sink() -> Iterator[tuple[str, Path]]:
+def sink() -> Iterator[tuple[str, Path]]:
     """A granian server over TLS and HTTP/2 in a process of its own; yields its address and its authority's file."""
     from wallet_service.simulators.apns.tls import make_server_identity
 
@@ -198,7 +199,8 @@ def _h2load(url: str, count: int) -> float | None:
     return float(found[1])
 
 
-def _identity() -> PassIdentity:
+def development_identity() -> PassIdentity:
+    """A throwaway certificate; the sink asks for none."""
     from wallet_service.simulators.apple_pki import make_chain
 
     chain = make_chain(_PASS_TYPE, _TEAM, "Maison Lumière", datetime.now(UTC))

@@ -16,10 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
-from wallet_service.cli.bench_apple import Figure
-from wallet_service.cli.bench_apple import _identity as development_identity
-from wallet_service.cli.bench_apple import _notices as notices_for
-from wallet_service.cli.bench_apple import _sink as sink
+from wallet_service.cli.bench_apple import Figure, development_identity, notices_for, sink
 from wallet_service.clock import system_clock
 from wallet_service.delivery.lanes import AppleLane, Tools
 from wallet_service.delivery.policy import Backoff, Patience

@@ -181,8 +181,10 @@ class Worker:
         with self._tools.sessions() as db:
             return db.scalar(select(func.min(Card.recompose_at)))
 
-    def _on_work(self, program_id: str) -> None:
-        self._composing.wake()
+    def _on_work(self, work: str, program_id: str) -> None:
+        if work == "walk":
+            self._composing.wake()
+            return
         for (_, lane_program), (_, loop) in list(self._lanes.items()):
             if lane_program == program_id:
                 loop.wake()
@@ -228,7 +230,7 @@ class Worker:
         if reminded.stale:
             log.warning("phones_stale", phones=reminded.stale)
         for program_id in reminded.programs:
-            self._on_work(program_id)
+            self._on_work("tell", program_id)
 
     def _shut_down(self) -> None:
         loops = [self._composing, *(loop for _, loop in self._lanes.values())]

@@ -30,7 +30,7 @@ def start_campaign(db: Session, program_id: str, *, reason: str, now: datetime) 
     )
     if db.scalar(waiting) is None:
         db.add(Campaign(program_id=program_id, reason=reason, created_at=now))
-    wake_workers(db, program_id)
+    wake_workers(db, program_id, "walk")
 
 
 def walk_one_page(db: Session, *, now: datetime, page: int = PAGE) -> bool:

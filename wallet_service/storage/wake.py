@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event, Thread
+from typing import Literal
 
 import psycopg
 import structlog
@@ -12,19 +13,23 @@ from sqlalchemy.orm import Session
 
 CHANNEL = "wallet_work"
 _LISTEN_S = 1.0
+Work = Literal["tell", "walk"]
 
 log = structlog.get_logger()
 
 
-def wake_workers(db: Session, program_id: str) -> None:
-    """Tell all workers, at commit, that this programme has work. Repeats in one transaction collapse."""
-    db.execute(text("SELECT pg_notify(:channel, :program)"), {"channel": CHANNEL, "program": program_id})
+def wake_workers(db: Session, program_id: str, work: Work = "tell") -> None:
+    """Tell all workers, at commit, what work this programme has: far ends to tell, or a walk over its cards.
+
+    Repeats in one transaction collapse.
+    """
+    db.execute(text("SELECT pg_notify(:channel, :hint)"), {"channel": CHANNEL, "hint": f"{work} {program_id}"})
 
 
 class Listener:
-    """Calls `on_work(program_id)` for each hint, from a thread of its own; reconnects by itself."""
+    """Calls `on_work(work, program_id)` for each hint, from a thread of its own; reconnects by itself."""
 
-    def __init__(self, libpq_url: str, on_work: Callable[[str], None]) -> None:
+    def __init__(self, libpq_url: str, on_work: Callable[[str, str], None]) -> None:
         self._url = libpq_url
         self._on_work = on_work
         self._stopping = Event()
@@ -46,7 +51,8 @@ class Listener:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stopping.is_set():
                         for hint in connection.notifies(timeout=_LISTEN_S):
-                            self._on_work(hint.payload)
+                            work, _, program_id = hint.payload.partition(" ")
+                            self._on_work(work, program_id)
             except psycopg.OperationalError as error:
                 log.warning("listener_lost_database", error=str(error))
                 self._stopping.wait(_LISTEN_S)
