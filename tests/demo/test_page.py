@@ -18,8 +18,6 @@ from tests.house import eventually
 from wallet_service.demo.commands import commands
 from wallet_service.demo.words import WORDS, language_of
 
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
-
 
 def pictures(playing: Playing) -> dict[str, Image.Image]:
     """The phones' screens as they are now."""

@@ -21,8 +21,6 @@ from wallet_service.cli import main
 from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.google.accounts import SCOPE
 
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
-
 
 def test_an_iphone_and_apns_in_other_processes(open_a_house: OpenHouse, chain: Chain, tmp_path: Path) -> None:
     root, ca, picture = tmp_path / "the root.pem", tmp_path / "apns.pem", tmp_path / "iphone.png"

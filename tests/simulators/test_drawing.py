@@ -18,8 +18,6 @@ from wallet_service.simulators.phones.drawing.canvas import Canvas
 from wallet_service.simulators.phones.drawing.codes import code128_widths
 from wallet_service.simulators.phones.wallet_rules import PassRefused
 
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
-
 NOW = datetime(2026, 11, 21, 8, 41, tzinfo=UTC)
 CLASS = {
     "issuerName": "Maison Lumière",

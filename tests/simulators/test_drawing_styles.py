@@ -12,8 +12,6 @@ from tests.simulators.test_drawing import NOW, differ, opened
 from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.phones.drawing import draw_iphone, draw_lock_screen
 
-pytest.importorskip("font_roboto", reason="the pictures' typeface is the package font-roboto")
-
 STYLES = ("storeCard", "coupon", "generic", "eventTicket", "boardingPass")
 PICTURES = {
     "generic": ("thumbnail@2x.png", png(180, 180, "#c04040")),
