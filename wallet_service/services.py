@@ -61,7 +61,6 @@ class Services:
             ),
             patience=Patience(
                 first=timedelta(seconds=settings.announce_again_after_s),
-                per_day=settings.announce_again_per_day,
                 most=settings.announce_again_most,
             ),
             chance=Random(),  # noqa: S311 jitter, not secrecy

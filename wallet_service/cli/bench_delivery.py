@@ -156,6 +156,6 @@ def bench_tools(database: engine.Database) -> Tools:
         clock=system_clock,
         catalogue=Catalogue(),
         backoff=Backoff(first=timedelta(seconds=1), most=timedelta(minutes=5)),
-        patience=Patience(first=timedelta(hours=4), per_day=3, most=6),
+        patience=Patience(first=timedelta(hours=4), most=6),
         chance=Random(1),  # noqa: S311 jitter
     )

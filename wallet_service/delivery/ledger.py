@@ -194,30 +194,54 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
 
 
 _REMIND = text("""
-UPDATE deliveries d
-SET told_version = r.fetched_version, next_attempt_at = :now, repeats = d.repeats + 1, again_at = NULL,
-    last_outcome = 'told, never fetched',
-    stale_at = CASE WHEN d.repeats >= :most THEN coalesce(d.stale_at, :now) END
-FROM registrations r
-WHERE r.id = d.registration_id AND d.again_at <= :now AND d.claim IS NULL AND r.fetched_version < d.wanted_version
-RETURNING d.program_id, d.stale_at = :now
+WITH due AS (
+    SELECT d.id, r.device_id, r.fetched_version, r.fetched_version < d.wanted_version AS away,
+        v.reminded_at[:per_day] + interval '1 day' AS allowed_at
+    FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
+    WHERE d.again_at <= :now AND d.claim IS NULL
+    ORDER BY d.again_at LIMIT :batch
+    FOR NO KEY UPDATE OF d, v SKIP LOCKED
+), reminded AS (
+    UPDATE deliveries d
+    SET told_version = due.fetched_version, next_attempt_at = :now, repeats = d.repeats + 1, again_at = NULL,
+        last_outcome = 'told, never fetched',
+        stale_at = CASE WHEN d.repeats >= :most THEN coalesce(d.stale_at, :now) END
+    FROM due WHERE d.id = due.id AND due.away AND (due.allowed_at > :now) IS NOT TRUE
+    RETURNING d.id, d.program_id, due.device_id, d.stale_at = :now AS became_stale
+), counted AS (
+    UPDATE devices v SET reminded_at = (CAST(:now AS timestamptz) || v.reminded_at)[1 : :per_day]
+    WHERE v.id IN (SELECT device_id FROM reminded)
+), postponed AS (
+    UPDATE deliveries d SET again_at = CASE WHEN due.away THEN due.allowed_at END
+    FROM due WHERE d.id = due.id AND (due.allowed_at > :now OR NOT due.away)
+)
+SELECT array(SELECT DISTINCT program_id FROM reminded), (SELECT count(*) FROM reminded WHERE became_stale),
+    (SELECT count(*) FROM due)
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Reminded:
-    """The programmes with announcements owed again, and how many phones have become stale."""
+    """The programmes with announcements owed again, how many far ends have become stale, and whether there may be more
+    to remind now.
+    """
 
     programs: frozenset[str]
     stale: int
+    more: bool
 
 
-def remind(db: Session, *, now: datetime, most: int) -> Reminded:
-    """Owe an announcement again to every phone that was told and has not come in its time; after `most` times it is
-    stale.
+def remind(db: Session, *, now: datetime, most: int, per_day: int, batch: int = 1000) -> Reminded:
+    """Owe an announcement again to phones that were told and have not come in their time, up to `batch` far ends;
+    after `most` times a far end is stale.
+
+    A device is reminded `per_day` times in any 24 hours at most, whichever of its cards it is about; what is reminded
+    together becomes one push and counts once, and what would be too much waits until the oldest reminder is a day old.
+    Any number of workers may call this at once: a row or a device in another's hands is left to the other.
 
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.
     """
-    rows = db.execute(_REMIND, {"now": now, "most": most}).all()
-    return Reminded(frozenset(row[0] for row in rows), sum(bool(row[1]) for row in rows))
+    values = {"now": now, "most": most, "per_day": per_day, "batch": batch}
+    programs, stale, looked_at = db.execute(_REMIND, values).one()
+    return Reminded(frozenset(programs), stale, looked_at == batch)

@@ -71,22 +71,19 @@ class Backoff:
 class Patience:
     """How long a phone that was told is waited for before it is told again (spec apple-wallet 4.8).
 
-    The pause doubles and is jittered by up to a half; in no 24 hours after the first telling is a phone reminded more
-    than `per_day` times. After `most` reminders it is stale, and reminded just before Apple would throw the last
-    announcement away (it is stored for seven days), so that it converges whenever it shows up.
+    The pause doubles and is jittered by up to a half; how many reminders a day a phone may have, whatever they are
+    about, is the ledger's to say. After `most` reminders it is stale, and reminded just before Apple would throw the
+    last announcement away (it is stored for seven days), so that it converges whenever it shows up.
     """
 
     first: timedelta
-    per_day: int
     most: int
 
     def after(self, repeats: int, chance: Random) -> timedelta:
         """The pause after having told `repeats` times again (0: after the first telling)."""
         if repeats > self.most:
             return STORED_BY_APPLE
-        doubled = self.first * (1 << min(repeats, 20)) * (1 + chance.random() / 2)
-        rest_of_day = timedelta(days=1) if (repeats + 1) % self.per_day == 0 else timedelta(0)
-        return max(doubled, rest_of_day)
+        return self.first * (1 << min(repeats, 20)) * (1 + chance.random() / 2)
 
 
 def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) -> Step:

@@ -224,13 +224,20 @@ class Worker:
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now - timedelta(days=1)))
 
     def _remind(self) -> None:
-        most = self._tools.settings.announce_again_most
-        with self._tools.sessions.begin() as db:
-            reminded = ledger.remind(db, now=self._tools.clock(), most=most)
-        if reminded.stale:
-            log.warning("phones_stale", phones=reminded.stale)
-        for program_id in reminded.programs:
-            self._on_work("tell", program_id)
+        settings, more = self._tools.settings, True
+        while more and not self._stopping.is_set():
+            with self._tools.sessions.begin() as db:
+                reminded = ledger.remind(
+                    db,
+                    now=self._tools.clock(),
+                    most=settings.announce_again_most,
+                    per_day=settings.announce_again_per_day,
+                )
+            if reminded.stale:
+                log.warning("phones_stale", phones=reminded.stale)
+            for program_id in reminded.programs:
+                self._on_work("tell", program_id)
+            more = reminded.more
 
     def _shut_down(self) -> None:
         loops = [self._composing, *(loop for _, loop in self._lanes.values())]

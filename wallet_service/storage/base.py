@@ -30,6 +30,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(none_as_null=True),
         list[dict[str, Any]]: JSONB,
         list[str]: ARRAY(Text),
+        list[datetime]: ARRAY(DateTime(timezone=True)),
     }
 
 

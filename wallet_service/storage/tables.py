@@ -200,7 +200,9 @@ class Card(Base):
 
 
 class Device(Base):
-    """An Apple device, for one pass type: it has one push token per topic. Ids are disposable (spec 4.9)."""
+    """An Apple device, for one pass type: it has one push token per topic. Ids are disposable (spec 4.9).
+    `reminded_at`: when it was told again because it had not come; the last few, newest first.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (UniqueConstraint("device_library_id", "program_id"),)
@@ -209,6 +211,7 @@ class Device(Base):
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     device_library_id: Mapped[str]
     push_token: Mapped[str]
+    reminded_at: Mapped[list[datetime]] = mapped_column(server_default=sql("'{}'"))
     updated_at: Mapped[datetime]
 
 
@@ -250,8 +253,8 @@ class Delivery(Base):
     """One card at one far end: what it should know and what it has been told. The gap between the two is the queue.
 
     The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
-    `urgency` 0 goes before 1 (campaigns). `again_at`: told, and told again then unless the phone has come; `repeats`
-    counts those, and `stale_at` says when we stopped.
+    `urgency` 0 goes before 1 (campaigns). `announced_at`: when it was told, the last few, newest first; `again_at`:
+    told, and told again then unless the phone has come; `repeats` counts those, and `stale_at` says when we stopped.
     """
 
     __tablename__ = "deliveries"
@@ -269,6 +272,7 @@ class Delivery(Base):
     told_version: Mapped[int] = mapped_column(server_default=sql("0"))
     told_at: Mapped[datetime | None]
     told_answer: Mapped[str | None]
+    announced_at: Mapped[list[datetime]] = mapped_column(server_default=sql("'{}'"))
     again_at: Mapped[datetime | None]
     repeats: Mapped[int] = mapped_column(server_default=sql("0"))
     stale_at: Mapped[datetime | None]

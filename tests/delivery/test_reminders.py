@@ -1,0 +1,174 @@
+"""Phones that do not come are reminded a few times a day at most, whatever changes on however many of their cards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+import pytest
+
+from tests.house import House
+from wallet_service.delivery import ledger
+from wallet_service.delivery.policy import Patience, Told
+
+PER_DAY, MOST = 3, 6
+DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(minutes=20)
+PATIENCE = Patience(first=timedelta(minutes=10), most=MOST)
+
+
+@dataclass
+class Postroom:
+    """A worker's rounds at the house's own time, one at a time, with an Apple that takes every push."""
+
+    house: House
+    chance: Random = field(default_factory=lambda: Random(5))
+    reminded_at: list[datetime] = field(default_factory=list)
+    stale: int = 0
+
+    def tell(self) -> int:
+        """Announce what is due; returns the pushes that it takes: one for each device."""
+        now = self.house.clock()
+        with self.house.services.sessions.begin() as db:
+            rows = ledger.claim(
+                db, kind="apple", program_id="lumiere", now=now, lease=HOUR, batch=100, claim_id=str(now)
+            )
+            told = [(row, Told("ok", PATIENCE.after(row.repeats, self.chance))) for row in rows]
+            ledger.settle(db, told, claim_id=str(now), now=now)
+        return len({row.far_end for row in rows})
+
+    def remind(self) -> int:
+        """Remind who is due, and push; returns the pushes."""
+        now = self.house.clock()
+        with self.house.services.sessions.begin() as db:
+            self.stale += ledger.remind(db, now=now, most=MOST, per_day=PER_DAY).stale
+        pushes = self.tell()
+        self.reminded_at += [now] * pushes
+        return pushes
+
+    def let_pass(self, span: timedelta) -> Iterator[datetime]:
+        """Rounds at every tick, yielding the time after each."""
+        end = self.house.clock() + span
+        while self.house.clock() < end:
+            self.house.clock.advance(TICK)
+            self.remind()
+            yield self.house.clock()
+
+
+@pytest.fixture
+def postroom(house: House) -> Postroom:
+    """The house's postroom, without a worker."""
+    return Postroom(house)
+
+
+def most_in_a_day(instants: list[datetime]) -> int:
+    """The fullest 24 hours."""
+    return max(sum(begin <= one < begin + DAY for one in instants) for begin in instants)
+
+
+def test_a_change_every_hour_does_not_begin_the_days_reminders_anew(house: House, postroom: Postroom) -> None:
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    for number in range(1, 61):
+        house.set_points("M-1", number, sequence=number)
+        assert postroom.tell() == 1, "a change is told at once; it is no reminder"
+        for _ in postroom.let_pass(HOUR):
+            pass
+    assert most_in_a_day(postroom.reminded_at) == PER_DAY
+    assert len(postroom.reminded_at) == 3 * PER_DAY, "and the cap is used: 60 hours touch three days"
+    phone.refresh()
+    assert phone.shows().text("points") == "60"
+    assert house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date"
+    assert not any(postroom.remind() for _ in postroom.let_pass(DAY))
+
+
+def test_two_cards_on_one_phone_are_reminded_of_together(house: House, postroom: Postroom) -> None:
+    phone = house.iphone()
+    for member in ("M-1", "M-2"):
+        phone.open_link(house.enrol(member)["links"]["card"])
+    for member in ("M-1", "M-2"):
+        house.set_points(member, 5, sequence=1)
+    assert postroom.tell() == 1
+    for _ in range(5):
+        house.clock.advance(DAY)
+        assert postroom.remind() == 1
+    # Now each card at its own hour; the device has one allowance for both.
+    for number in range(6, 24):
+        house.set_points(f"M-{number % 2 + 1}", number, sequence=number)
+        postroom.tell()
+        for _ in postroom.let_pass(3 * HOUR):
+            pass
+    assert most_in_a_day(postroom.reminded_at) == PER_DAY
+
+
+def test_what_is_too_much_today_is_said_when_the_oldest_reminder_is_a_day_old(house: House, postroom: Postroom) -> None:
+    phone = house.iphone()
+    phone.open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 1, sequence=1)
+    postroom.tell()
+    while len(postroom.reminded_at) < PER_DAY:
+        house.clock.advance(TICK)
+        postroom.remind()
+    house.set_points("M-1", 2, sequence=2)
+    postroom.tell()
+    house.clock.advance(postroom.reminded_at[0] + DAY - timedelta(minutes=1) - house.clock())
+    assert postroom.remind() == 0
+    (row,) = house.rows("SELECT again_at, repeats FROM deliveries WHERE kind = 'apple'")
+    assert row["again_at"] == postroom.reminded_at[0] + DAY
+    house.clock.advance(timedelta(minutes=1))
+    assert postroom.remind() == 1
+    assert len(house.rows("SELECT FROM devices WHERE cardinality(reminded_at) = :most", most=PER_DAY)) == 1
+
+
+def test_who_came_before_the_answer_of_apple_is_forgotten_about(house: House, postroom: Postroom) -> None:
+    phone = house.iphone()
+    phone.open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    now = house.clock()
+    with house.services.sessions.begin() as db:
+        rows = ledger.claim(db, kind="apple", program_id="lumiere", now=now, lease=HOUR, batch=1, claim_id="a")
+    phone.refresh()
+    with house.services.sessions.begin() as db:
+        ledger.settle(db, [(row, Told("ok", HOUR)) for row in rows], claim_id="a", now=now)
+    house.clock.advance(2 * HOUR)
+    assert postroom.remind() == 0
+    assert house.rows("SELECT FROM deliveries WHERE again_at IS NOT NULL") == []
+
+
+def test_several_workers_remind_each_device_once(house: House, postroom: Postroom) -> None:
+    phones = 12
+    for number in range(phones):
+        phone = house.iphone()
+        members = (f"M-{number}-a", f"M-{number}-b")
+        for member in members:
+            phone.open_link(house.enrol(member)["links"]["card"])
+        for member in members:
+            house.set_points(member, 5, sequence=1)
+    assert postroom.tell() == phones
+    house.clock.advance(DAY)
+    now, ready, failures = house.clock(), threading.Barrier(4), []
+
+    def work() -> None:
+        try:
+            ready.wait()
+            more = True
+            while more:
+                with house.services.sessions.begin() as db:
+                    more = ledger.remind(db, now=now, most=MOST, per_day=PER_DAY, batch=3).more
+        except Exception as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failures == []
+    with house.services.sessions.begin() as db:
+        assert not ledger.remind(db, now=now, most=MOST, per_day=PER_DAY).more
+    rows = house.rows("SELECT repeats FROM deliveries WHERE kind = 'apple'")
+    assert [row["repeats"] for row in rows] == [1] * 2 * phones
+    assert postroom.tell() == phones
