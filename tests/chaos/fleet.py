@@ -64,6 +64,11 @@ class Fleet:
                 self._apns.disconnect(phone.push_token)
         list(self._pool.map(self._register, self.phones))
 
+    def switch_on(self, phone: Phone) -> None:
+        """A phone that was off comes back: what Apple has kept for it arrives."""
+        phone.reachable = True
+        self._apns.connect_device(phone.push_token, PASS_TYPE, partial(self._nudged, phone))
+
     def close(self) -> None:
         """Finish what is under way."""
         self._pool.shutdown(cancel_futures=True)

@@ -47,7 +47,7 @@ class GoogleLane(Lane):
     """One programme at Google: messages to everybody first, then what callbacks left open, then the objects."""
 
     kind = "google"
-    portion = settle_at_once = 1
+    settle_at_once = 1
 
     def __init__(self, program_id: str, channel: GoogleChannel, tools: Tools, sealer: Sealer) -> None:
         super().__init__(program_id, channel, tools)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import secrets
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
+from wallet_service.cards.publishing import CAMPAIGN
 from wallet_service.clock import Clock
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
@@ -27,6 +29,8 @@ from wallet_service.wallets.protocol import Announcer, ChannelDown, Notice, Outc
 
 log = structlog.get_logger()
 BAD_TOKEN = Refused("BadDeviceToken")
+LOOK_FOR_URGENT = timedelta(seconds=0.2)
+"""How often, while a campaign is sent, it is looked whether a customer has just done something."""
 MANY_BAD_TOKENS, BAD_TOKENS_SHARE = 5, 0.1
 
 
@@ -43,12 +47,41 @@ class Tools:
     chance: Random
 
 
+class _Hand:
+    """What one step has claimed, in the order in which it is to be sent. All of it is one claim."""
+
+    def __init__(self, *, before: datetime) -> None:
+        self.claim_id = secrets.token_hex(8)
+        self.before = before
+        self.claimed: list[Claimed] = []
+        self.has_campaign = False
+        self.sent: dict[int, list[Claimed]] = {}
+        self._waiting: OrderedDict[str, tuple[Notice, list[Claimed]]] = OrderedDict()
+
+    def take(self, claimed: Sequence[Claimed], grouped: Sequence[tuple[Notice, list[Claimed]]], *, first: bool) -> None:
+        """Add rows; what is for a far end that waits already goes with it. `first`: before all others."""
+        self.claimed += claimed
+        self.has_campaign |= any(row.urgency >= CAMPAIGN for row in claimed)
+        for notice, rows in grouped:
+            known = self._waiting.setdefault(notice.far_end, (notice, rows))
+            if known[1] is not rows:
+                known[1].extend(rows)
+            if first:
+                self._waiting.move_to_end(notice.far_end, last=False)
+
+    def next(self) -> Notice | None:
+        """The next to be sent."""
+        if not self._waiting:
+            return None
+        _, (notice, rows) = self._waiting.popitem(last=False)
+        self.sent[notice.delivery_id] = rows
+        return notice
+
+
 class Lane(ABC):
     """The loop's body. A subclass says how claimed rows become notices."""
 
     kind: str
-    portion: int
-    """How many notices are on their way at once; before each portion the lease is looked at again."""
     settle_at_once: int
     """How many answers are written down in one transaction, while the next are on their way."""
     patience: Patience | None = None
@@ -70,26 +103,16 @@ class Lane(ABC):
         if self.halted_until is not None and now < self.halted_until:
             return 0
         self.halted_until = None
-        claim_id = secrets.token_hex(8)
-        with tools.sessions.begin() as db:
-            claimed = ledger.claim(
-                db,
-                kind=self.kind,
-                program_id=self.program_id,
-                now=now,
-                lease=tools.settings.lease,
-                batch=tools.settings.batch,
-                claim_id=claim_id,
-            )
-            grouped = self._group(db, claimed)
-        told = self._tell(grouped, before=now + tools.settings.lease - self._slowest)
+        hand = _Hand(before=now + tools.settings.lease - self._slowest)
+        self._take(hand)
+        told = self._tell(hand)
         settling: list[Future[int]] = []
         while page := list(itertools.islice(told, self.settle_at_once)):
-            settling.append(self._settler.submit(self._settle, page, claim_id))
-        if sum(future.result() for future in settling) < len(claimed):
+            settling.append(self._settler.submit(self._settle, page, hand.claim_id))
+        if sum(future.result() for future in settling) < len(hand.claimed):
             with tools.sessions.begin() as db:
-                ledger.release(db, claimed, claim_id=claim_id, now=tools.clock())
-        return len(claimed)
+                ledger.release(db, hand.claimed, claim_id=hand.claim_id, now=tools.clock())
+        return len(hand.claimed)
 
     def next_due_at(self) -> datetime | None:
         """When this lane has work again, as far as the ledger knows."""
@@ -110,19 +133,42 @@ class Lane(ABC):
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         """Notices, each with the rows that it settles. Reads what it needs now: no transaction stays open later."""
 
-    def _tell(
-        self, grouped: Sequence[tuple[Notice, list[Claimed]]], *, before: datetime
-    ) -> Iterator[tuple[list[Claimed], Outcome]]:
-        """Announce, a portion at a time; what could not be sent in its lease is given back."""
-        rows_of = {notice.delivery_id: rows for notice, rows in grouped}
-        for start in range(0, len(grouped), self.portion):
-            if self._tools.clock() >= before or self.halted_until is not None:
+    def _take(self, hand: _Hand, *, urgent_only: bool = False) -> None:
+        tools = self._tools
+        with tools.sessions.begin() as db:
+            claimed = ledger.claim(
+                db,
+                kind=self.kind,
+                program_id=self.program_id,
+                now=tools.clock(),
+                lease=tools.settings.lease,
+                batch=tools.settings.batch,
+                claim_id=hand.claim_id,
+                urgent_only=urgent_only,
+            )
+            grouped = self._group(db, claimed)
+        hand.take(claimed, grouped, first=urgent_only)
+
+    def _tell(self, hand: _Hand) -> Iterator[tuple[list[Claimed], Outcome]]:
+        """Announce what is in hand; what could not be sent in its lease stays there, to be given back."""
+        for notice, outcome in self._announcer.announce(self._sendable(hand)):
+            if isinstance(outcome, ChannelDown):
+                self._halt(outcome.reason)
+            yield hand.sent.pop(notice.delivery_id), outcome
+
+    def _sendable(self, hand: _Hand) -> Iterator[Notice]:
+        """What is in hand, one by one, as there is room on the line. What a customer has just done overtakes a
+        campaign that is being sent.
+        """
+        look_at = self._tools.clock() + LOOK_FOR_URGENT
+        while (now := self._tools.clock()) < hand.before and self.halted_until is None:
+            if hand.has_campaign and now >= look_at:
+                with suppress(OperationalError):  # the database is away: whoever settles will say so
+                    self._take(hand, urgent_only=True)
+                look_at = now + LOOK_FOR_URGENT
+            if (notice := hand.next()) is None:
                 return
-            portion = [notice for notice, _ in grouped[start : start + self.portion]]
-            for notice, outcome in self._announcer.announce(portion):
-                if isinstance(outcome, ChannelDown):
-                    self._halt(outcome.reason)
-                yield rows_of[notice.delivery_id], outcome
+            yield notice
 
     def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> int:
         """Write down a page of answers, beside the sending of the next; returns how many rows it was."""
@@ -192,7 +238,6 @@ class AppleLane(Lane):
     """Empty nudges: all rows of one push token are settled by one announcement (one device, one pass type)."""
 
     kind = "apple"
-    portion = 5000
     settle_at_once = 500
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:

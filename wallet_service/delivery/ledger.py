@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
 
 
@@ -27,13 +28,14 @@ class Claimed:
     far_end: str
     attempts: int
     repeats: int
+    urgency: int
 
 
-_CLAIM = """
+_TAKE = """
 WITH due AS (
     SELECT id FROM deliveries
     WHERE kind = :kind AND program_id = :program
-      AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now
+      AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now AND urgency <= :urgency
     ORDER BY urgency, next_attempt_at LIMIT :batch
     FOR UPDATE SKIP LOCKED
 ), taken AS (
@@ -44,28 +46,54 @@ WITH due AS (
 """
 _FAR_END = {
     "apple": """
-        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats FROM taken t
+        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats, t.urgency
+        FROM taken t
         JOIN registrations r ON r.id = t.registration_id JOIN devices device ON device.id = r.device_id
-        ORDER BY t.id""",
+        ORDER BY t.urgency, t.id""",
     "google": """
-        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats FROM taken t
-        JOIN google_objects o ON o.id = t.google_object_id
-        ORDER BY t.id""",
+        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats, t.urgency
+        FROM taken t JOIN google_objects o ON o.id = t.google_object_id
+        ORDER BY t.urgency, t.id""",
 }
+_CLAIM = {kind: text(_TAKE + far_end) for kind, far_end in _FAR_END.items()}
 
 
 def claim(
-    db: Session, *, kind: str, program_id: str, now: datetime, lease: timedelta, batch: int, claim_id: str
+    db: Session,
+    *,
+    kind: str,
+    program_id: str,
+    now: datetime,
+    lease: timedelta,
+    batch: int,
+    claim_id: str,
+    urgent_only: bool = False,
 ) -> list[Claimed]:
     """Take up to `batch` due rows of one programme and platform, until `now + lease`; most urgent, then oldest due
-    first.
+    first. `urgent_only`: no campaigns.
     """
     rows = db.execute(
-        text(_CLAIM + _FAR_END[kind]),
-        {"kind": kind, "program": program_id, "now": now, "until": now + lease, "batch": batch, "claim": claim_id},
+        _CLAIM[kind],
+        {
+            "kind": kind,
+            "program": program_id,
+            "urgency": INTERACTIVE if urgent_only else CAMPAIGN,
+            "now": now,
+            "until": now + lease,
+            "batch": batch,
+            "claim": claim_id,
+        },
     )
     return [
-        Claimed(delivery_id=row[0], card_id=row[1], version=row[2], far_end=row[3], attempts=row[4], repeats=row[5])
+        Claimed(
+            delivery_id=row[0],
+            card_id=row[1],
+            version=row[2],
+            far_end=row[3],
+            attempts=row[4],
+            repeats=row[5],
+            urgency=row[6],
+        )
         for row in rows
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -108,8 +108,11 @@ class Notice:
 class Announcer(Protocol):
     """A channel to one platform for one programme; kept open between calls, used by one thread."""
 
-    def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each far end once; yields every notice exactly once, as its answer arrives. Never in a transaction."""
+    def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+        """Tell each far end once; yields every notice exactly once, as its answer arrives. Never in a transaction.
+
+        `notices` is read as there is room for more on the way.
+        """
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import selectors
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,7 +151,7 @@ class ApnsChannel:
         self._selector = selectors.DefaultSelector()
         self._timer_ms = -1
 
-    def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+    def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Tell each phone once; yields every notice exactly once, as its answer arrives.
 
         Outcomes carry what APNs or the network said; see `outcome_from_apns` and `outcome_from_curl`. A push whose

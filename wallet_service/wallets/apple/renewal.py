@@ -5,7 +5,7 @@ Apple: a connection that was opened with a replaced certificate is to be closed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
@@ -31,7 +31,7 @@ class RenewingChannel:
         self._dial = dial
         self._open: tuple[PassIdentity, ApnsChannel] | None = None
 
-    def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+    def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Tell each phone once, as `ApnsChannel.announce`; without any identity the channel is down."""
         identity = self._identity()
         if identity is None:

@@ -85,7 +85,7 @@ class GoogleChannel:
         self._id_prefix = id_prefix
         self._down: ChannelDown | None = None
 
-    def announce(self, notices: Sequence[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+    def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Bring each object to what its notice says; once the channel is down, the rest is not tried."""
         for told in self.tell(
             notice if isinstance(notice, GoogleNotice) else GoogleNotice(**vars(notice)) for notice in notices

@@ -1,0 +1,114 @@
+"""Many brands in one worker: each has its own connection, and nobody's campaign stands in a customer's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+
+from tests.conftest import OpenHouse
+from tests.delivery.brands import add_brand, add_phones, owe_campaign
+from tests.house import PASS_TYPE, TEAM, Api, House, eventually
+from wallet_service.delivery.lanes import LOOK_FOR_URGENT, AppleLane
+from wallet_service.simulators.apns import Announcement
+from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
+from wallet_service.wallets.protocol import Accepted, Notice, Outcome
+
+BACKLOG, CUSTOMERS = 20_000, 6
+SOON_S = 1.0
+
+
+@pytest.fixture(scope="session")
+def authority() -> DevelopmentAuthority:
+    return DevelopmentAuthority.make(datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def chain(authority: DevelopmentAuthority) -> Chain:
+    return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
+
+
+def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(house: House, authority: DevelopmentAuthority) -> None:
+    brands = {f"brand{number}": add_brand(house, authority, f"brand{number}") for number in range(10)}
+    for name in brands:
+        add_phones(house, name, 3)
+    with house.working():
+        for turn in (1, 2, 3):
+            for api in brands.values():
+                for number in (1, 2, 3):
+                    api.ok("PUT", f"/members/P-{number}/balances", {"sequence": turn, "points": turn})
+            eventually(lambda turn=turn: len(house.apns.announcements) == turn * 30)
+    assert {one.status for one in house.apns.announcements} == {200}
+    assert house.apns.connections == 10
+    assert len({(one.topic, one.connection) for one in house.apns.announcements}) == 10
+
+
+def wait_of(house: House, api: Api, member_id: str, token: str) -> float:
+    """Seconds from a CRM's request to Apple having the announcement."""
+    arrived = Event()
+    arrivals: list[datetime] = []
+
+    def look(one: Announcement) -> None:
+        if one.push_token == token:
+            arrivals.append(one.arrived_at)
+            arrived.set()
+
+    house.apns.watch(look)
+    sent_at = datetime.now(UTC)
+    api.ok("PUT", f"/members/{member_id}/balances", {"sequence": 1, "points": 5})
+    assert arrived.wait(20), f"{member_id} was not told at all"
+    return (arrivals[0] - sent_at).total_seconds()
+
+
+def test_a_customer_waits_for_nobodys_campaign(open_a_house: OpenHouse, authority: DevelopmentAuthority) -> None:
+    """Seconds of campaign are in the worker's hands; a customer of another brand, or of the same, goes first."""
+    house = open_a_house(WALLET_BATCH="3000")
+    campaigner, other = add_brand(house, authority, "campaigner"), add_brand(house, authority, "other")
+    phones, others = add_phones(house, "campaigner", BACKLOG), add_phones(house, "other", CUSTOMERS)
+    owe_campaign(house, "campaigner", but_the_first=CUSTOMERS)
+    house.apns.delay(0.3)  # 300 on their way at once: 1 000 a second
+    with house.working():
+        eventually(lambda: len(house.apns.announcements) > 300)
+        waits = {
+            brand: sorted(wait_of(house, api, member, tokens[member]) for member in others)
+            for brand, api, tokens in (("other", other, others), ("campaigner", campaigner, phones))
+        }
+        left = "SELECT count(*) AS rows FROM deliveries WHERE wanted_version > told_version AND urgency = 1"
+        assert house.rows(left)[0]["rows"] > BACKLOG / 2, "the campaign was still being sent"
+        house.apns.delay(0)
+    assert max(waits["other"] + waits["campaigner"]) < SOON_S, waits
+
+
+def test_what_waits_for_the_same_phone_goes_with_what_overtakes(house: House) -> None:
+    """A campaign about one card, then a purchase on another card of the same phone: one push, the next one."""
+    phones = [house.iphone() for _ in range(3)]
+    for number, phone in enumerate(phones):
+        for card in ("a", "b"):
+            phone.open_link(house.enrol(f"M-{number}-{card}")["links"]["card"])
+    for number in range(3):
+        house.set_points(f"M-{number}-a", 5, sequence=1)
+    with house.services.sessions.begin() as db:
+        db.connection().exec_driver_sql("UPDATE deliveries SET urgency = 1 WHERE wanted_version > told_version")
+    told: list[Notice] = []
+
+    class Line:
+        """Takes one push at a time; during the first, something happens."""
+
+        def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+            for notice in notices:
+                if not told:
+                    house.set_points("M-2-b", 7, sequence=1)
+                    house.clock.advance(LOOK_FOR_URGENT)
+                told.append(notice)
+                yield notice, Accepted("ok")
+
+        def close(self) -> None:
+            pass
+
+    lane = AppleLane("lumiere", Line(), house.services.tools())
+    assert lane.step() == 4
+    lane.close()
+    assert [one.far_end for one in told] == [next(iter(phones[n].push_tokens.values())) for n in (0, 2, 1)]
+    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
