@@ -211,6 +211,8 @@ def open_house(
             "WALLET_GOOGLE_KEYS_URL": google.keys_url,
             "WALLET_GOOGLE_SAVE_URL": google.save_url,
             "WALLET_ANNOUNCE_SPACING_S": "0",
+            "WALLET_ANNOUNCE_PER_HOUR": "0",
+            "WALLET_CAMPAIGN_SPREAD_S": "0",
             "WALLET_RETRY_FIRST_S": "0.05",
             "WALLET_RETRY_MOST_S": "1",
             "WALLET_POLL_S": "0.2",

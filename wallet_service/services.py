@@ -10,7 +10,7 @@ from random import Random
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
-from wallet_service.cards.publishing import Publisher
+from wallet_service.cards.publishing import Pacing, Publisher
 from wallet_service.clock import Clock, clock_from
 from wallet_service.delivery.lanes import Tools
 from wallet_service.delivery.policy import Backoff, Patience
@@ -93,7 +93,7 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
             publisher=Publisher(
                 catalogue=catalogue,
                 public_url=settings.public_url,
-                spacing=timedelta(seconds=settings.announce_spacing_s),
+                pacing=Pacing.of(settings),
             ),
             keys=keys,
             trust=_trust(settings.apple_root_file),

@@ -57,6 +57,8 @@ class Settings(BaseModel):
     google_batch: Annotated[int, Field(ge=1, le=100)] = 1
 
     announce_spacing_s: Annotated[float, Field(ge=0)] = 60
+    announce_per_hour: Annotated[int, Field(ge=0)] = 3
+    campaign_spread_s: Annotated[float, Field(ge=0)] = 900
     announce_again_after_s: Seconds = 4 * 3600
     announce_again_per_day: Annotated[int, Field(ge=1)] = 3
     announce_again_most: Annotated[int, Field(ge=0)] = 6

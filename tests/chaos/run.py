@@ -128,6 +128,8 @@ class _Site:
             "WALLET_APNS_CA_FILE": str(self.apns.write_ca(folder / "apns-ca.pem")),
             "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
             "WALLET_ANNOUNCE_SPACING_S": "0",
+            "WALLET_ANNOUNCE_PER_HOUR": "0",
+            "WALLET_CAMPAIGN_SPREAD_S": "0",
             "WALLET_ANNOUNCE_AGAIN_AFTER_S": str(again_after_s),
             "WALLET_ANNOUNCE_AGAIN_PER_DAY": "1000",
             "WALLET_ANNOUNCE_AGAIN_MOST": "1000",

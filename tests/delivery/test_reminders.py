@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from random import Random
+from datetime import timedelta
 
 import pytest
 
+from tests.delivery.postroom import HOUR, MOST, PER_DAY, TICK, Postroom, fullest
 from tests.house import House
 from wallet_service.delivery import ledger
-from wallet_service.delivery.policy import Patience, Told
+from wallet_service.delivery.policy import Told
 
-PER_DAY, MOST = 3, 6
-DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(minutes=20)
-PATIENCE = Patience(first=timedelta(minutes=10), most=MOST)
-
-
-@dataclass
-class Postroom:
-    """A worker's rounds at the house's own time, one at a time, with an Apple that takes every push."""
-
-    house: House
-    chance: Random = field(default_factory=lambda: Random(5))
-    reminded_at: list[datetime] = field(default_factory=list)
-    stale: int = 0
-
-    def tell(self) -> int:
-        """Announce what is due; returns the pushes that it takes: one for each device."""
-        now = self.house.clock()
-        with self.house.services.sessions.begin() as db:
-            rows = ledger.claim(
-                db, kind="apple", program_id="lumiere", now=now, lease=HOUR, batch=100, claim_id=str(now)
-            )
-            told = [(row, Told("ok", PATIENCE.after(row.repeats, self.chance))) for row in rows]
-            ledger.settle(db, told, claim_id=str(now), now=now)
-        return len({row.far_end for row in rows})
-
-    def remind(self) -> int:
-        """Remind who is due, and push; returns the pushes."""
-        now = self.house.clock()
-        with self.house.services.sessions.begin() as db:
-            self.stale += ledger.remind(db, now=now, most=MOST, per_day=PER_DAY).stale
-        pushes = self.tell()
-        self.reminded_at += [now] * pushes
-        return pushes
-
-    def let_pass(self, span: timedelta) -> Iterator[datetime]:
-        """Rounds at every tick, yielding the time after each."""
-        end = self.house.clock() + span
-        while self.house.clock() < end:
-            self.house.clock.advance(TICK)
-            self.remind()
-            yield self.house.clock()
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def postroom(house: House) -> Postroom:
     """The house's postroom, without a worker."""
     return Postroom(house)
-
-
-def most_in_a_day(instants: list[datetime]) -> int:
-    """The fullest 24 hours."""
-    return max(sum(begin <= one < begin + DAY for one in instants) for begin in instants)
 
 
 def test_a_change_every_hour_does_not_begin_the_days_reminders_anew(house: House, postroom: Postroom) -> None:
@@ -77,8 +30,10 @@ def test_a_change_every_hour_does_not_begin_the_days_reminders_anew(house: House
         assert postroom.tell() == 1, "a change is told at once; it is no reminder"
         for _ in postroom.let_pass(HOUR):
             pass
-    assert most_in_a_day(postroom.reminded_at) == PER_DAY
-    assert len(postroom.reminded_at) == 3 * PER_DAY, "and the cap is used: 60 hours touch three days"
+    assert fullest(postroom.reminded_at, DAY) == PER_DAY
+    assert len(postroom.reminded_at) == MOST + 1, "and then it is stale: changes do not begin that count anew either"
+    assert [one["state"] for one in house.api.ok("GET", "/deliveries?state=stale")["items"]] == ["stale"]
+    assert postroom.stale == 1
     phone.refresh()
     assert phone.shows().text("points") == "60"
     assert house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date"
@@ -101,7 +56,7 @@ def test_two_cards_on_one_phone_are_reminded_of_together(house: House, postroom:
         postroom.tell()
         for _ in postroom.let_pass(3 * HOUR):
             pass
-    assert most_in_a_day(postroom.reminded_at) == PER_DAY
+    assert fullest(postroom.reminded_at, DAY) == PER_DAY
 
 
 def test_what_is_too_much_today_is_said_when_the_oldest_reminder_is_a_day_old(house: House, postroom: Postroom) -> None:

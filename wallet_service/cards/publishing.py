@@ -17,6 +17,7 @@ from wallet_service.cards.composing import next_change_at, speaking_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.factsheet import factsheet_of
 from wallet_service.offers.places import MemberPlace
+from wallet_service.settings import Settings
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.tables import Card, Member
 from wallet_service.storage.wake import CHANNEL, hint
@@ -27,11 +28,34 @@ INTERACTIVE, CAMPAIGN = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why cards are published: in words for the timeline, when it came in, and how urgent it is."""
+    """Why cards are published: in words for the timeline, when it came in, how urgent it is, and over how long a time
+    the phones are told of it.
+    """
 
     what: str
     received_at: datetime
     urgency: int = INTERACTIVE
+    spread: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """What a device may be announced: no two announcements closer than `spacing`, and in any hour no more than
+    `per_hour` (0: as many as there are).
+
+    Source: apple-wallet.md, section 5.4.
+    """
+
+    spacing: timedelta
+    per_hour: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Pacing:
+        """As the operator has set it."""
+        return cls(timedelta(seconds=settings.announce_spacing_s), settings.announce_per_hour)
+
+
+UNPACED = Pacing(timedelta(0), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +64,11 @@ class Publisher:
 
     Attributes:
         public_url: the installation's own address, without trailing slash.
-        spacing: the least time between two announcements to one device.
     """
 
     catalogue: Catalogue
     public_url: str
-    spacing: timedelta
+    pacing: Pacing
 
     def card_link(self, link_token: str) -> str:
         """The smart link of a card."""
@@ -92,7 +115,7 @@ class Publisher:
             for card, number in zip(changed, numbers, strict=True):
                 card.version = number
             db.flush()
-            _owe(db, program.program_id, [card.id for card in changed], cause, now=now, spacing=self.spacing)
+            _owe(db, program.program_id, [card.id for card in changed], cause, now=now, pacing=self.pacing)
         return changed
 
 
@@ -149,8 +172,10 @@ WITH published AS (
         CASE WHEN d.told_version >= d.wanted_version THEN d.told_at END AS told_at,
         CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at END AS listed_at,
         CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END AS fetched_at,
-        (SELECT max(other.told_at) FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
-         WHERE beside.device_id = device.id) AS device_told_at
+        d.wanted_version > d.told_version AS open,
+        CASE WHEN d.kind = 'google' THEN CAST(:now AS timestamptz)
+            ELSE GREATEST(:now + random() * CAST(:spread AS interval), d.told_at + CAST(:spacing AS interval),
+                d.announced_at[:per_hour] + interval '1 hour') END AS due_at
     FROM deliveries d
     LEFT JOIN registrations r ON r.id = d.registration_id
     LEFT JOIN devices device ON device.id = r.device_id
@@ -165,11 +190,13 @@ WITH published AS (
     UPDATE deliveries AS d
     SET wanted_version = c.version,
         wanted_at = :now,
-        attempts = 0, repeats = 0, again_at = NULL,
-        urgency = CASE WHEN d.wanted_version > d.told_version THEN LEAST(d.urgency, :urgency) ELSE :urgency END,
+        attempts = CASE WHEN known.open THEN d.attempts ELSE 0 END, again_at = NULL,
+        repeats = CASE WHEN d.stale_at IS NULL THEN 0 ELSE d.repeats END,
+        urgency = CASE WHEN known.open THEN LEAST(d.urgency, :urgency) ELSE :urgency END,
         parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
-        next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at
-            ELSE GREATEST(CAST(:now AS timestamptz), known.device_told_at + CAST(:spacing AS interval)) END
+        next_attempt_at = CASE WHEN d.claim IS NOT NULL
+            OR known.open AND (:urgency > 0 OR d.attempts > 0 AND d.parked IS NULL) THEN d.next_attempt_at
+            ELSE known.due_at END
     FROM known JOIN published AS c ON c.id = known.card_id
     WHERE d.id = known.id
     RETURNING d.id
@@ -180,12 +207,14 @@ _OWE_ONE, _OWE_MANY = (text(_OWE.format(cards=cards)) for cards in ("= :cards", 
 """The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 
-def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now: datetime, spacing: timedelta) -> None:
+def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now: datetime, pacing: Pacing) -> None:
     """Raise `wanted_version` at every far end that is awake, write down what became of the version before, and wake
     the workers.
 
     A Google row sleeps (0) until somebody wants the object. A row in somebody's hands keeps its lease: settling finds
-    the gap still open and makes it due again.
+    the gap still open and makes it due again; one that failed keeps its pause. What a campaign owes comes due at some
+    moment of its spread; what was owed already keeps its hour. Here each row looks at its own past only: what the
+    device was told of its other cards is looked at when the row is claimed.
     """
     one = len(card_ids) == 1
     db.execute(
@@ -196,7 +225,9 @@ def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now
             "received_at": cause.received_at,
             "urgency": cause.urgency,
             "now": now,
-            "spacing": spacing,
+            "spacing": pacing.spacing,
+            "per_hour": pacing.per_hour,
+            "spread": cause.spread,
             "channel": CHANNEL,
             "hint": hint("tell", program_id),
         },

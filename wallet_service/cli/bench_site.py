@@ -69,6 +69,8 @@ def bench_site(cards: int) -> Iterator[BenchSite]:
             "WALLET_APNS_CA_FILE": str(apns.write_ca(folder / "apns-ca.pem")),
             "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
             "WALLET_ANNOUNCE_SPACING_S": "0",
+            "WALLET_ANNOUNCE_PER_HOUR": "0",
+            "WALLET_CAMPAIGN_SPREAD_S": "0",
         }
         chain = authority.issue(PROGRAM.pass_type_id, TEAM_ID, "Maison Lumière", system_clock())
         for name, content in PROGRAM.files(chain).items():

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
-from wallet_service.cards.publishing import CAMPAIGN
+from wallet_service.cards.publishing import CAMPAIGN, UNPACED, Pacing
 from wallet_service.clock import Clock
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
@@ -56,13 +56,20 @@ class _Hand:
         self.claimed: list[Claimed] = []
         self.has_campaign = False
         self.sent: dict[int, list[Claimed]] = {}
+        self._told: set[str] = set()
         self._waiting: OrderedDict[str, tuple[Notice, list[Claimed]]] = OrderedDict()
 
     def take(self, claimed: Sequence[Claimed], grouped: Sequence[tuple[Notice, list[Claimed]]], *, first: bool) -> None:
-        """Add rows; what is for a far end that waits already goes with it. `first`: before all others."""
+        """Add rows; what is for a far end that waits already goes with it. `first`: before all others.
+
+        What comes for a far end that was told in this very step stays aside, to be given back: whether it may be told
+        again so soon, the ledger can say once it knows of the first time.
+        """
         self.claimed += claimed
         self.has_campaign |= any(row.urgency >= CAMPAIGN for row in claimed)
         for notice, rows in grouped:
+            if notice.far_end in self._told:
+                continue
             known = self._waiting.setdefault(notice.far_end, (notice, rows))
             if known[1] is not rows:
                 known[1].extend(rows)
@@ -75,6 +82,7 @@ class _Hand:
             return None
         _, (notice, rows) = self._waiting.popitem(last=False)
         self.sent[notice.delivery_id] = rows
+        self._told.add(notice.far_end)
         return notice
 
 
@@ -86,6 +94,8 @@ class Lane(ABC):
     """How many answers are written down in one transaction, while the next are on their way."""
     patience: Patience | None = None
     """Set where a far end has to come and fetch."""
+    pacing = UNPACED
+    """Set where a device must not be told too often."""
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         self.program_id = program_id
@@ -145,6 +155,7 @@ class Lane(ABC):
                 batch=tools.settings.batch,
                 claim_id=hand.claim_id,
                 urgent_only=urgent_only,
+                pacing=self.pacing,
             )
             grouped = self._group(db, claimed)
         hand.take(claimed, grouped, first=urgent_only)
@@ -193,7 +204,7 @@ class Lane(ABC):
                 results,
                 claim_id=claim_id,
                 now=tools.clock(),
-                spacing_s=tools.settings.announce_spacing_s if self.kind == "apple" else 0,
+                pacing=self.pacing,
             )
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
@@ -242,7 +253,7 @@ class AppleLane(Lane):
 
     def __init__(self, program_id: str, announcer: Announcer, tools: Tools) -> None:
         super().__init__(program_id, announcer, tools)
-        self.patience = tools.patience
+        self.patience, self.pacing = tools.patience, Pacing.of(tools.settings)
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
         by_token: dict[str, list[Claimed]] = {}

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, UNPACED, Pacing
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
 
 
@@ -46,16 +46,42 @@ WITH due AS (
 """
 _FAR_END = {
     "apple": """
-        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats, t.urgency
+        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats, t.urgency, {too_early}
         FROM taken t
         JOIN registrations r ON r.id = t.registration_id JOIN devices device ON device.id = r.device_id
         ORDER BY t.urgency, t.id""",
     "google": """
-        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats, t.urgency
+        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats, t.urgency, {too_early}
         FROM taken t JOIN google_objects o ON o.id = t.google_object_id
         ORDER BY t.urgency, t.id""",
 }
-_CLAIM = {kind: text(_TAKE + far_end) for kind, far_end in _FAR_END.items()}
+_TOO_EARLY = """
+    CASE WHEN EXISTS (SELECT FROM registrations one WHERE one.device_id = r.device_id AND one.id <> r.id) THEN (
+        SELECT GREATEST(max(told.at) + CAST(:spacing AS interval),
+            (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour] + interval '1 hour')
+        FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
+        CROSS JOIN unnest(other.announced_at || other.told_at
+            || CASE WHEN other.claim <> :claim AND other.next_attempt_at > :now THEN CAST(:now AS timestamptz) END
+        ) AS told(at)
+        WHERE beside.device_id = r.device_id AND told.at IS NOT NULL
+    ) END
+"""
+"""Until when the device of a claimed row has been told enough, where it has other cards: what was announced of any of
+them, or is being announced just now, counts for all.
+"""
+
+
+def _claiming(kind: str, *, paced: bool) -> TextClause:
+    return text(_TAKE + _FAR_END[kind].format(too_early=_TOO_EARLY if paced else "NULL"))
+
+
+_CLAIM = {"apple": _claiming("apple", paced=False), "google": _claiming("google", paced=False)}
+_CLAIM_PACED = _claiming("apple", paced=True)
+_POSTPONE = text("""
+UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = d.attempts - 1
+FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
+WHERE d.id = s.id AND d.claim = :claim
+""")
 
 
 def claim(
@@ -68,22 +94,31 @@ def claim(
     batch: int,
     claim_id: str,
     urgent_only: bool = False,
+    pacing: Pacing = UNPACED,
 ) -> list[Claimed]:
     """Take up to `batch` due rows of one programme and platform, until `now + lease`; most urgent, then oldest due
     first. `urgent_only`: no campaigns.
+
+    A row whose device was told enough of its other cards is not taken: it is due when the device may be told again.
     """
-    rows = db.execute(
-        _CLAIM[kind],
-        {
-            "kind": kind,
-            "program": program_id,
-            "urgency": INTERACTIVE if urgent_only else CAMPAIGN,
-            "now": now,
-            "until": now + lease,
-            "batch": batch,
-            "claim": claim_id,
-        },
-    )
+    values: dict[str, object] = {
+        "kind": kind,
+        "program": program_id,
+        "urgency": INTERACTIVE if urgent_only else CAMPAIGN,
+        "now": now,
+        "until": now + lease,
+        "batch": batch,
+        "claim": claim_id,
+    }
+    if pacing == UNPACED:
+        rows = db.execute(_CLAIM[kind], values).all()
+    else:
+        rows = db.execute(_CLAIM_PACED, values | {"spacing": pacing.spacing, "per_hour": pacing.per_hour}).all()
+    early = [row for row in rows if row[7] is not None and row[7] > now]
+    if early:
+        ids, ats = [row[0] for row in early], [row[7] for row in early]
+        db.execute(_POSTPONE, {"ids": ids, "ats": ats, "claim": claim_id})
+        rows = [row for row in rows if row[7] is None or row[7] <= now]
     return [
         Claimed(
             delivery_id=row[0],
@@ -101,9 +136,11 @@ def claim(
 _TOLD = text("""
 UPDATE deliveries d
 SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
+    announced_at = (CAST(:now AS timestamptz) || d.announced_at)[1 : :per_hour],
     claim = NULL, last_outcome = 'accepted',
     again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
-    next_attempt_at = CASE WHEN d.wanted_version > s.version THEN :again ELSE d.next_attempt_at END
+    next_attempt_at = CASE WHEN d.wanted_version > s.version THEN GREATEST(:now + CAST(:spacing AS interval),
+        (CAST(:now AS timestamptz) || d.announced_at)[:per_hour] + interval '1 hour') ELSE d.next_attempt_at END
 FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[]), CAST(:agains AS
 timestamptz[]))
     AS s(id, version, answer, again_at)
@@ -145,7 +182,7 @@ def settle(
     *,
     claim_id: str,
     now: datetime,
-    spacing_s: float = 0,
+    pacing: Pacing = UNPACED,
 ) -> int:
     """Write down what became of claimed rows; returns how many were no longer ours.
 
@@ -161,7 +198,8 @@ def settle(
             "answers": [step.answer for _, step in told],
             "agains": [now + step.again_after if step.again_after is not None else None for _, step in told],
             "now": now,
-            "again": now + timedelta(seconds=spacing_s),
+            "spacing": pacing.spacing,
+            "per_hour": pacing.per_hour,
             "claim": claim_id,
         }
         ours.update(db.scalars(_TOLD, parameters))
@@ -231,14 +269,17 @@ WITH due AS (
     FOR NO KEY UPDATE OF d, v SKIP LOCKED
 ), reminded AS (
     UPDATE deliveries d
-    SET told_version = due.fetched_version, next_attempt_at = :now, repeats = d.repeats + 1, again_at = NULL,
-        last_outcome = 'told, never fetched',
-        stale_at = CASE WHEN d.repeats >= :most THEN coalesce(d.stale_at, :now) END
+    SET told_version = due.fetched_version, again_at = NULL, last_outcome = 'told, never fetched',
+        next_attempt_at = GREATEST(CAST(:now AS timestamptz), d.told_at + CAST(:spacing AS interval),
+            d.announced_at[:per_hour] + interval '1 hour'),
+        repeats = CASE WHEN d.missed >= :most THEN :most ELSE d.repeats END + 1, missed = d.missed + 1,
+        stale_at = CASE WHEN d.missed >= :most THEN coalesce(d.stale_at, :now) END
     FROM due WHERE d.id = due.id AND due.away AND (due.allowed_at > :now) IS NOT TRUE
-    RETURNING d.id, d.program_id, due.device_id, d.stale_at = :now AS became_stale
+    RETURNING d.program_id, due.device_id, d.next_attempt_at, d.stale_at = :now AS became_stale
 ), counted AS (
-    UPDATE devices v SET reminded_at = (CAST(:now AS timestamptz) || v.reminded_at)[1 : :per_day]
-    WHERE v.id IN (SELECT device_id FROM reminded)
+    UPDATE devices v SET reminded_at = (at || v.reminded_at)[1 : :per_day]
+    FROM (SELECT device_id, max(next_attempt_at) AS at FROM reminded GROUP BY device_id) AS soon
+    WHERE v.id = soon.device_id
 ), postponed AS (
     UPDATE deliveries d SET again_at = CASE WHEN due.away THEN due.allowed_at END
     FROM due WHERE d.id = due.id AND (due.allowed_at > :now OR NOT due.away)
@@ -259,9 +300,11 @@ class Reminded:
     more: bool
 
 
-def remind(db: Session, *, now: datetime, most: int, per_day: int, batch: int = 1000) -> Reminded:
+def remind(
+    db: Session, *, now: datetime, most: int, per_day: int, pacing: Pacing = UNPACED, batch: int = 1000
+) -> Reminded:
     """Owe an announcement again to phones that were told and have not come in their time, up to `batch` far ends;
-    after `most` times a far end is stale.
+    after `most` times since the phone last came it is stale.
 
     A device is reminded `per_day` times in any 24 hours at most, whichever of its cards it is about; what is reminded
     together becomes one push and counts once, and what would be too much waits until the oldest reminder is a day old.
@@ -270,6 +313,13 @@ def remind(db: Session, *, now: datetime, most: int, per_day: int, batch: int = 
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.
     """
-    values = {"now": now, "most": most, "per_day": per_day, "batch": batch}
+    values = {
+        "now": now,
+        "most": most,
+        "per_day": per_day,
+        "per_hour": pacing.per_hour,
+        "spacing": pacing.spacing,
+        "batch": batch,
+    }
     programs, stale, looked_at = db.execute(_REMIND, values).one()
     return Reminded(frozenset(programs), stale, looked_at == batch)

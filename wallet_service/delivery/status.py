@@ -84,8 +84,8 @@ def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, li
 
 
 _RETRY = text("""
-UPDATE deliveries SET parked = NULL, stale_at = NULL, again_at = NULL, repeats = 0, attempts = 0, told_version = 0,
-    next_attempt_at = :now
+UPDATE deliveries SET parked = NULL, stale_at = NULL, again_at = NULL, repeats = 0, missed = 0, attempts = 0,
+    told_version = 0, next_attempt_at = :now
 WHERE id = :id AND program_id = :program AND parked IS DISTINCT FROM 'removed' AND (parked IS NOT NULL OR stale_at IS
 NOT NULL) RETURNING id
 """)

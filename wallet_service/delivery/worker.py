@@ -17,10 +17,11 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
-from wallet_service.cards.publishing import CAMPAIGN, Cause, Publisher, claim_cards_due, programs_due
+from wallet_service.cards.publishing import CAMPAIGN, Cause, Pacing, Publisher, claim_cards_due, programs_due
 from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
+from wallet_service.delivery.spread import CampaignSpread
 from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
@@ -109,6 +110,7 @@ class Worker:
         self._keys = keys
         self._stopping = Event()
         self._certificates = CertificateWatch()
+        self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
         self._listener = Listener(database.libpq_url, self._on_work)
@@ -165,7 +167,9 @@ class Worker:
             now = self._tools.clock()
             cards = claim_cards_due(db, program_id, now=now, batch=batch)
             program = self._tools.catalogue.program(db, program_id)
-            changed = self._publisher.publish(db, program, cards, Cause("time or campaign", now, CAMPAIGN), now=now)
+            spread = self._spread.of(db, program_id, now=now) if cards else timedelta(0)
+            cause = Cause("time or campaign", now, CAMPAIGN, spread)
+            changed = self._publisher.publish(db, program, cards, cause, now=now)
         if cards:
             log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
         return len(cards)
@@ -240,6 +244,7 @@ class Worker:
                     now=self._tools.clock(),
                     most=settings.announce_again_most,
                     per_day=settings.announce_again_per_day,
+                    pacing=Pacing.of(settings),
                 )
             if reminded.stale:
                 log.warning("phones_stale", phones=reminded.stale)

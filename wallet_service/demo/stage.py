@@ -98,6 +98,8 @@ def set_stage(data_dir: Path, templates_dir: Path, say: _SAY, *, port: int = WEB
             "WALLET_GOOGLE_KEYS_URL": google.keys_url,
             "WALLET_GOOGLE_SAVE_URL": google.save_url,
             "WALLET_ANNOUNCE_SPACING_S": "0",
+            "WALLET_ANNOUNCE_PER_HOUR": "0",
+            "WALLET_CAMPAIGN_SPREAD_S": "0",
         }
         _write_files(folder, authority, google.make_service_account(ISSUER_ID))
         keys = _apply_programs(folder, environment)

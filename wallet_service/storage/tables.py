@@ -254,7 +254,8 @@ class Delivery(Base):
 
     The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
     `urgency` 0 goes before 1 (campaigns). `announced_at`: when it was told, the last few, newest first; `again_at`:
-    told, and told again then unless the phone has come; `repeats` counts those, and `stale_at` says when we stopped.
+    told, and told again then unless the phone has come; `repeats` counts those of one change, `missed` those since the
+    phone last came, and `stale_at` says when we stopped.
     """
 
     __tablename__ = "deliveries"
@@ -275,6 +276,7 @@ class Delivery(Base):
     announced_at: Mapped[list[datetime]] = mapped_column(server_default=sql("'{}'"))
     again_at: Mapped[datetime | None]
     repeats: Mapped[int] = mapped_column(server_default=sql("0"))
+    missed: Mapped[int] = mapped_column(server_default=sql("0"))
     stale_at: Mapped[datetime | None]
     urgency: Mapped[int] = mapped_column(SmallInteger, server_default=sql("0"))
     attempts: Mapped[int] = mapped_column(server_default=sql("0"))

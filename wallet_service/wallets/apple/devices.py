@@ -260,7 +260,8 @@ WITH came AS (
     RETURNING r.id, r.fetched_version
 ), quiet AS (
     UPDATE deliveries d
-    SET told_version = GREATEST(d.told_version, came.fetched_version), again_at = NULL, stale_at = NULL, repeats = 0
+    SET told_version = GREATEST(d.told_version, came.fetched_version), again_at = NULL, stale_at = NULL,
+        repeats = 0, missed = 0
     FROM came WHERE d.registration_id = came.id  -- what it got, not what is wanted by now
 )
 UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $3 WHERE id = $1

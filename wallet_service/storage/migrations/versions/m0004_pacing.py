@@ -17,3 +17,4 @@ _INSTANTS = postgresql.ARRAY(sa.DateTime(timezone=True))
 def upgrade() -> None:
     op.add_column("devices", sa.Column("reminded_at", _INSTANTS, server_default=sa.text("'{}'"), nullable=False))
     op.add_column("deliveries", sa.Column("announced_at", _INSTANTS, server_default=sa.text("'{}'"), nullable=False))
+    op.add_column("deliveries", sa.Column("missed", sa.BigInteger(), server_default=sa.text("0"), nullable=False))

@@ -1,0 +1,185 @@
+"""How often a device is announced something: spacing, the hour's ceiling, and the spread of a campaign (5.4)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from random import Random
+from statistics import mean
+
+import pytest
+
+from tests.conftest import OpenHouse
+from tests.delivery.brands import add_phones
+from tests.delivery.postroom import HOUR, MOST, PER_DAY, Postroom, fullest
+from tests.house import House
+from wallet_service.cards.publishing import Pacing
+from wallet_service.delivery import ledger
+from wallet_service.delivery.channels import open_apple
+from wallet_service.delivery.lanes import AppleLane
+from wallet_service.delivery.spread import COUNTED_FOR, CampaignSpread
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+PACED = Pacing(MINUTE, 3)
+
+
+@pytest.fixture
+def house(open_a_house: OpenHouse) -> House:
+    """A house with the pacing that is the default."""
+    return open_a_house(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR="3")
+
+
+def assert_paced(postroom: Postroom) -> None:
+    """No two pushes of a device within a minute, no four within an hour."""
+    for instants in postroom.told_at.values():
+        assert fullest(instants, MINUTE) == 1, instants
+        assert fullest(instants, HOUR) <= PACED.per_hour, instants
+
+
+def test_item_72_ten_changes_in_a_minute_and_a_change_every_minute(house: House) -> None:
+    postroom, phone = Postroom(house, PACED), house.iphone()
+    phone.open_link(house.enrol()["links"]["card"])
+    for points in range(1, 11):
+        house.set_points("M-1", points, sequence=points)
+        postroom.tell()
+        house.clock.advance(6 * SECOND)
+    (told_at,) = postroom.told_at.values()
+    assert len(told_at) == 1
+    postroom.tell()
+    assert len(told_at) == 2
+    phone.refresh()
+    assert phone.shows().text("points") == "10"
+    for points in range(11, 131):
+        house.set_points("M-1", points, sequence=points)
+        postroom.tell()
+        house.clock.advance(MINUTE)
+    assert_paced(postroom)
+    assert len(told_at) in (6, 7), "and what is allowed is used"
+    for _ in postroom.let_pass(HOUR):
+        pass
+    assert house.rows("SELECT FROM deliveries WHERE wanted_version > told_version AND kind = 'apple'") == []
+    phone.refresh()
+    assert phone.shows().text("points") == "130"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_hour_of_a_device_has_more_than_it_may_whatever_happens(house: House, seed: int) -> None:
+    """Three cards on two phones each, changes and rounds at random, nobody comes: reminders obey it as well."""
+    postroom, chance = Postroom(house, PACED), Random(seed)
+    phones = [house.iphone(), house.iphone()]
+    members = [f"M-{number}" for number in range(3)]
+    for member in members:
+        card = house.enrol(member)
+        for phone in phones:
+            phone.open_link(card["links"]["card"])
+    for number in range(150):
+        if chance.random() < 0.5:
+            house.set_points(chance.choice(members), number, sequence=number)
+        if chance.random() < 0.8:
+            postroom.remind()
+        house.clock.advance(SECOND * chance.choice([1, 20, 59, 60, 200, 600, 3000]))
+    assert_paced(postroom)
+    for _ in postroom.let_pass(2 * HOUR):
+        pass
+    assert_paced(postroom)
+    assert house.rows("SELECT FROM deliveries WHERE told_version = 0 AND kind = 'apple'") == []
+
+
+def test_a_card_does_not_overtake_another_that_is_being_told_to_the_same_phone(house: House) -> None:
+    postroom, phone = Postroom(house, PACED), house.iphone()
+    for member in ("M-1", "M-2"):
+        phone.open_link(house.enrol(member)["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    with house.services.sessions.begin() as db:
+        assert len(postroom.claim(db, "one worker")) == 1
+    house.set_points("M-2", 5, sequence=1)
+    with house.services.sessions.begin() as db:
+        assert postroom.claim(db, "another worker") == []
+    (waiting,) = house.rows(
+        "SELECT attempts, claim, next_attempt_at FROM deliveries WHERE claim IS NULL"
+        " AND wanted_version > told_version AND kind = 'apple'"
+    )
+    assert waiting["attempts"] == 0
+    assert MINUTE - SECOND < waiting["next_attempt_at"] - house.clock() <= MINUTE
+
+
+def test_a_reminder_waits_for_its_place_in_the_hour(house: House) -> None:
+    postroom, phone = Postroom(house, PACED), house.iphone()
+    phone.open_link(house.enrol()["links"]["card"])
+    for points in (1, 2, 3):
+        house.set_points("M-1", points, sequence=points)
+        assert postroom.tell() == 1
+        house.clock.advance(2 * MINUTE)
+    (told_at,) = postroom.told_at.values()
+    house.clock.advance(16 * MINUTE)
+    with house.services.sessions.begin() as db:
+        assert ledger.remind(db, now=house.clock(), most=MOST, per_day=PER_DAY, pacing=PACED).programs == {"lumiere"}
+    assert house.rows("SELECT reminded_at FROM devices") == [{"reminded_at": [told_at[0] + HOUR]}]
+    assert postroom.tell() == 0
+    house.clock.advance(told_at[0] + HOUR - house.clock())
+    assert postroom.tell() == 1
+
+
+def test_a_change_does_not_shorten_the_pause_that_apple_asked_for(house: House) -> None:
+    house.iphone().open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 1, sequence=1)
+    house.apns.answer_next(429, "TooManyRequests", retry_after=3600)
+    tools = house.services.tools()
+    lane = AppleLane("lumiere", open_apple("lumiere", tools, house.services.keys), tools)
+    lane.step()
+    house.set_points("M-1", 2, sequence=2)
+    house.clock.advance(59 * MINUTE)
+    assert lane.step() == 0
+    house.clock.advance(2 * MINUTE)
+    assert lane.step() == 1
+    lane.close()
+    assert [one.status for one in house.apns.announcements] == [429, 200]
+
+
+def test_a_campaign_is_spread_and_a_customer_does_not_wait_for_it(open_a_house: OpenHouse) -> None:
+    """200 devices; 45 000 s for each 10 000 are a quarter of an hour for them."""
+    house = open_a_house(WALLET_CAMPAIGN_SPREAD_S="45000", WALLET_ANNOUNCE_PER_HOUR="3")
+    add_phones(house, "lumiere", 200)
+    worker = house.services.worker()
+
+    def campaign(text: str) -> dict[int, float]:
+        """A shop says something else; returns after how many seconds each far end is due, by its number."""
+        before = house.clock()
+        place = {"name": "Lyon", "latitude": 45.75, "longitude": 4.85}
+        house.api.ok("PUT", "/stores/lyon", place | {"proximity_text": text})
+        while worker.compose_step():
+            pass
+        rows = house.rows("SELECT id, urgency, wanted_at, next_attempt_at FROM deliveries WHERE kind = 'apple'")
+        assert {row["urgency"] for row in rows} == {1}
+        assert all(row["wanted_at"] >= before for row in rows), "every card has changed"
+        return {row["id"]: (row["next_attempt_at"] - before).total_seconds() for row in rows}
+
+    due = campaign("À deux pas")
+    assert len(due) == 200
+    assert 0 <= min(due.values()) < 60
+    assert 840 < max(due.values()) < 910
+    quarters = Counter(int(seconds // 225) for seconds in due.values())
+    assert all(quarters[number] > 20 for number in range(4)), quarters
+    assert 350 < mean(due.values()) < 550
+    house.clock.advance(10 * SECOND)
+    again = campaign("Au coin de la rue")
+    assert again == pytest.approx({number: seconds - 10 for number, seconds in due.items()}, abs=5), "hours are kept"
+
+    late = max(due, key=lambda number: due[number])
+    query = (
+        "SELECT d.urgency, d.next_attempt_at, d.wanted_at, m.member_id FROM deliveries d"
+        " JOIN cards c ON c.id = d.card_id JOIN members m ON m.id = c.member_pk WHERE d.id = :id"
+    )
+    house.set_points(house.rows(query, id=late)[0]["member_id"], 5, sequence=1)
+    (row,) = house.rows(query, id=late)
+    assert (row["urgency"], row["next_attempt_at"]) == (0, row["wanted_at"])
+
+
+def test_devices_are_counted_now_and_then(house: House) -> None:
+    spread, now = CampaignSpread(900 * SECOND), house.clock()
+    with house.services.sessions() as db:
+        assert spread.of(db, "lumiere", now=now) == timedelta(0)
+        add_phones(house, "lumiere", 50)
+        assert spread.of(db, "lumiere", now=now + COUNTED_FOR - SECOND) == timedelta(0)
+        assert spread.of(db, "lumiere", now=now + COUNTED_FOR) == 4.5 * SECOND
+        assert CampaignSpread(timedelta(0)).of(db, "lumiere", now=now) == timedelta(0)
