@@ -1,6 +1,4 @@
 """An issuer at the Google simulator, in the plainest way: Google's own client library, a class and an object."""
-object.
-"""
 
 from __future__ import annotations
 
