@@ -33,11 +33,13 @@ class Claimed:
 
 _TAKE = """
 WITH due AS (
-    SELECT id FROM deliveries
-    WHERE kind = :kind AND program_id = :program
-      AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now AND urgency <= :urgency
-    ORDER BY urgency, next_attempt_at LIMIT :batch
-    FOR UPDATE SKIP LOCKED
+    SELECT one.id FROM generate_series(0, :urgency) AS level CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE kind = :kind AND program_id = :program AND urgency = level
+          AND wanted_version > told_version AND parked IS NULL AND next_attempt_at <= :now
+        ORDER BY next_attempt_at LIMIT :batch
+        FOR UPDATE SKIP LOCKED
+    ) AS one LIMIT :batch
 ), taken AS (
     UPDATE deliveries d SET claim = :claim, next_attempt_at = :until, attempts = d.attempts + 1
     FROM due WHERE d.id = due.id
@@ -248,14 +250,18 @@ def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bo
 
 
 _NEXT_DUE = text("""
-SELECT min(next_attempt_at) FROM deliveries
-WHERE kind = :kind AND program_id = :program AND wanted_version > told_version AND parked IS NULL
+SELECT min(earliest.next_attempt_at) FROM generate_series(0, :urgency) AS level CROSS JOIN LATERAL (
+    SELECT next_attempt_at FROM deliveries
+    WHERE kind = :kind AND program_id = :program AND urgency = level
+      AND wanted_version > told_version AND parked IS NULL
+    ORDER BY next_attempt_at LIMIT 1
+) AS earliest
 """)
 
 
 def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
     """When the earliest open row of the lane becomes due; None: nothing is open."""
-    due: datetime | None = db.scalar(_NEXT_DUE, {"kind": kind, "program": program_id})
+    due: datetime | None = db.scalar(_NEXT_DUE, {"kind": kind, "program": program_id, "urgency": CAMPAIGN})
     return due
 
 
