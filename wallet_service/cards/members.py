@@ -1,4 +1,4 @@
-"""Members: created and updated by the CRM's own id, locked for every change of their state, erased on request."""
+"""Members: created and updated by the CRM's own id, locked for every change of their state."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.errors import Conflict, NotFound
 from wallet_service.programs.document import ProgramDocument
-from wallet_service.storage.tables import Balance, Card, IdempotencyKey, InboxEvent, Member
+from wallet_service.storage.tables import Balance, Card, Member
 
 _CARD_NUMBER_DIGITS = 12
 
@@ -150,23 +150,6 @@ def set_balances(balance: Balance, document: BalancesDocument) -> bool:
             value = plain[name] if plain[name] is not None else _EMPTY.get(name)
             setattr(balance, name, value)
     return True
-
-
-def erase_member(db: Session, member: Member) -> None:
-    """Delete a member with balance, card, far ends and every trace in what was received.
-
-    Void the card first: phones learn of it only while it exists.
-    """
-    db.execute(
-        delete(InboxEvent).where(InboxEvent.program_id == member.program_id, InboxEvent.subject == member.member_id)
-    )
-    db.execute(
-        delete(IdempotencyKey).where(
-            IdempotencyKey.program_id == member.program_id,
-            IdempotencyKey.answer["member_id"].astext == member.member_id,
-        )
-    )
-    db.execute(delete(Member).where(Member.id == member.id))
 
 
 def card_of(db: Session, member: Member) -> Card | None:

@@ -225,6 +225,8 @@ def _messages(db: Session, object_pks: Sequence[int]) -> Mapping[int, list[Googl
 
 
 def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> GoogleNotice:
+    if one.card.content.erased:
+        return _farewell(one)
     loud = _field_news(db, one, spent, waiting, now=now)
     fresh = [row for row in waiting if row.sent_at is None and row.ends_at > now][-messages.MOST :]
     standing = [(row.id, row.ends_at, row.body) for row in waiting if row.sent_at is not None]
@@ -245,9 +247,24 @@ def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage],
     )
 
 
+def _farewell(one: Owed) -> GoogleNotice:
+    """The card of an erased member: silent, and no message may stay on it, for messages speak of the member."""
+    return GoogleNotice(
+        delivery_id=one.delivery_id,
+        far_end=one.row.object_id,
+        version=one.version,
+        card=one.card,
+        object_pk=one.row.id,
+        told_digest=one.row.told_digest,
+        design=one.design,
+        keep=(),
+        linked_ids=tuple(one.row.linked_ids or ()),
+    )
+
+
 def _totp_key(one: Owed, sealer: Sealer) -> str | None:
     """The secret of a card's rotating barcode, made when it is first needed, sealed at rest."""
-    if "rotating_barcode" not in one.card.template.document.google:
+    if "rotating_barcode" not in one.card.template.document.google or one.card.content.barcode is None:
         return None
     purpose = f"totp:{one.row.object_id}"
     if one.row.totp_secret is None:
