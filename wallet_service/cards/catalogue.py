@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.composing import Composer
@@ -22,8 +23,9 @@ from wallet_service.storage.tables import Program, TemplateVersion
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProgram:
-    """One programme, ready to compose with."""
+    """One programme, ready to compose with. `stored` is its document as the database has it."""
 
+    stored: dict[str, Any]
     document: ProgramDocument
     template_version_id: int
     composer: Composer
@@ -33,6 +35,11 @@ class LoadedProgram:
     def program_id(self) -> str:
         """The programme's own id."""
         return self.document.id
+
+
+_LOOK = select(Program.document, Program.template_version_id, Program.places_revision).where(
+    Program.program_id == bindparam("program")
+)
 
 
 class Catalogue:
@@ -49,20 +56,16 @@ class Catalogue:
         Raises:
             NotFound: there is none of that id.
         """
-        row = db.execute(
-            select(Program.document, Program.template_version_id, Program.places_revision).where(
-                Program.program_id == program_id
-            )
-        ).one_or_none()
+        row = db.execute(_LOOK, {"program": program_id}).one_or_none()
         if row is None:
             raise NotFound(f"there is no programme {program_id!r}")
         known = self._programs.get(program_id)
-        document = ProgramDocument.model_validate(row.document)
         places = known.places if known and known.places.revision == row.places_revision else None
-        if known and places and known.document == document and known.template_version_id == row.template_version_id:
+        if known and places and known.stored == row.document and known.template_version_id == row.template_version_id:
             return known
         loaded = LoadedProgram(
-            document=document,
+            stored=row.document,
+            document=ProgramDocument.model_validate(row.document),
             template_version_id=row.template_version_id,
             composer=self.composer(db, row.template_version_id),
             places=places or load_places(db, program_id, row.places_revision),

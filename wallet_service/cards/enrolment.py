@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import LoadedProgram
-from wallet_service.cards.members import card_of, lock_members
-from wallet_service.cards.publishing import Cause, Publisher, lock_cards
+from wallet_service.cards.catalogue import Catalogue, LoadedProgram
+from wallet_service.cards.members import lock_member
+from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member, Program
 
 SERIAL_BYTES, TOKEN_BYTES = 16, 24
@@ -23,12 +23,11 @@ def issue_card(
 
     The serial number, the auth token and the link token are random and never change (spec apple-wallet, fact 8).
     """
-    known = card_of(db, member)
-    if known is not None:
-        return known, False
+    if member.card is not None:
+        return member.card, False
     card = Card(
         program_id=program.program_id,
-        member_pk=member.id,
+        member=member,
         serial_number=secrets.token_hex(SERIAL_BYTES),
         auth_token=secrets.token_urlsafe(TOKEN_BYTES),
         link_token=secrets.token_urlsafe(TOKEN_BYTES),
@@ -38,14 +37,17 @@ def issue_card(
     db.add(card)
     db.flush()
     _lay_google_row_asleep(db, card, program, now=now)
-    _hold_places_still(db, card.program_id)
-    publisher.publish(db, card.program_id, lock_cards(db, card.id), Cause("issued", now), now=now)
+    program = _held_still(db, publisher.catalogue, card.program_id)
+    publisher.publish(db, program, [card], Cause("issued", now), now=now)
     return card, True
 
 
-def _hold_places_still(db: Session, program_id: str) -> None:
-    """Keep stores and offers as they are until this card can be seen: a walk that began meanwhile would not find it."""
+def _held_still(db: Session, catalogue: Catalogue, program_id: str) -> LoadedProgram:
+    """The programme, with stores and offers kept as they are until this card can be seen: a walk that began meanwhile
+    would not find it.
+    """
     db.execute(select(Program.program_id).where(Program.program_id == program_id).with_for_update(read=True))
+    return catalogue.program(db, program_id)
 
 
 def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
@@ -74,9 +76,9 @@ def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, n
 
 def void_card(db: Session, publisher: Publisher, card: Card, *, now: datetime) -> bool:
     """Void a card in every wallet; returns whether it was still active."""
-    lock_members(db, card.program_id, {card.member.member_id})
-    locked = lock_cards(db, card.id)
-    was_active = locked[0].state == "active"
-    locked[0].state = "void"
-    publisher.publish(db, card.program_id, locked, Cause("voided", now), now=now)
+    lock_member(db, card.program_id, card.member.member_id)
+    was_active = card.state == "active"
+    card.state = "void"
+    program = publisher.catalogue.program(db, card.program_id)
+    publisher.publish(db, program, [card], Cause("voided", now), now=now)
     return was_active

@@ -16,8 +16,8 @@ import orjson
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from wallet_service.cards.members import card_of
-from wallet_service.cards.publishing import Cause, Publisher, lock_cards
+from wallet_service.cards.members import lock_member
+from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.storage.tables import (
     Balance,
     Card,
@@ -44,23 +44,21 @@ def erase_member(db: Session, publisher: Publisher, member: Member, *, now: date
 
     The CRM may create the same id again at once: that is another member, with a card of its own.
     """
-    card = card_of(db, member)
-    _forget_what_was_received(db, member, card)
-    if card is None:
+    _forget_what_was_received(db, member)
+    if member.card is None:
         db.execute(delete(Member).where(Member.id == member.id))
         return
-    _make_nobody(db, member, now=now)
-    _forget_past_of(db, card)
-    (locked,) = lock_cards(db, card.id)
-    locked.state = "void"
-    publisher.publish(db, card.program_id, [locked], Cause("erased", now), now=now)
+    _forget_past_of(db, member.card)
+    card = _made_nobodys(db, member, now=now)
+    card.state = "void"
+    program = publisher.catalogue.program(db, card.program_id)
+    publisher.publish(db, program, [card], Cause("erased", now), now=now)
     db.execute(delete(PastDelivery).where(PastDelivery.card_id == card.id))  # publishing noted the version before
 
 
-def _make_nobody(db: Session, member: Member, *, now: datetime) -> None:
-    """Every column that is not named here falls back to its default, also those that are added one day.
-
-    The new names hold a space, which no id and no card number may have.
+def _made_nobodys(db: Session, member: Member, *, now: datetime) -> Card:
+    """The card, of nobody. Every column of the member that is not named here falls back to its default, also those that
+    are added one day. The new names hold a space, which no id and no card number may have.
     """
     forgotten = {
         column.name: _DEFAULT
@@ -73,7 +71,9 @@ def _make_nobody(db: Session, member: Member, *, now: datetime) -> None:
     db.execute(delete(Balance).where(Balance.member_pk == member.id))
     db.add(Balance(member_pk=member.id))
     db.flush()
-    db.expire_all()
+    card = lock_member(db, member.program_id, nobody).card
+    assert card is not None  # noqa: S101 it is locked
+    return card
 
 
 _FORGET_ANSWERS = text("""
@@ -86,11 +86,11 @@ WHERE k.program_id = :program AND (
 _FORGET_EVENTS = text("DELETE FROM inbox_events WHERE program_id = :program AND subject = :subject RETURNING event_id")
 
 
-def _forget_what_was_received(db: Session, member: Member, card: Card | None) -> None:
+def _forget_what_was_received(db: Session, member: Member) -> None:
     """The events about the member, and the answers that name the member, the card, or one of those events."""
     events = db.scalars(_FORGET_EVENTS, {"program": member.program_id, "subject": member.member_id}).all()
     words = [_json(member.member_id), _json(f"{member.member_id!r}")[1:-1], _json(member.card_number)]
-    words += [_json(card.serial_number)] if card is not None else []
+    words += [_json(member.card.serial_number)] if member.card is not None else []
     db.execute(_FORGET_ANSWERS, {"program": member.program_id, "words": words, "events": list(events)})
 
 

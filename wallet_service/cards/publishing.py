@@ -19,7 +19,7 @@ from wallet_service.cards.factsheet import factsheet_of
 from wallet_service.offers.places import MemberPlace
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.tables import Card, Member
-from wallet_service.storage.wake import wake_workers
+from wallet_service.storage.wake import CHANNEL, hint
 
 INTERACTIVE, CAMPAIGN = 0, 1
 """What a customer has just done goes before what concerns everybody."""
@@ -71,16 +71,17 @@ class Publisher:
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
     def publish(
-        self, db: Session, program_id: str, cards: Sequence[Card], cause: Cause, *, now: datetime
+        self, db: Session, program: LoadedProgram, cards: Sequence[Card], cause: Cause, *, now: datetime
     ) -> list[Card]:
         """Compose `cards` (locked, with member and balance loaded) and give a new version to those that look different.
 
-        The programme is looked at here, after the cards were locked: a walk that sets `recompose_at` for a newer
-        picture of stores and offers waits for these locks, and so is never overtaken.
         Call it last in the transaction: it takes change numbers. Returns the cards that changed.
+
+        Args:
+            program: as it is after the cards were locked. A walk that sets `recompose_at` for a newer picture of
+                stores and offers waits for these locks, and so is never overtaken.
         """
         changed: list[Card] = []
-        program = self.catalogue.program(db, program_id)
         for card in cards:
             content, valid_until = self.compose(card, program, now=now)
             card.recompose_at = valid_until
@@ -89,18 +90,13 @@ class Publisher:
                 _put_into(card, content, program, now=now)
                 changed.append(card)
         if changed:
-            for card, number in zip(changed, next_change_numbers(db, program.program_id, len(changed)), strict=True):
+            with db.no_autoflush:
+                numbers = next_change_numbers(db, program.program_id, len(changed))
+            for card, number in zip(changed, numbers, strict=True):
                 card.version = number
             db.flush()
-            _owe(db, [card.id for card in changed], cause, now=now, spacing=self.spacing)
-            wake_workers(db, program.program_id)
+            _owe(db, program.program_id, [card.id for card in changed], cause, now=now, spacing=self.spacing)
         return changed
-
-
-def lock_cards(db: Session, *card_ids: int) -> list[Card]:
-    """Lock cards, in one order for all, then load what composing needs (after the wait, not before it)."""
-    locked = select(Card.id).where(Card.id.in_(card_ids)).order_by(Card.id).with_for_update(key_share=True)
-    return _loaded(db, db.scalars(locked).all())
 
 
 def claim_cards_due(db: Session, program_id: str, *, now: datetime, batch: int) -> list[Card]:
@@ -144,12 +140,13 @@ def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: 
     card.modified_at = max(second, card.modified_at + timedelta(seconds=1)) if card.modified_at else second
 
 
-_REMEMBER = text("""
-INSERT INTO card_versions (card_id, version, cause, received_at, composed_at)
-SELECT id, version, :cause, :received_at, :now FROM cards WHERE id = ANY(:cards)
-""")
-_OWE = text("""
-WITH known AS (
+_OWE = """
+WITH published AS (
+    SELECT id, version FROM cards WHERE id {cards}
+), remembered AS (
+    INSERT INTO card_versions (card_id, version, cause, received_at, composed_at)
+    SELECT id, version, :cause, :received_at, :now FROM published
+), known AS (
     SELECT d.id, d.card_id, d.wanted_version, d.kind, d.told_answer, coalesce(device.device_library_id, o.object_id) AS
     far_end,
         CASE WHEN d.told_version >= d.wanted_version THEN d.told_at END AS told_at,
@@ -161,31 +158,49 @@ WITH known AS (
     LEFT JOIN registrations r ON r.id = d.registration_id
     LEFT JOIN devices device ON device.id = r.device_id
     LEFT JOIN google_objects o ON o.id = d.google_object_id
-    WHERE d.card_id = ANY(:cards) AND (d.kind = 'apple' OR d.wanted_version > 0)
+    WHERE d.card_id {cards} AND (d.kind = 'apple' OR d.wanted_version > 0)
     ORDER BY d.id FOR UPDATE OF d
 ), past AS (
     INSERT INTO past_deliveries
         (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)
     SELECT card_id, wanted_version, kind, far_end, told_at, told_answer, listed_at, fetched_at, :now FROM known
+), owed AS (
+    UPDATE deliveries AS d
+    SET wanted_version = c.version,
+        wanted_at = :now,
+        attempts = 0, repeats = 0, again_at = NULL,
+        urgency = CASE WHEN d.wanted_version > d.told_version THEN LEAST(d.urgency, :urgency) ELSE :urgency END,
+        parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
+        next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at
+            ELSE GREATEST(CAST(:now AS timestamptz), known.device_told_at + CAST(:spacing AS interval)) END
+    FROM known JOIN published AS c ON c.id = known.card_id
+    WHERE d.id = known.id
+    RETURNING d.id
 )
-UPDATE deliveries AS d
-SET wanted_version = c.version,
-    wanted_at = :now,
-    attempts = 0, repeats = 0, again_at = NULL,
-    urgency = CASE WHEN d.wanted_version > d.told_version THEN LEAST(d.urgency, :urgency) ELSE :urgency END,
-    parked = CASE WHEN d.kind = 'google' AND d.parked <> 'removed' THEN NULL ELSE d.parked END,
-    next_attempt_at = CASE WHEN d.claim IS NOT NULL THEN d.next_attempt_at
-        ELSE GREATEST(CAST(:now AS timestamptz), known.device_told_at + CAST(:spacing AS interval)) END
-FROM known JOIN cards AS c ON c.id = known.card_id
-WHERE d.id = known.id
-""")
+SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM owed)
+"""
+_OWE_ONE, _OWE_MANY = (text(_OWE.format(cards=cards)) for cards in ("= :cards", "= ANY(:cards)"))
+"""The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 
-def _owe(db: Session, card_ids: list[int], cause: Cause, *, now: datetime, spacing: timedelta) -> None:
-    """Raise `wanted_version` at every far end that is awake, and write down what became of the version before.
+def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now: datetime, spacing: timedelta) -> None:
+    """Raise `wanted_version` at every far end that is awake, write down what became of the version before, and wake
+    the workers.
 
     A Google row sleeps (0) until somebody wants the object. A row in somebody's hands keeps its lease: settling finds
     the gap still open and makes it due again.
     """
-    db.execute(_REMEMBER, {"cause": cause.what, "received_at": cause.received_at, "now": now, "cards": card_ids})
-    db.execute(_OWE, {"now": now, "spacing": spacing, "cards": card_ids, "urgency": cause.urgency})
+    one = len(card_ids) == 1
+    db.execute(
+        _OWE_ONE if one else _OWE_MANY,
+        {
+            "cards": card_ids[0] if one else card_ids,
+            "cause": cause.what,
+            "received_at": cause.received_at,
+            "urgency": cause.urgency,
+            "now": now,
+            "spacing": spacing,
+            "channel": CHANNEL,
+            "hint": hint("tell", program_id),
+        },
+    )

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from http.client import HTTPConnection
+from threading import Lock
 
+import orjson
 import psycopg
 import requests
 
@@ -83,30 +88,49 @@ def _register_phones(site: BenchSite) -> dict[str, str]:
 
 
 def _send(site: BenchSite, members: list[str], per_second: int, turn: int) -> dict[str, datetime]:
-    """Open loop: the n-th event goes out n / rate seconds after the first, ready or not."""
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {site.key}"
-    session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=SENDERS))
+    """Open loop: the n-th event goes out n / rate seconds after the first, ready or not.
+
+    Over plain `http.client`: what the sender costs is taken from the two that are measured.
+    """
+    host, port = site.url.removeprefix("http://").split(":")
+    headers = {"Authorization": f"Bearer {site.key}", "Content-Type": "application/cloudevents+json"}
     sent_at: dict[str, datetime] = {}
     began = time.monotonic()
+    numbered = enumerate(members)
+    turnstile = Lock()
 
-    def post(number: int, member: str) -> None:
-        time.sleep(max(0.0, began + number / per_second - time.monotonic()))
-        event = {
+    def post_some() -> None:
+        with closing(HTTPConnection(host, int(port), timeout=30)) as connection:
+            while True:
+                with turnstile:
+                    number, member = next(numbered, (0, ""))
+                if not member:
+                    return
+                time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+                sent_at[member] = system_clock()
+                connection.request("POST", "/api/v1/events", _event(f"{turn}-{member}", member), headers)
+                answer = connection.getresponse()
+                if answer.status != HTTPStatus.ACCEPTED:
+                    raise RuntimeError(f"an event was answered {answer.status}: {answer.read()!r}")
+                answer.read()
+
+    with ThreadPoolExecutor(SENDERS) as pool:
+        for future in [pool.submit(post_some) for _ in range(SENDERS)]:
+            future.result()
+    return sent_at
+
+
+def _event(event_id: str, member: str) -> bytes:
+    return orjson.dumps(
+        {
             "specversion": "1.0",
-            "id": f"{turn}-{member}",
+            "id": event_id,
             "source": "bench",
             "type": "points.adjusted",
             "subject": member,
             "data": {"points": 1, "reason": "bench"},
         }
-        sent_at[member] = system_clock()
-        session.post(f"{site.url}/api/v1/events", json=event, timeout=30).raise_for_status()
-
-    with ThreadPoolExecutor(SENDERS) as pool, session:
-        for future in [pool.submit(post, number, member) for number, member in enumerate(members)]:
-            future.result()
-    return sent_at
+    )
 
 
 def _settle(site: BenchSite) -> None:

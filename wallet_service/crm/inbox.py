@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.cards.members import lock_members, put_member, set_balances
-from wallet_service.cards.publishing import Cause, Publisher, lock_cards
+from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, parse_event
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
-from wallet_service.storage.tables import Card, InboxEvent, Member
+from wallet_service.storage.tables import Member
 
 Status = Literal["applied", "repeated", "ignored", "refused"]
 
@@ -51,7 +50,7 @@ class Taken:
 def take_in(
     db: Session,
     publisher: Publisher,
-    program: LoadedProgram,
+    program_id: str,
     raws: Sequence[Any],
     *,
     received_at: datetime,
@@ -60,18 +59,18 @@ def take_in(
     """Take in raw events in their order; answers in the same order."""
     parsed = [_parsed(raw) for raw in raws]
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
-    members = lock_members(db, program.program_id, subjects)
+    members = lock_members(db, program_id, subjects)
+    program = publisher.catalogue.program(db, program_id)
     touched: dict[int, Member] = {}
     room = db.begin_nested if len(parsed) > 1 else nullcontext  # a single refused event takes its transaction along
     answers = [
         pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, room, now=now)
         for pair in parsed
     ]
-    db.flush()
-    if touched:
-        ids = db.scalars(select(Card.id).where(Card.member_pk.in_(touched))).all()
+    cards = [member.card for member in touched.values() if member.card is not None]
+    if cards:
         what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
-        publisher.publish(db, program.program_id, lock_cards(db, *ids), Cause(what, received_at), now=now)
+        publisher.publish(db, program, cards, Cause(what, received_at), now=now)
     for answer in answers:
         EVENTS.labels(answer.status).inc()
     return answers
@@ -107,7 +106,6 @@ def _apply_once(
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")
             detail = _apply(program, member, data)
-            db.flush()
     except NotFound as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error)),))
     except Conflict as error:
@@ -118,22 +116,23 @@ def _apply_once(
     return Taken(event_id=event.id, status="applied")
 
 
+_NOTE = text("""
+INSERT INTO inbox_events (program_id, source, event_id, type, subject, received_at)
+VALUES (:program, :source, :event, :type, :subject, :now) ON CONFLICT DO NOTHING RETURNING TRUE
+""")
+
+
 def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> bool:
     """Write the event down; False if it was here before."""
-    fresh = (
-        insert(InboxEvent)
-        .values(
-            program_id=program_id,
-            source=event.source,
-            event_id=event.id,
-            type=event.type,
-            subject=event.subject,
-            received_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(InboxEvent.event_id)
-    )
-    return db.scalar(fresh) is not None
+    values = {
+        "program": program_id,
+        "source": event.source,
+        "event": event.id,
+        "type": event.type,
+        "subject": event.subject,
+        "now": now,
+    }
+    return db.scalar(_NOTE, values) is not None
 
 
 def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:

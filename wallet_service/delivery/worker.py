@@ -40,13 +40,20 @@ _PAUSE_AFTER_ERROR_S = 1.0
 
 class Loop:
     """Calls `step` in a thread of its own for as long as there is work, then waits for a hint or for the next due
-    row.
+    row. A step that did fewer rows than `portion` has left nothing due.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], int], next_due_at: Callable[[], datetime | None], tools: Tools
+        self,
+        name: str,
+        step: Callable[[], int],
+        next_due_at: Callable[[], datetime | None],
+        tools: Tools,
+        *,
+        portion: int = 1,
     ) -> None:
         self._step = step
+        self._portion = portion
         self._next_due_at = next_due_at
         self._tools = tools
         self._hint = Event()
@@ -74,7 +81,7 @@ class Loop:
         while not self._stopping.is_set():
             self._hint.clear()
             try:
-                if self._step() == 0:
+                if self._step() < self._portion and not self._hint.is_set():
                     self._hint.wait(self._pause_s())
             except OperationalError as error:
                 log.warning("database_away", loop=self._thread.name, error=str(error.orig).splitlines()[0])
@@ -157,8 +164,8 @@ class Worker:
         with self._tools.sessions.begin() as db:
             now = self._tools.clock()
             cards = claim_cards_due(db, program_id, now=now, batch=batch)
-            cause = Cause("time or campaign", now, CAMPAIGN)
-            changed = self._publisher.publish(db, program_id, cards, cause, now=now)
+            program = self._tools.catalogue.program(db, program_id)
+            changed = self._publisher.publish(db, program, cards, Cause("time or campaign", now, CAMPAIGN), now=now)
         if cards:
             log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
         return len(cards)
@@ -204,7 +211,8 @@ class Worker:
         with self._tools.sessions() as db:
             lanes = list(open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys()))
         for lane in lanes:
-            loop = Loop(f"{lane.kind}:{lane.program_id}", lane.step, lane.next_due_at, self._tools)
+            name, portion = f"{lane.kind}:{lane.program_id}", self._tools.settings.batch
+            loop = Loop(name, lane.step, lane.next_due_at, self._tools, portion=portion)
             self._lanes[(lane.kind, lane.program_id)] = (lane, loop)
             loop.start()
 

@@ -6,18 +6,13 @@ seen every number below n. A sequence or a timestamp cannot promise that, and a 
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from wallet_service.storage.tables import ChangeCounter
+_TAKE = text("UPDATE change_counters SET last = last + :count WHERE program_id = :program RETURNING last")
 
 
 def next_change_numbers(db: Session, program_id: str, count: int = 1) -> range:
     """Take `count` (1 or more) fresh numbers. Call it last: everyone else who publishes waits until the commit."""
-    last = db.execute(
-        update(ChangeCounter)
-        .where(ChangeCounter.program_id == program_id)
-        .values(last=ChangeCounter.last + count)
-        .returning(ChangeCounter.last)
-    ).scalar_one()
+    last = db.execute(_TAKE, {"program": program_id, "count": count}).scalar_one()
     return range(last - count + 1, last + 1)

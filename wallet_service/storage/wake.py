@@ -18,12 +18,14 @@ Work = Literal["tell", "walk"]
 log = structlog.get_logger()
 
 
-def wake_workers(db: Session, program_id: str, work: Work = "tell") -> None:
-    """Tell all workers, at commit, what work this programme has: far ends to tell, or a walk over its cards.
+def hint(work: Work, program_id: str) -> str:
+    """What work this programme has: far ends to tell, or a walk over its cards; for `pg_notify` on `CHANNEL`."""
+    return f"{work} {program_id}"
 
-    Repeats in one transaction collapse.
-    """
-    db.execute(text("SELECT pg_notify(:channel, :hint)"), {"channel": CHANNEL, "hint": f"{work} {program_id}"})
+
+def wake_workers(db: Session, program_id: str, work: Work = "tell") -> None:
+    """Hint at work to all workers, at commit. Repeats in one transaction collapse."""
+    db.execute(text("SELECT pg_notify(:channel, :hint)"), {"channel": CHANNEL, "hint": hint(work, program_id)})
 
 
 class Listener:
@@ -50,8 +52,8 @@ class Listener:
                 with psycopg.connect(self._url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stopping.is_set():
-                        for hint in connection.notifies(timeout=_LISTEN_S):
-                            work, _, program_id = hint.payload.partition(" ")
+                        for heard in connection.notifies(timeout=_LISTEN_S):
+                            work, _, program_id = heard.payload.partition(" ")
                             self._on_work(work, program_id)
             except psycopg.OperationalError as error:
                 log.warning("listener_lost_database", error=str(error))

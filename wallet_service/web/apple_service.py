@@ -12,7 +12,7 @@ import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.publishing import Cause, lock_cards
+from wallet_service.cards.publishing import Cause
 from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
@@ -120,10 +120,9 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
         if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
             return Response(status=HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
-        (locked,) = lock_cards(db, card.id)
-        put_down(locked.member, told.requiredPersonalizationInfo, now=at)
-        services().publisher.publish(db, program.program_id, [locked], Cause("wallet sign-up", at), now=at)
-        log.info("signed_up", card_id=locked.id)
+        put_down(card.member, told.requiredPersonalizationInfo, now=at)
+        services().publisher.publish(db, program, [card], Cause("wallet sign-up", at), now=at)
+        log.info("signed_up", card_id=card.id)
     return Response(signature, content_type="application/octet-stream")
 
 

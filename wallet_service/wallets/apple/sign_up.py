@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.content import CardContent
+from wallet_service.cards.members import lock_members
 from wallet_service.storage.tables import Card, Member, Program
 
 Given = Annotated[str, Field(min_length=1, max_length=200)]
@@ -59,13 +60,15 @@ def read_sign_up(body: bytes) -> SignUp | None:
 
 
 def nameless_card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:
-    """The card of that pass, locked, if its holder may still sign up: it shows no name yet."""
-    card = db.scalar(
-        select(Card)
+    """The card of that pass, locked with its member, if its holder may still sign up: it shows no name yet."""
+    owner = db.execute(
+        select(Member.program_id, Member.member_id)
+        .join(Member.card)
         .join(Card.program)
         .where(Card.serial_number == serial_number, Program.pass_type_id == pass_type_id)
-        .with_for_update(of=Card)
-    )
+    ).one_or_none()
+    member = lock_members(db, owner.program_id, {owner.member_id}).get(owner.member_id) if owner is not None else None
+    card = member.card if member is not None else None
     if card is None or not card.content:
         return None
     return card if CardContent.model_validate(card.content).nameless else None

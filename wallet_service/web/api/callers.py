@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from flask import g, request
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from wallet_service.errors import Forbidden
@@ -97,12 +97,15 @@ def create_key(
     return key
 
 
+_LIVE_KEY = text("""
+SELECT id, program_id, role, scopes, store_id FROM api_keys WHERE key_digest = :digest AND revoked_at IS NULL
+""")
+
+
 def caller_with(db: Session, key: str) -> Caller | None:
     """The caller that a live key stands for."""
-    row = db.scalar(select(ApiKey).where(ApiKey.key_digest == _digest(key), ApiKey.revoked_at.is_(None)))
-    if row is None:
-        return None
-    return Caller(row.id, row.program_id, row.role, frozenset(row.scopes), row.store_id)
+    row = db.execute(_LIVE_KEY, {"digest": _digest(key)}).one_or_none()
+    return Caller(row.id, row.program_id, row.role, frozenset(row.scopes), row.store_id) if row is not None else None
 
 
 def key_in_request() -> str | None:

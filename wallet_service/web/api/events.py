@@ -12,7 +12,6 @@ from wallet_service.crm.events import BATCH, STREAM, STRUCTURED, CloudEvent, rea
 from wallet_service.crm.inbox import take_in
 from wallet_service.errors import Invalid
 from wallet_service.web.api.callers import caller
-from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.unit_of_work import received_at, session
 from wallet_service.web.context import now, services
 from wallet_service.web.problems import problem_of
@@ -62,8 +61,7 @@ def post_events_route() -> Response | tuple[dict[str, Any], int]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     raws, several = read_body(request.get_data(), request.mimetype, headers)
     caller().require_event_types(str(raw["type"]) for raw in raws if isinstance(raw, dict) and "type" in raw)
-    db = session()
-    answers = take_in(db, services().publisher, program_of_caller(db), raws, received_at=received_at(), now=now())
+    answers = take_in(session(), services().publisher, caller().program_id, raws, received_at=received_at(), now=now())
     if not several:
         first = answers[0]
         return problem_of(Invalid(*first.faults)) if first.status == "refused" else (first.as_json(), 202)

@@ -16,8 +16,8 @@ from wallet_service.cards.enrolment import issue_card
 from wallet_service.cards.erasure import erase_member
 from wallet_service.cards.facts import BalanceFacts
 from wallet_service.cards.factsheet import balance_facts
-from wallet_service.cards.members import card_of, lock_member, put_member, read_member, set_balances
-from wallet_service.cards.publishing import Cause, lock_cards
+from wallet_service.cards.members import lock_member, put_member, read_member, set_balances
+from wallet_service.cards.publishing import Cause
 from wallet_service.storage.tables import Card, Member
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.unit_of_work import received_at, session
@@ -96,14 +96,14 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     db = session()
     member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
     _publish_card_of(db, member, "member updated")
-    return _answer(db, member), 201 if created else 200
+    return _answer(member), 201 if created else 200
 
 
 def get_member_route(path: MemberPath) -> dict[str, Any]:
     """Read a member."""
     caller().require("read")
     db = session()
-    return _answer(db, read_member(db, caller().program_id, path.member_id))
+    return _answer(read_member(db, caller().program_id, path.member_id))
 
 
 def delete_member_route(path: MemberPath) -> Response:
@@ -136,11 +136,9 @@ def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, An
 
 
 def _publish_card_of(db: Session, member: Member, what: str) -> None:
-    db.flush()
-    card = card_of(db, member)
-    if card is not None:
-        cause = Cause(what, received_at())
-        services().publisher.publish(db, card.program_id, lock_cards(db, card.id), cause, now=now())
+    if member.card is not None:
+        program = program_of_caller(db)
+        services().publisher.publish(db, program, [member.card], Cause(what, received_at()), now=now())
 
 
 def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:
@@ -156,8 +154,7 @@ def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:
     )
 
 
-def _answer(db: Session, member: Member) -> dict[str, Any]:
-    card = card_of(db, member)
+def _answer(member: Member) -> dict[str, Any]:
     home = None
     if member.home_latitude is not None and member.home_longitude is not None:
         home = {"latitude": member.home_latitude, "longitude": member.home_longitude}
@@ -165,5 +162,5 @@ def _answer(db: Session, member: Member) -> dict[str, Any]:
         **{name: getattr(member, name) for name in MemberAnswer.model_fields if hasattr(member, name)},
         home=home,
         balances=balance_facts(member.balance),
-        serial_number=card.serial_number if card else None,
+        serial_number=member.card.serial_number if member.card else None,
     ).model_dump(mode="json")
