@@ -95,6 +95,11 @@ def owe_again(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
     db.execute(_OWE_AGAIN, {"ids": list(object_pks), "now": now})
 
 
+def owe_at_once(db: Session, program_id: str, *, now: datetime) -> None:
+    """Let no open row of a programme wait any longer."""
+    db.execute(_OWE_AT_ONCE, {"program": program_id, "now": now})
+
+
 def owe_waiting(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
     """Owe again those for which a message has come while they were being told."""
     waiting = db.scalars(_WAITING, {"ids": list(object_pks), "now": now}).all()
@@ -109,6 +114,11 @@ WHERE google_object_id = ANY(:ids) AND sent_at IS NULL AND removed_at IS NULL AN
 _OWE_AGAIN = text("""
 UPDATE deliveries SET told_version = least(told_version, wanted_version - 1), next_attempt_at = :now, attempts = 0
 WHERE google_object_id = ANY(:ids) AND wanted_version > 0 AND parked IS NULL AND claim IS NULL
+""")
+_OWE_AT_ONCE = text("""
+UPDATE deliveries SET next_attempt_at = :now, attempts = 0
+WHERE kind = 'google' AND program_id = :program AND wanted_version > told_version AND parked IS NULL
+  AND claim IS NULL AND next_attempt_at > :now
 """)
 _EXPIRED = text("""
 SELECT DISTINCT google_object_id FROM google_messages
