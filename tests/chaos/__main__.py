@@ -35,9 +35,10 @@ def main(phones: int, rounds: int, kills: int, restarts: int, seed: int | None, 
         result = run(plan, lambda what, done: progress.update(task, description=what, completed=done))
     table = Table("what", "figure", title="chaos", title_justify="left")
     table.add_row("announcements", f"{result.announcements:,}")
-    table.add_row(
-        "repeated: lost pushes, phones asleep, workers killed between sending and settling", f"{result.repeated:,}"
-    )
+    table.add_row("of them, the same change once more", f"{result.repeats.total:,}")
+    table.add_row("  for APNs had lost the one before", f"{result.repeats.lost:,}")
+    table.add_row("  for the phone had slept through it, or is off", f"{result.repeats.asleep:,}")
+    table.add_row("  for nobody lived to write it down", f"{result.repeats.unsettled:,}")
     table.add_row("pushes lost by APNs", f"{result.lost:,}")
     table.add_row("connections to APNs (GOAWAY every 1,000)", f"{result.connections:,}")
     table.add_row("workers killed", f"{result.kills}")

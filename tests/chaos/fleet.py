@@ -21,6 +21,7 @@ import requests
 
 from tests.house import PASS_TYPE
 from wallet_service.simulators.apns import ApnsSimulator
+from wallet_service.simulators.apns.devices import Push
 
 THREADS = 8
 
@@ -51,6 +52,8 @@ class Fleet:
         self.phones = phones
         self.awake_share = 1.0
         self.errors = 0
+        self.slept: set[str] = set()
+        """The apns ids of pushes that were slept through."""
         self._apns, self._url, self._chance = apns, url, chance
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="fleet")
         self._local = threading.local()
@@ -68,9 +71,12 @@ class Fleet:
         """Finish what is under way."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _nudged(self, phone: Phone, _push: object) -> None:
+    def _nudged(self, phone: Phone, push: Push) -> None:
         with self._lock:
-            if phone.asked or self._chance.random() >= self.awake_share:
+            if phone.asked:
+                return
+            if self._chance.random() >= self.awake_share:
+                self.slept.add(push.apns_id)
                 return
             phone.asked = True
         self._pool.submit(self._come, phone)

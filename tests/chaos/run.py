@@ -22,6 +22,7 @@ import psycopg
 import requests
 
 from tests.chaos.fleet import Fleet, Phone
+from tests.chaos.repeats import Repeats, explain
 from tests.house import PASS_TYPE, SECRET, TEAM, write_program
 from wallet_service.demo.processes import free_port, running, wait_until_ready
 from wallet_service.programs.apply import apply_program
@@ -59,7 +60,7 @@ class Result:
     """What came of it. `stale` counts reachable phones that do not show the last state."""
 
     announcements: int
-    repeated: int
+    repeats: Repeats
     lost: int
     kills: int
     restarts: int
@@ -80,10 +81,12 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
         site.apns.goaway_after(GOAWAY_EVERY)
         site.apns.lose(LOST_SHARE, seed=plan.seed)
         killer = _Killer(site, plan.kills, Random(plan.seed + 1))
+        began_at: list[datetime] = []
         restart_rounds = {round((n + 1) * plan.rounds / (plan.restarts + 1)) for n in range(plan.restarts)}
         with killer.at_work(plan.rounds):
             for number in range(1, plan.rounds + 1):
                 fleet.awake_share = 1.0 if number == plan.rounds else AWAKE_SHARE
+                began_at.append(datetime.now(UTC))
                 site.change_all(fleet, number, chance)
                 if number in restart_rounds:
                     site.restart_database()
@@ -93,11 +96,12 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
         fleet.awake_share = 1.0
         stale = site.wait_until_converged(fleet, plan.rounds, began + plan.bound_s)
         registrations = site.count("SELECT count(*) FROM registrations")
-        sent = len(site.apns.announcements)
+        announcements = site.apns.announcements
+        off = {phone.push_token for phone in fleet.phones if not phone.reachable}
         return Result(
-            announcements=sent,
-            repeated=sent - plan.phones * plan.rounds,
-            lost=sum(announcement.lost for announcement in site.apns.announcements),
+            announcements=len(announcements),
+            repeats=explain(announcements, began_at, slept=fleet.slept, off=off),
+            lost=sum(announcement.lost for announcement in announcements),
             kills=killer.kills,
             restarts=plan.restarts,
             connections=site.apns.connections,
