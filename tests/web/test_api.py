@@ -53,6 +53,7 @@ def test_a_member_from_creation_to_erasure(house: House) -> None:
         ({"email": "nobody"}, "email", "match pattern"),
         ({"locale": "french"}, "locale", "match pattern"),
         ({"home": {"latitude": 145.0, "longitude": 4.0}}, "home.latitude", "less than or equal to 90"),
+        ({"home": {"latitude": 2.35, "longitude": 48.85}}, "home", "swapped"),
         ({"birthday": "21/11/1990"}, "birthday", "valid date"),
         ({"consents": {"marketing": {"given": "perhaps"}}}, "consents.marketing", ""),
     ],

@@ -94,9 +94,9 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     """Create or update a member."""
     caller().require("members")
     db = session()
-    member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
+    member, put = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
     _publish_card_of(db, member, "member updated")
-    return _answer(member), 201 if created else 200
+    return _answer(member), 201 if put == "created" else 200
 
 
 def get_member_route(path: MemberPath) -> dict[str, Any]:
