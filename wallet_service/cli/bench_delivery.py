@@ -47,6 +47,7 @@ def measure_delivery(rows: int) -> list[Figure]:
         for workers in (1, 2):
             _make_due(database, rows)
             rate = rows / _settle_all(place, workers)
+            _assert_all_told(database)
             figures.append(
                 Figure(
                     what=f"due row to settled row, {workers} worker{'s' if workers > 1 else ''}, {rows:,} rows",
@@ -107,6 +108,17 @@ def _make_due(database: engine.Database, rows: int) -> None:
         connection.execute(text("UPDATE deliveries SET wanted_version = wanted_version + 1, next_attempt_at = now()"))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM (ANALYZE) deliveries, registrations, devices"))
+
+
+def _assert_all_told(database: engine.Database) -> None:
+    """A bench that did not do its work has no figure."""
+    with database.engine.connect() as connection:
+        left = connection.execute(
+            text("SELECT count(*), max(last_outcome) FROM deliveries WHERE told_version < wanted_version")
+        )
+        count, outcome = left.one()
+    if count:
+        raise RuntimeError(f"{count} rows were not told: {outcome}")
 
 
 def _settle_all(place: _Workplace, workers: int) -> float:
