@@ -1,7 +1,7 @@
 """What can go wrong, by whose move it is.
 
-`NotFound`, `Invalid`, `Forbidden` and `Conflict` are the caller's, `SettingsError` is the operator's, `Unreachable` is
-the world's. Anything else is ours and rises.
+`NotFound` (and `Erased`), `Invalid`, `Forbidden` and `Conflict` are the caller's, `SettingsError` is the operator's,
+`Unreachable` is the world's. Anything else is ours and rises.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Invalid(WalletServiceError):
 
 class NotFound(WalletServiceError):
     """The thing that was named does not exist, or not for this caller."""
+
+
+class Erased(NotFound):
+    """The thing that was named was here, and was erased with the data of the person it was about."""
 
 
 class Forbidden(WalletServiceError):

@@ -31,7 +31,7 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Settings(BaseModel):
-    """All settings. Durations end in `_s` and are seconds; the properties beside them give spans."""
+    """All settings. Durations end in `_s` and are seconds, or in `_days`; the properties beside them give spans."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,11 +67,17 @@ class Settings(BaseModel):
     lease_s: Seconds = 40
     poll_s: Seconds = 2
     batch: Annotated[int, Field(ge=1, le=5000)] = 1000
+    erased_kept_days: Annotated[float, Field(gt=0, le=3650)] = 30
 
     @property
     def lease(self) -> timedelta:
         """How long a claimed row belongs to its worker."""
         return timedelta(seconds=self.lease_s)
+
+    @property
+    def erased_kept(self) -> timedelta:
+        """How long the void card of an erased member is kept for phones that do not come for it."""
+        return timedelta(days=self.erased_kept_days)
 
     @property
     def is_production(self) -> bool:

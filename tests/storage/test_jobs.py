@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import orjson
 import psycopg
+import pytest
 
 from tests.house import House, eventually
+from tests.wallets.google.test_budget import at_rest, saved_card
+from wallet_service.delivery.nightly import audit_google
+from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.storage.jobs import KEEP, forget_history
 
 
@@ -22,13 +27,55 @@ def test_history_is_kept_for_its_time_and_no_longer(house: House) -> None:
     assert house.rows("SELECT FROM card_versions") == []
 
 
+def run_tonight(house: House, duty: str) -> None:
+    """Let a worker do a nightly duty now."""
+    with psycopg.connect(house.services.database.libpq_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('default', %s, '{\"timestamp\": 0}')",
+            (duty,),
+        )
+        connection.execute("NOTIFY procrastinate_any_queue_v1")
+
+
 def test_a_worker_runs_the_duty_when_it_is_due(house: House) -> None:
     house.enrol()
     house.clock.advance(timedelta(days=91))
-    with house.working(), psycopg.connect(house.services.database.libpq_url, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
-            "VALUES ('default', 'forget_history', '{\"timestamp\": 0}')"
-        )
-        connection.execute("NOTIFY procrastinate_any_queue_v1")
+    with house.working():
+        run_tonight(house, "forget_history")
         eventually(lambda: not house.rows("SELECT FROM card_versions"))
+
+
+def test_a_worker_forgets_the_cards_of_erased_members(house: House) -> None:
+    house.enrol()
+    house.api.ok("DELETE", "/members/M-1")
+    house.clock.advance(timedelta(days=1))
+    with house.working():
+        run_tonight(house, "forget_erased")
+        eventually(lambda: not house.rows("SELECT FROM members"))
+
+
+def test_a_worker_audits_google_and_counts_what_it_finds(house: House) -> None:
+    found = GOOGLE_AUDIT_FINDINGS.labels("lumiere", "different")
+    before = found._value.get()
+    with house.working():
+        saved_card(house)
+        at_rest(house)
+        (row,) = house.rows("SELECT object_id FROM google_objects")
+        kind, _ = house.google.resources.find(row["object_id"], is_class=False) or pytest.fail("no object")
+        house.google.resources.patch(kind, row["object_id"], {"accountName": "Personne"})
+        run_tonight(house, "audit_google")
+        eventually(lambda: house.google.object(row["object_id"])["accountName"] == "Claire Moreau")
+    assert found._value.get() == before + 1
+
+
+def test_an_audit_that_fails_or_is_interrupted_says_so(house: House) -> None:
+    tools, keys = house.services.tools(), house.services.keys
+    with house.working():
+        saved_card(house)
+        at_rest(house)
+    looks = iter([False, True])
+    assert audit_google(tools, keys, lambda: next(looks)) == {"programs": 1}
+    assert GOOGLE_AUDITS.labels("lumiere", "interrupted")._value.get() == 1
+    house.google.withdraw_service_account(orjson.loads((house.folder / "account.json").read_bytes())["client_email"])
+    assert audit_google(tools, keys, lambda: False) == {"programs": 0}
+    assert GOOGLE_AUDITS.labels("lumiere", "failed")._value.get() == 1

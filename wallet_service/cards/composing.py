@@ -142,6 +142,11 @@ class Composer:
         return Stamps(earned=min(earned, spec.total), total=spec.total)
 
 
+def nobodys(template: Template, *, locale: str) -> CardContent:
+    """What the card of an erased member shows: that it is void, and no field of anybody."""
+    return CardContent(locale=locale, template_digest=template.digest, fields=(), voided=True, erased=True)
+
+
 def speaking_field(template: Template, old: CardContent | None, new: CardContent) -> str | None:
     """The one field whose change the phone puts into words: the first in the design with `notify` whose text changed.
 

@@ -87,11 +87,14 @@ class CardContent(Value):
     """ISO 8601 with its zone: from then on wallets show the card as expired."""
     nameless: bool = False
     """Nobody has said yet whose card it is; Apple Wallet can ask (personalization), where the programme wants that."""
+    erased: bool = False
+    """Its member was erased: the card is void and shows nothing of anybody."""
 
     def digest(self) -> str:
         """SHA-256, hex, of what the holder can see; which field speaks is left out: it changes nothing by itself."""
         visible = self.model_dump(mode="json", exclude={"notify_field"})
-        for key in ("look", "expires_at", "nameless"):  # so that cards without keep the digest that they always had
+        # so that cards without keep the digest that they always had
+        for key in ("look", "expires_at", "nameless", "erased"):
             if not visible[key]:
                 del visible[key]
         return hashlib.sha256(orjson.dumps(visible, option=orjson.OPT_SORT_KEYS)).hexdigest()

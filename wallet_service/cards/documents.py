@@ -39,6 +39,14 @@ class Home(Value):
     latitude: Latitude
     longitude: Longitude
 
+    @model_validator(mode="after")
+    def _is_not_swapped(self) -> Self:
+        if is_swapped(self.latitude, self.longitude):
+            raise ValueError(
+                "latitude and longitude look swapped: no French home lies there, but one would the other way"
+            )
+        return self
+
 
 class Consent(Value):
     """What the member said about marketing, when and where."""

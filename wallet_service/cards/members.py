@@ -1,20 +1,20 @@
-"""Members: created and updated by the CRM's own id, locked for every change of their state, erased on request."""
+"""Members: created and updated by the CRM's own id, locked for every change of their state."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import bindparam, delete, select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.errors import Conflict, NotFound
 from wallet_service.programs.document import ProgramDocument
-from wallet_service.storage.tables import Balance, IdempotencyKey, InboxEvent, Member
+from wallet_service.storage.tables import Balance, Member
 
 _CARD_NUMBER_DIGITS = 12
 
@@ -74,17 +74,30 @@ def read_member(db: Session, program_id: str, member_id: str) -> Member:
     return member
 
 
+Put = Literal["created", "updated", "older"]
+
+
 def put_member(
-    db: Session, program: ProgramDocument, member_id: str, document: MemberDocument, *, now: datetime
-) -> tuple[Member, bool]:
-    """Create or update a member; returns the locked row and whether it is new.
+    db: Session,
+    program: ProgramDocument,
+    member_id: str,
+    document: MemberDocument,
+    *,
+    said_at: datetime | None = None,
+    now: datetime,
+) -> tuple[Member, Put]:
+    """Create or update a member; returns the locked row and what was done. `older`: newer news is known, and nothing
+    changed.
 
     Where we keep the books ourselves a new member starts at zero; a CRM's member has no balance until the CRM says so.
+
+    Args:
+        said_at: when the CRM said this; None: now. A time in the future counts as now, or one wrong clock would
+            silence everybody else. Of two words of one instant the one that arrives later counts.
 
     Raises:
         Conflict: the card number belongs to another member.
     """
-    _refuse_taken_card_number(db, program.id, member_id, document.card_number)
     created = db.scalar(
         insert(Member)
         .values(
@@ -94,19 +107,28 @@ def put_member(
             created_at=now,
             updated_at=now,
         )
-        .on_conflict_do_nothing(index_elements=["program_id", "member_id"])
+        .on_conflict_do_nothing()
         .returning(Member.id)
     )
     if created is not None:
         zero = 0 if program.master == "builtin" else None
         db.execute(insert(Balance).values(member_pk=created, points=zero, stamps=zero))
-    member = lock_member(db, program.id, member_id)
+    member = lock_members(db, program.id, {member_id}).get(member_id)
+    if member is None:  # the card number is another's, or the member was erased since the insert
+        _refuse_taken_card_number(db, program.id, member_id, document.card_number)
+        return put_member(db, program, member_id, document, said_at=said_at, now=now)
+    if said_at is not None and member.as_of is not None and said_at < member.as_of:
+        return member, "older"
+    if document.card_number not in (None, member.card_number):
+        _refuse_taken_card_number(db, program.id, member_id, document.card_number)
+    heard = min(said_at or now, now)
+    member.as_of = max(member.as_of or heard, heard)
     for name, value in _columns(document).items():
         if getattr(member, name) != value:
             setattr(member, name, value)
             member.updated_at = now
     db.flush()
-    return member, created is not None
+    return member, "updated" if created is None else "created"
 
 
 def _refuse_taken_card_number(db: Session, program_id: str, member_id: str, card_number: str | None) -> None:
@@ -163,20 +185,3 @@ def set_balances(balance: Balance, document: BalancesDocument) -> bool:
             value = plain[name] if plain[name] is not None else _EMPTY.get(name)
             setattr(balance, name, value)
     return True
-
-
-def erase_member(db: Session, member: Member) -> None:
-    """Delete a member with balance, card, far ends and every trace in what was received.
-
-    Void the card first: phones learn of it only while it exists.
-    """
-    db.execute(
-        delete(InboxEvent).where(InboxEvent.program_id == member.program_id, InboxEvent.subject == member.member_id)
-    )
-    db.execute(
-        delete(IdempotencyKey).where(
-            IdempotencyKey.program_id == member.program_id,
-            IdempotencyKey.answer["member_id"].astext == member.member_id,
-        )
-    )
-    db.execute(delete(Member).where(Member.id == member.id))

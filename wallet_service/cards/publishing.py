@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.catalogue import Catalogue, LoadedProgram
-from wallet_service.cards.composing import next_change_at, speaking_field
+from wallet_service.cards.composing import next_change_at, nobodys, speaking_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.factsheet import factsheet_of
 from wallet_service.offers.places import MemberPlace
@@ -76,8 +76,11 @@ class Publisher:
 
     def compose(self, card: Card, program: LoadedProgram, *, now: datetime) -> tuple[CardContent, datetime | None]:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
-        member = card.member
-        locale = program.composer.template.locale_for(member.locale, program.document.locales[0])
+        member, template = card.member, program.composer.template
+        if member.erased_at is not None:
+            wore = CardContent.model_validate(card.content).locale
+            return nobodys(template, locale=template.locale_for(wore, program.document.locales[0])), None
+        locale = template.locale_for(member.locale, program.document.locales[0])
         plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
         facts = factsheet_of(
             card,

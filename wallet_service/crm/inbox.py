@@ -25,6 +25,7 @@ from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
 from wallet_service.storage.tables import Member
 
+_OLDER = "older than what is known"
 Status = Literal["applied", "repeated", "ignored", "refused"]
 
 
@@ -101,7 +102,11 @@ def _apply_once(
             if not _note(db, program.program_id, event, now=now):
                 return Taken(event_id=event.id, status="repeated")
             if isinstance(data, MemberDocument):
-                members[event.subject], _ = put_member(db, program.document, event.subject, data, now=now)
+                members[event.subject], put = put_member(
+                    db, program.document, event.subject, data, said_at=event.time, now=now
+                )
+                if put == "older":
+                    return Taken(event_id=event.id, status="ignored", detail=_OLDER)
             member = members.get(event.subject)
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")
@@ -142,7 +147,7 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
         case MemberDocument():
             return None
         case BalancesDocument():
-            return None if set_balances(balance, data) else "older than what is known"
+            return None if set_balances(balance, data) else _OLDER
         case Purchase():
             if program.document.master != "builtin":
                 return "this programme's points come from its CRM"

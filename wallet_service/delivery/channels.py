@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,7 @@ from wallet_service.wallets.apple.apns import ApnsChannel
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.renewal import RenewingChannel
 from wallet_service.wallets.google.rate import SharedRate
+from wallet_service.wallets.google.renewal import RenewingGoogleChannel
 from wallet_service.wallets.google.rest import GoogleChannel
 
 
@@ -24,10 +26,8 @@ def open_lanes(
     """The lanes that this programme has keys for and that are not `known` (kind, programme) yet."""
     if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
         yield AppleLane(program_id, open_apple(program_id, tools, keys), tools)
-    google_document = tools.catalogue.program(db, program_id).document.google
-    account = keys.google_account(db, program_id) if google_document is not None else None
-    if ("google", program_id) not in known and google_document is not None and account is not None:
-        yield GoogleLane(program_id, open_google(google_document, account, tools), tools, keys.sealer)
+    if ("google", program_id) not in known and _google_terms(db, program_id, tools, keys) is not None:
+        yield GoogleLane(program_id, google_line(program_id, tools, keys), tools, keys.sealer)
 
 
 def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
@@ -50,7 +50,25 @@ def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
     return RenewingChannel(who_signs_now, dial)
 
 
-def open_google(document: GoogleDocument, account: ServiceAccount, tools: Tools) -> GoogleChannel:
+def google_line(program_id: str, tools: Tools, keys: KeyRing) -> RenewingGoogleChannel[GoogleDocument]:
+    """The channel to Google of one programme, on whichever account and settings it has at the time."""
+
+    def wanted() -> tuple[ServiceAccount, GoogleDocument] | None:
+        with tools.sessions() as db:
+            return _google_terms(db, program_id, tools, keys)
+
+    return RenewingGoogleChannel(wanted, lambda account, document: open_google(document, account, tools))
+
+
+def _google_terms(
+    db: Session, program_id: str, tools: Tools, keys: KeyRing
+) -> tuple[ServiceAccount, GoogleDocument] | None:
+    document = tools.catalogue.program(db, program_id).document.google
+    account = keys.google_account(db, program_id) if document is not None else None
+    return (account, document) if document is not None and account is not None else None
+
+
+def open_google(document: GoogleDocument, account: Mapping[str, Any], tools: Tools) -> GoogleChannel:
     """The channel to Google of one programme, at the pace that all processes share."""
     settings = tools.settings
     return GoogleChannel(

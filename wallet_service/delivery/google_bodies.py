@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -21,8 +21,16 @@ from wallet_service.wallets.protocol import CardView
 from wallet_service.wallets.views import card_view, program_view
 
 
-def audit_of(tools: Tools, channel: GoogleChannel, program_id: str, *, put_back: bool, now: datetime) -> Report:
-    """Audit every class of a programme.
+def audit_of(
+    tools: Tools,
+    channel: GoogleChannel,
+    program_id: str,
+    *,
+    put_back: bool,
+    now: datetime,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Audit every class of a programme; ends early when `stopping`.
 
     Raises:
         Unreachable: Google did not answer.
@@ -36,7 +44,7 @@ def audit_of(tools: Tools, channel: GoogleChannel, program_id: str, *, put_back:
     with tools.sessions() as db:
         found = db.execute(select(GoogleClass.kind, GoogleClass.class_id).where(GoogleClass.program_id == program_id))
         classes = [ClassAddress(KINDS[kind], class_id) for kind, class_id in found]
-    audit = Audit(channel.transport, tools.sessions, program_id, wanted, put_back)
+    audit = Audit(channel.transport, tools.sessions, program_id, wanted, put_back, stopping)
     return audit.run(classes, now=now)
 
 

@@ -22,12 +22,14 @@ from wallet_service.delivery import ledger
 from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Step
+from wallet_service.programs.document import GoogleDocument
 from wallet_service.storage.sealing import Sealer
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.google import desk, duties
 from wallet_service.wallets.google.desk import Owed
 from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.notices import GoogleNotice, Held
+from wallet_service.wallets.google.renewal import RenewingGoogleChannel
 from wallet_service.wallets.google.rest import GoogleChannel
 from wallet_service.wallets.protocol import Accepted, CardView, Notice, Outcome
 from wallet_service.wallets.views import card_view, program_view
@@ -49,9 +51,12 @@ class GoogleLane(Lane):
     kind = "google"
     settle_at_once = 1
 
-    def __init__(self, program_id: str, channel: GoogleChannel, tools: Tools, sealer: Sealer) -> None:
-        super().__init__(program_id, channel, tools)
-        self._channel = channel
+    def __init__(
+        self, program_id: str, line: RenewingGoogleChannel[GoogleDocument], tools: Tools, sealer: Sealer
+    ) -> None:
+        super().__init__(program_id, line, tools)
+        self._line = line
+        self._channel: GoogleChannel | None = None
         self._sealer = sealer
         self._second = max(10, int(tools.settings.google_rate_per_s))
 
@@ -59,24 +64,34 @@ class GoogleLane(Lane):
         """Tell what is due, up to a batch; returns the number of rows worked on; 0: nothing was due."""
         tools = self._tools
         now = tools.clock()
-        if self.halted_until is not None and now < self.halted_until:
+        channel = self._line.current()
+        if channel is not self._channel:
+            self._renewed(channel, now=now)
+        if channel is None or (self.halted_until is not None and now < self.halted_until):
             return 0
         self.halted_until = None
-        self._read_classes()
-        beside = duties.Duties(tools.sessions, self._channel, self.program_id, lease=tools.settings.lease)
+        self._read_classes(channel)
+        beside = duties.Duties(tools.sessions, channel, self.program_id, lease=tools.settings.lease)
         done = beside.tell_class_letters(now=now) + beside.confirm_removals(now=now)
         in_hand: dict[int, _InHand] = {}
-        for told in self._channel.tell(self._due(in_hand)):
+        for told in channel.tell(self._due(channel, in_hand)):
             self._settle_told(told, in_hand)
             done += len(told)
         self._give_back(in_hand)
-        self._write_classes()
+        self._write_classes(channel)
         if done == 0:
             with tools.sessions.begin() as db:
                 done = desk.tidy(db, self.program_id, now=now)
         return done
 
-    def _due(self, in_hand: dict[int, _InHand]) -> Iterator[GoogleNotice]:
+    def _renewed(self, channel: GoogleChannel | None, *, now: datetime) -> None:
+        """What the account before was refused for is no fault of this one: whatever waits is tried at once."""
+        if self._channel is not None:
+            with self._tools.sessions.begin() as db:
+                desk.owe_at_once(db, self.program_id, now=now)
+        self._channel, self.halted_until = channel, None
+
+    def _due(self, channel: GoogleChannel, in_hand: dict[int, _InHand]) -> Iterator[GoogleNotice]:
         """Claim a second's worth, hand it out, claim again: until nothing is due, or a batch has been handed out."""
         tools, handed_out = self._tools, 0
         while handed_out < tools.settings.batch and self.halted_until is None and not self.stopping:
@@ -92,7 +107,7 @@ class GoogleLane(Lane):
                     batch=min(self._second, tools.settings.batch - handed_out),
                     claim_id=claim_id,
                 )
-                notices = self._notices(db, claimed, now=now)
+                notices = self._notices(db, channel, claimed, now=now)
             in_hand.update({row.delivery_id: _InHand(row, claim_id) for row in claimed})
             handed_out += len(notices)
             for notice in notices:
@@ -110,10 +125,15 @@ class GoogleLane(Lane):
                 ledger.release(db, rows, claim_id=claim_id, now=self._tools.clock())
 
     def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
-        notices = self._notices(db, claimed, now=self._tools.clock())
+        channel = self._line.current()
+        if channel is None:
+            return []
+        notices = self._notices(db, channel, claimed, now=self._tools.clock())
         return [(notice, [row]) for notice, row in zip(notices, claimed, strict=True)]
 
-    def _notices(self, db: Session, claimed: Sequence[Claimed], *, now: datetime) -> list[GoogleNotice]:
+    def _notices(
+        self, db: Session, channel: GoogleChannel, claimed: Sequence[Claimed], *, now: datetime
+    ) -> list[GoogleNotice]:
         catalogue, public_url = self._tools.catalogue, self._tools.settings.public_url
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([c.card_id for c in claimed])))}
         rows = desk.objects_of(db, [row.far_end for row in claimed])
@@ -134,7 +154,7 @@ class GoogleLane(Lane):
                     version=row.version,
                     row=rows[row.far_end],
                     card=view,
-                    class_id=self._channel.class_id(view),
+                    class_id=channel.class_id(view),
                     design=_in_present_design(program, view),
                 )
             )
@@ -155,12 +175,12 @@ class GoogleLane(Lane):
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
         self._count([Accepted() if isinstance(outcome, Held) else outcome for _, outcome in told], late)
 
-    def _read_classes(self) -> None:
+    def _read_classes(self, channel: GoogleChannel) -> None:
         with self._tools.sessions() as db:
-            self._channel.classes.update(duties.known_classes(db, self.program_id))
+            channel.classes.update(duties.known_classes(db, self.program_id))
 
-    def _write_classes(self) -> None:
-        if told := self._channel.take_told_classes():
+    def _write_classes(self, channel: GoogleChannel) -> None:
+        if told := channel.take_told_classes():
             with self._tools.sessions.begin() as db:
                 duties.keep_classes(db, self.program_id, told, now=self._tools.clock())
 

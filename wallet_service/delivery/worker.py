@@ -21,6 +21,7 @@ from wallet_service.cards.publishing import CAMPAIGN, Cause, Pacing, Publisher, 
 from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
+from wallet_service.delivery.nightly import nightly_duties
 from wallet_service.delivery.spread import CampaignSpread
 from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
@@ -114,7 +115,7 @@ class Worker:
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
         self._listener = Listener(database.libpq_url, self._on_work)
-        self._jobs = JobRunner(job_app(database.libpq_url, tools.sessions, tools.clock))
+        self._jobs = JobRunner(job_app(database.libpq_url, nightly_duties(tools, keys, self._stopping.is_set)))
 
     def run(self) -> None:
         """Work until stopped, then finish what is in hand and leave."""

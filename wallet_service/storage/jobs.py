@@ -52,16 +52,23 @@ def forget_history(sessions: sessionmaker[Session], *, now: datetime) -> dict[st
     return deleted
 
 
-def job_app(libpq_url: str, sessions: sessionmaker[Session], clock: Callable[[], datetime]) -> App:
-    """Procrastinate's app with our periodic duties."""
+Duty = Callable[[], Mapping[str, int]]
+"""A periodic duty; what it returns is counted things, for the log."""
+
+
+def job_app(libpq_url: str, nightly: Mapping[str, Duty]) -> App:
+    """Procrastinate's app with our nightly duties, by name."""
     app = App(connector=PsycopgConnector(conninfo=libpq_url, min_size=1, max_size=3))
-
-    @app.periodic(cron=EVERY_NIGHT)
-    @app.task(name="forget_history", queueing_lock="forget_history", pass_context=False)
-    def forget(timestamp: int) -> None:
-        log.info("history_forgotten", **forget_history(sessions, now=clock()))
-
+    for name, duty in nightly.items():
+        _add_duty(app, name, duty)
     return app
+
+
+def _add_duty(app: App, name: str, duty: Duty) -> None:
+    @app.periodic(cron=EVERY_NIGHT)
+    @app.task(name=name, queueing_lock=name, pass_context=False)
+    def do(timestamp: int) -> None:
+        log.info("duty_done", duty=name, **duty())
 
 
 class JobRunner:

@@ -5,17 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKey,
-    Index,
-    SmallInteger,
-    UniqueConstraint,
-    func,
-)
-from sqlalchemy import (
-    text as sql,
-)
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, func
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from wallet_service.storage.base import Base as Base
@@ -112,7 +103,11 @@ class ApiKey(Base):
 
 
 class Member(Base):
-    """A customer in a programme, by the CRM's own id."""
+    """A customer in a programme, by the CRM's own id.
+
+    `as_of`: when the last word that counted was said, by the CRM's clock. `erased_at`: nobody any more; the row keeps a
+    void card until the phones have it (see `cards.erasure`).
+    """
 
     __tablename__ = "members"
     __table_args__ = (UniqueConstraint("program_id", "member_id"),)
@@ -134,11 +129,14 @@ class Member(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    as_of: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
     balance: Mapped[Balance] = relationship(back_populates="member", passive_deletes=True)
     card: Mapped[Card | None] = relationship(back_populates="member", passive_deletes=True)
 
 
 Index("uq_members_card_number", Member.program_id, Member.card_number, unique=True)
+Index("ix_members_erased_at", Member.erased_at, postgresql_where=Member.erased_at.is_not(None))
 
 
 class Balance(Base):

@@ -17,9 +17,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from wallet_service.errors import NotFound, WalletServiceError
+from wallet_service.errors import Erased, NotFound, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
-from wallet_service.storage.tables import Card, Delivery, TemplateVersion
+from wallet_service.storage.tables import Card, Delivery, Member, TemplateVersion
 from wallet_service.wallets.apple import devices
 from wallet_service.web.context import now, services
 from wallet_service.web.phone_door import pass_headers
@@ -178,14 +178,20 @@ def _is_told(card_id: int) -> bool:
 
 
 def _card(db: Session, link_token: str) -> Card:
-    card = db.scalar(select(Card).where(Card.link_token == link_token))
-    if card is None:
+    known = select(Card, Member.erased_at).join(Card.member).where(Card.link_token == link_token)
+    found = db.execute(known).one_or_none()
+    if found is None:
         raise NotFound("this link leads to no card")
+    card, erased_at = found
+    if erased_at is not None:
+        raise Erased("this card was erased with its member")
     return card
 
 
 def _refusal_page(error: WalletServiceError) -> AnyResponse:
     """A human page, never a broken pass."""
     locale = locale_of_request(("fr", "en"))
-    page = render_template("refusal.html", locale=locale, words=words_in(locale))
+    words = words_in(locale)
+    what = "erased" if isinstance(error, Erased) else "nothing_here"
+    page = render_template("refusal.html", locale=locale, title=words[what], text=words[f"{what}_text"])
     return Response(page, status=status_of(error), headers=_HEADERS)

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from wallet_service.errors import (
     Conflict,
+    Erased,
     Fault,
     Forbidden,
     Invalid,
@@ -26,6 +27,7 @@ from wallet_service.parsing import faults_of
 
 _STATUS: dict[type[WalletServiceError], HTTPStatus] = {
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Erased: HTTPStatus.GONE,  # before its parent: the first that fits is taken
     NotFound: HTTPStatus.NOT_FOUND,
     Forbidden: HTTPStatus.FORBIDDEN,
     Conflict: HTTPStatus.CONFLICT,

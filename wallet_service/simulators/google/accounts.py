@@ -82,6 +82,12 @@ class Accounts:
         with self._lock:
             self._accounts[email] = account
 
+    def withdraw(self, email: str) -> None:
+        """Delete an account: its key signs nothing any more, and its tokens open nothing."""
+        with self._lock:
+            self._accounts.pop(email, None)
+            self._tokens = {token: owner for token, owner in self._tokens.items() if owner[0] != email}
+
     def exchange(self, grant_type: str, assertion: str, audience: str) -> dict[str, object]:
         """The token endpoint: a signed assertion becomes a bearer token.
 

@@ -122,6 +122,10 @@ class GoogleSimulator(Failures):
         """Know the key file of an earlier run again, so that a restart does not lock the service out."""
         self.accounts.adopt(info, issuer_id)
 
+    def withdraw_service_account(self, email: str) -> None:
+        """Delete an account, as an operator does after having replaced it."""
+        self.accounts.withdraw(email)
+
     def rotate_keys(self, *, keep_old: bool = False) -> None:
         """Sign callbacks with a new root key; the old one is withdrawn unless it is kept."""
         self._keys.rotate(keep_old=keep_old)

@@ -14,13 +14,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from google.auth.exceptions import RefreshError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.errors import Unreachable
 from wallet_service.storage.tables import Delivery, GoogleObject
 from wallet_service.wallets.google import desk
-from wallet_service.wallets.google.calls import Body, Call
+from wallet_service.wallets.google.calls import Answer, Body, Call
 from wallet_service.wallets.google.compare import Difference, comparable_fields, differences
 from wallet_service.wallets.google.duties import settle_holder
 from wallet_service.wallets.google.kinds import Kind
@@ -34,14 +35,30 @@ WantedBodies = Callable[[Session, Sequence[GoogleObject]], Mapping[str, Body]]
 
 @dataclass
 class Report:
-    """What an audit found. Counts are objects; `examples` are the first differences, by object id."""
+    """What an audit found. Counts are objects; `examples` are the first differences, by object id.
 
+    Not `is_whole`: it was ended before it had seen everything.
+
+    A stranger is not ours and yet shown as valid; what is void may be of a member who was erased.
+    """
+
+    is_whole: bool = True
     seen: int = 0
     strangers: int = 0
     different: int = 0
     absent: int = 0
     holders_changed: int = 0
     examples: list[tuple[str, Difference]] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Everything that is counted, by name; nothing of anybody's."""
+        return {
+            "seen": self.seen,
+            "strangers": self.strangers,
+            "different": self.different,
+            "absent": self.absent,
+            "holders_changed": self.holders_changed,
+        }
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,7 @@ class Audit:
     program_id: str
     wanted: WantedBodies
     put_back: bool = True
+    stopping: Callable[[], bool] = lambda: False
 
     def run(self, classes: Sequence[ClassAddress], *, now: datetime) -> Report:
         """Compare every object of these classes; what differs is owed again unless this is only a look.
@@ -63,6 +81,9 @@ class Audit:
         report, seen = Report(), set[int]()
         for address in classes:
             for page in self._pages(address):
+                if self.stopping():
+                    report.is_whole = False
+                    return report
                 seen.update(hash(shown["id"]) for shown in page)
                 with self.sessions.begin() as db:
                     self._compare(db, address.kind, page, report, now=now)
@@ -74,7 +95,7 @@ class Audit:
         start = f"{address.kind.object_collection}?classId={quote(address.class_id)}&maxResults={PAGE}&fields={fields}"
         token = ""
         while True:
-            answer = self.transport.ask(Call("GET", f"{start}&token={quote(token)}" if token else start))
+            answer = self._answer_to(Call("GET", f"{start}&token={quote(token)}" if token else start))
             if not answer.is_good:
                 raise Unreachable(f"Google refused the list of {address.class_id}: {answer.status} {answer.reason}")
             document = answer.json()
@@ -83,6 +104,12 @@ class Audit:
             if not token:
                 return
 
+    def _answer_to(self, call: Call) -> Answer:
+        try:
+            return self.transport.ask(call)
+        except RefreshError as error:
+            raise Unreachable(f"Google gave no token: {error.args[0]}") from error
+
     def _compare(
         self, db: Session, kind: Kind, page: Sequence[Mapping[str, Any]], report: Report, *, now: datetime
     ) -> None:
@@ -90,7 +117,8 @@ class Audit:
         wanted = self.wanted(db, list(rows.values()))
         wrong: list[int] = []
         report.seen += len(page)
-        report.strangers += self._strangers(db, [shown["id"] for shown in page])
+        valid = [shown["id"] for shown in page if str(shown.get("state")).upper() == "ACTIVE"]
+        report.strangers += self._strangers(db, valid)
         for shown in page:
             row = rows.get(shown["id"])
             if row is None:

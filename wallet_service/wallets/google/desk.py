@@ -95,6 +95,11 @@ def owe_again(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
     db.execute(_OWE_AGAIN, {"ids": list(object_pks), "now": now})
 
 
+def owe_at_once(db: Session, program_id: str, *, now: datetime) -> None:
+    """Let no open row of a programme wait any longer."""
+    db.execute(_OWE_AT_ONCE, {"program": program_id, "now": now})
+
+
 def owe_waiting(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
     """Owe again those for which a message has come while they were being told."""
     waiting = db.scalars(_WAITING, {"ids": list(object_pks), "now": now}).all()
@@ -109,6 +114,11 @@ WHERE google_object_id = ANY(:ids) AND sent_at IS NULL AND removed_at IS NULL AN
 _OWE_AGAIN = text("""
 UPDATE deliveries SET told_version = least(told_version, wanted_version - 1), next_attempt_at = :now, attempts = 0
 WHERE google_object_id = ANY(:ids) AND wanted_version > 0 AND parked IS NULL AND claim IS NULL
+""")
+_OWE_AT_ONCE = text("""
+UPDATE deliveries SET next_attempt_at = :now, attempts = 0
+WHERE kind = 'google' AND program_id = :program AND wanted_version > told_version AND parked IS NULL
+  AND claim IS NULL AND next_attempt_at > :now
 """)
 _EXPIRED = text("""
 SELECT DISTINCT google_object_id FROM google_messages
@@ -225,6 +235,8 @@ def _messages(db: Session, object_pks: Sequence[int]) -> Mapping[int, list[Googl
 
 
 def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> GoogleNotice:
+    if one.card.content.erased:
+        return _farewell(one)
     loud = _field_news(db, one, spent, waiting, now=now)
     fresh = [row for row in waiting if row.sent_at is None and row.ends_at > now][-messages.MOST :]
     standing = [(row.id, row.ends_at, row.body) for row in waiting if row.sent_at is not None]
@@ -245,9 +257,24 @@ def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage],
     )
 
 
+def _farewell(one: Owed) -> GoogleNotice:
+    """The card of an erased member: silent, and no message may stay on it, for messages speak of the member."""
+    return GoogleNotice(
+        delivery_id=one.delivery_id,
+        far_end=one.row.object_id,
+        version=one.version,
+        card=one.card,
+        object_pk=one.row.id,
+        told_digest=one.row.told_digest,
+        design=one.design,
+        keep=(),
+        linked_ids=tuple(one.row.linked_ids or ()),
+    )
+
+
 def _totp_key(one: Owed, sealer: Sealer) -> str | None:
     """The secret of a card's rotating barcode, made when it is first needed, sealed at rest."""
-    if "rotating_barcode" not in one.card.template.document.google:
+    if "rotating_barcode" not in one.card.template.document.google or one.card.content.barcode is None:
         return None
     purpose = f"totp:{one.row.object_id}"
     if one.row.totp_secret is None:

@@ -20,7 +20,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.template import Topic
 from wallet_service.errors import Unreachable
-from wallet_service.storage.tables import Delivery, GoogleClass, GoogleMessage, GoogleNotification, GoogleObject
+from wallet_service.storage.tables import (
+    Card,
+    Delivery,
+    GoogleClass,
+    GoogleMessage,
+    GoogleNotification,
+    GoogleObject,
+    Member,
+)
 from wallet_service.wallets.google import budget, messages
 from wallet_service.wallets.google.budget import How
 from wallet_service.wallets.google.calls import Body, Call
@@ -141,9 +149,16 @@ def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, no
             delivery.parked, delivery.next_attempt_at = None, now
     else:
         row.removed_at = row.removed_at or now
-        delivery.parked = "removed"
+        if not _is_of_nobody(db, row):
+            delivery.parked = "removed"
     if row.confirm_at is not None and row.confirm_at >= asked_at:
         row.confirm_at = None
+
+
+def _is_of_nobody(db: Session, row: GoogleObject) -> bool:
+    """The object of an erased member is emptied although nobody holds it."""
+    erased = select(Member.erased_at.is_not(None)).join(Card, Card.member_pk == Member.id)
+    return bool(db.scalar(erased.where(Card.id == row.card_id)))
 
 
 def known_classes(db: Session, program_id: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ _BARCODES: Mapping[BarcodeFormat, str] = {
     "code128": "CODE_128",
     "ean13": "EAN_13",
 }
+_NO_NUMBER = "-"
 _INT32 = range(-(2**31), 2**31)
 # Not ours to clear: other duties write these, or Google does.
 _OTHERS = {"id", "messages", "linkedObjectIds", "linkedOfferIds", "notifyPreference", "review"} | schema.READ_ONLY
@@ -209,14 +210,18 @@ def first_body(card: CardView, *, class_id: str) -> Body:
             body[name] = field.text
     if content.barcode is not None:
         body["barcode"] = _barcode(content.barcode)
+    if content.erased and kind is GIFT_CARD:
+        body["cardNumber"] = _NO_NUMBER  # Google demands one
     return body
 
 
 def state_of(kind: Kind, content: CardContent) -> str:
-    """A blocked card is INACTIVE; a voucher or gift card that is over has been used: COMPLETED. Source: section 22."""
+    """A blocked card is INACTIVE, and so is that of a member who left; a voucher or gift card that is over has been
+    used: COMPLETED. Source: section 22.
+    """
     if not content.voided:
         return "ACTIVE"
-    return "COMPLETED" if kind in (OFFER, GIFT_CARD) else "INACTIVE"
+    return "COMPLETED" if kind in (OFFER, GIFT_CARD) and not content.erased else "INACTIVE"
 
 
 def patch_of(schema_name: str, body: Body) -> Body:

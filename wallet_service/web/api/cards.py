@@ -75,10 +75,10 @@ class PhoneReportAnswer(BaseModel):
 
 
 class CardStateAnswer(BaseModel):
-    """A card: its face, its places and its far ends."""
+    """A card: its face, its places and its far ends. Without a member: that one was erased."""
 
     serial_number: str
-    member_id: str
+    member_id: str | None
     state: str
     version: int
     face: dict[str, FaceField]
@@ -167,7 +167,7 @@ def _answer(db: Session, card: Card) -> dict[str, Any]:
     content = CardContent.model_validate(card.content)
     return CardStateAnswer(
         serial_number=card.serial_number,
-        member_id=card.member.member_id,
+        member_id=card.member.member_id if card.member.erased_at is None else None,
         state=card.state,
         version=card.version,
         face={field.id: FaceField(label=field.label, value=field.text) for field in content.fields},

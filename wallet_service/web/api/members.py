@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.catalogue import LoadedProgram
 from wallet_service.cards.documents import BalancesDocument, Identifier, MemberDocument
 from wallet_service.cards.enrolment import issue_card
+from wallet_service.cards.erasure import erase_member
 from wallet_service.cards.facts import BalanceFacts
 from wallet_service.cards.factsheet import balance_facts
-from wallet_service.cards.members import erase_member, lock_member, put_member, read_member, set_balances
+from wallet_service.cards.members import lock_member, put_member, read_member, set_balances
 from wallet_service.cards.publishing import Cause
 from wallet_service.storage.tables import Card, Member
 from wallet_service.web.api.callers import caller
@@ -93,9 +94,9 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     """Create or update a member."""
     caller().require("members")
     db = session()
-    member, created = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
+    member, put = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
     _publish_card_of(db, member, "member updated")
-    return _answer(member), 201 if created else 200
+    return _answer(member), 201 if put == "created" else 200
 
 
 def get_member_route(path: MemberPath) -> dict[str, Any]:
@@ -106,10 +107,10 @@ def get_member_route(path: MemberPath) -> dict[str, Any]:
 
 
 def delete_member_route(path: MemberPath) -> Response:
-    """Erase a member, with balance and card."""
+    """Erase a member. Everything personal is deleted at once; the card becomes void and nameless on the phones."""
     caller().require("members")
     db = session()
-    erase_member(db, lock_member(db, caller().program_id, path.member_id))
+    erase_member(db, services().publisher, lock_member(db, caller().program_id, path.member_id), now=now())
     return Response(status=204)
 
 

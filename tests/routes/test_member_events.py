@@ -1,0 +1,124 @@
+"""Words about a member come late and in any order; the last one said counts. Nothing is patched."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from tests.house import House
+
+BATCH = "application/cloudevents-batch+json"
+
+
+def said(at: datetime | None, subject: str = "M-1", **data: Any) -> dict[str, Any]:
+    """A `member.updated` event, said at that time; its id is made of all it says."""
+    event = {
+        "specversion": "1.0",
+        "id": f"{subject} {at} {data}"[:255],
+        "source": "crm",
+        "type": "member.updated",
+        "subject": subject,
+        "data": data,
+    }
+    return event if at is None else event | {"time": at.isoformat()}
+
+
+def take(house: House, event: dict[str, Any]) -> str:
+    """What became of one event."""
+    status: str = house.api.ok("POST", "/events", event)["status"]
+    return status
+
+
+def member(house: House, member_id: str = "M-1") -> dict[str, Any]:
+    answer: dict[str, Any] = house.api.ok("GET", f"/members/{member_id}")
+    return answer
+
+
+def test_a_late_consent_does_not_undo_the_withdrawal(house: House) -> None:
+    now = house.clock()
+    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
+    late = said(now - timedelta(hours=2), consents={"marketing": True}, first_name="Claire")
+    answer = house.api.ok("POST", "/events", late)
+    assert (answer["status"], answer["detail"]) == ("ignored", "older than what is known")
+    assert (member(house)["consents"], member(house)["first_name"]) == ({"marketing": False}, None)
+    assert take(house, late) == "repeated"
+
+
+def test_in_order_both_count(house: House) -> None:
+    now = house.clock()
+    assert take(house, said(now - timedelta(hours=2), consents={"marketing": True}, first_name="Claire")) == "applied"
+    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
+    assert (member(house)["consents"], member(house)["first_name"]) == ({"marketing": False}, "Claire")
+
+
+def test_a_batch_with_both_ends_with_the_last_word(house: House) -> None:
+    card = house.enrol()
+    now = house.clock() + timedelta(seconds=1)
+    house.clock.advance(timedelta(minutes=1))
+    batch = [
+        said(now + timedelta(seconds=2), first_name="Nouvelle"),
+        said(now, first_name="Ancienne"),
+    ]
+    answer = house.api.ok("POST", "/events", batch, Content_Type=BATCH)
+    assert [result["status"] for result in answer["results"]] == ["applied", "ignored"]
+    assert house.card(card["serial_number"])["face"]["member"]["value"] == "Nouvelle Moreau"
+
+
+def test_of_two_words_of_one_instant_the_later_to_arrive_counts(house: House) -> None:
+    at = house.clock() - timedelta(hours=1)
+    assert take(house, said(at, first_name="Une")) == "applied"
+    assert take(house, said(at, first_name="Deux")) == "applied"
+    assert member(house)["first_name"] == "Deux"
+
+
+def test_a_word_without_a_time_and_a_put_count_as_now(house: House) -> None:
+    now = house.clock()
+    assert take(house, said(now, first_name="A")) == "applied"
+    assert take(house, said(None, first_name="B")) == "applied"
+    assert take(house, said(now, first_name="C")) == "ignored"
+    house.api.ok("PUT", "/members/M-1", {"first_name": "D"})
+    assert take(house, said(now + timedelta(milliseconds=1), first_name="E")) == "ignored"
+    house.clock.advance(timedelta(minutes=5))
+    assert take(house, said(house.clock(), first_name="F")) == "applied"
+    assert member(house)["first_name"] == "F"
+
+
+def test_a_clock_that_is_years_ahead_silences_nobody(house: House) -> None:
+    assert take(house, said(house.clock() + timedelta(days=3650), first_name="Futur")) == "applied"
+    house.clock.advance(timedelta(seconds=1))
+    assert take(house, said(house.clock(), first_name="Présent")) == "applied"
+    house.api.ok("PUT", "/members/M-1", {"first_name": "Main"})
+    assert member(house)["first_name"] == "Main"
+
+
+def test_an_older_word_is_no_conflict_of_card_numbers(house: House) -> None:
+    house.api.ok("PUT", "/members/M-2", {"card_number": "2900000000002"})
+    assert take(house, said(house.clock(), first_name="A")) == "applied"
+    old = said(house.clock() - timedelta(days=1), card_number="2900000000002")
+    assert take(house, old) == "ignored"
+    new = said(house.clock(), card_number="2900000000002")
+    assert house.api("POST", "/events", new).status_code == 422
+    taken = house.api("PUT", "/members/M-3", {"card_number": "2900000000002"})
+    assert taken.status_code == 409
+    assert house.api("GET", "/members/M-3").status_code == 404
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["a batch each", "one by one"])
+def test_whatever_the_order_of_arrival_the_last_word_wins(house: House, together: bool) -> None:
+    """Every order of four words, each a whole document."""
+    first = house.clock() - timedelta(days=1)
+    orders = list(permutations(range(4)))
+    for number, order in enumerate(orders):
+        subject = f"M-{number}"
+        events = [
+            said(first + timedelta(seconds=i), subject, first_name=f"N{i}", consents={"marketing": i % 2 == 0})
+            for i in order
+        ]
+        for batch in [events] if together else [[event] for event in events]:
+            answers = house.api.ok("POST", "/events", batch, Content_Type=BATCH)["results"]
+            assert {answer["status"] for answer in answers} <= {"applied", "ignored"}
+        found = member(house, subject)
+        assert (found["first_name"], found["consents"]) == ("N3", {"marketing": False}), order
