@@ -59,7 +59,8 @@ def test_a_balance_reaches_both_phones_and_is_proved(house: House) -> None:
         eventually(lambda: {end["state"] for end in house.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
     ends = {end["kind"]: end for end in house.card(card["serial_number"])["far_ends"]}
     assert ends["apple"]["fetched_version"] == ends["apple"]["wanted_version"] == ends["apple"]["told_version"]
-    assert ends["apple"]["told_at"] <= ends["apple"]["listed_at"] <= ends["apple"]["fetched_at"]
+    assert ends["apple"]["listed_at"] <= ends["apple"]["fetched_at"]
+    assert ends["apple"]["told_at"] <= ends["apple"]["fetched_at"]  # a phone may ask before APNs' answer is read
     assert ends["google"]["installed_at"] is not None
 
 

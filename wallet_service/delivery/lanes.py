@@ -118,7 +118,7 @@ class Lane(ABC):
         told = self._tell(hand)
         settling: list[Future[int]] = []
         while page := list(itertools.islice(told, self.settle_at_once)):
-            settling.append(self._settler.submit(self._settle, page, hand.claim_id))
+            settling.append(self._settler.submit(self._settle, page, hand.claim_id, heard_at=tools.clock()))
         if sum(future.result() for future in settling) < len(hand.claimed):
             with tools.sessions.begin() as db:
                 ledger.release(db, hand.claimed, claim_id=hand.claim_id, now=tools.clock())
@@ -181,7 +181,7 @@ class Lane(ABC):
                 return
             yield notice
 
-    def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str) -> int:
+    def _settle(self, page: list[tuple[list[Claimed], Outcome]], claim_id: str, *, heard_at: datetime) -> int:
         """Write down a page of answers, beside the sending of the next; returns how many rows it was."""
         outcomes = judged([outcome for _, outcome in page])
         results = [
@@ -190,22 +190,15 @@ class Lane(ABC):
             for row in rows
         ]
         try:
-            late = self._write_down(results, claim_id)
+            late = self._write_down(results, claim_id, heard_at)
         except OperationalError:  # a deadlock was broken at our cost, or the database was away: once more
-            late = self._write_down(results, claim_id)
+            late = self._write_down(results, claim_id, heard_at)
         self._count(outcomes, late)
         return len(results)
 
-    def _write_down(self, results: Sequence[tuple[Claimed, Step]], claim_id: str) -> int:
-        tools = self._tools
-        with tools.sessions.begin() as db:
-            return ledger.settle(
-                db,
-                results,
-                claim_id=claim_id,
-                now=tools.clock(),
-                pacing=self.pacing,
-            )
+    def _write_down(self, results: Sequence[tuple[Claimed, Step]], claim_id: str, heard_at: datetime) -> int:
+        with self._tools.sessions.begin() as db:
+            return ledger.settle(db, results, claim_id=claim_id, now=heard_at, pacing=self.pacing)
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
         step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)
