@@ -81,5 +81,7 @@ def test_chaos_in_short() -> None:
     result = run(plan, lambda _what, _done: None)
     assert (result.stale, result.registrations_removed) == (0, 0)
     registered_and_changed = plan.phones * (1 + plan.rounds)
-    assert result.announcements == registered_and_changed + result.repeats.total
+    # Whoever comes for an older push, just after a change, has the change with it and need not be told of it.
+    spared = registered_and_changed + result.repeats.total - result.announcements
+    assert 0 <= spared <= plan.phones // 10
     assert (result.kills, result.restarts) == (3, 1)
