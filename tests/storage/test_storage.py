@@ -64,7 +64,11 @@ def test_a_server_left_behind_by_a_killed_process_is_used_again() -> None:
         database = engine.open_embedded(folder, durable=False)
         with database.engine.connect() as connection:
             assert connection.execute(text("SELECT 1")).scalar_one() == 1
+        assert database.server is not None
+        sockets = database.server.socket_folder
+        assert sockets.exists()
         database.close()
+        assert not sockets.exists()
 
 
 @contextmanager

@@ -31,6 +31,10 @@ class Claimed:
     urgency: int
 
 
+_NOT_FLUSHED = text("SET LOCAL synchronous_commit = off")
+"""Claims and settlements do not wait for the disk: what a crash of the database takes back is told once more, and that
+does no harm.
+"""
 _TAKE = """
 WITH due AS (
     SELECT one.id FROM generate_series(0, :urgency) AS level CROSS JOIN LATERAL (
@@ -112,6 +116,7 @@ def claim(
         "batch": batch,
         "claim": claim_id,
     }
+    db.execute(_NOT_FLUSHED)
     if pacing == UNPACED:
         rows = db.execute(_CLAIM[kind], values).all()
     else:
@@ -191,6 +196,7 @@ def settle(
     A late settle changes nothing. If its announcement carried content (Google), the row is owed again as well, for the
     late write may have covered a newer one.
     """
+    db.execute(_NOT_FLUSHED)
     ours: set[int] = set()
     told = [(claimed, step) for claimed, step in results if isinstance(step, Told)]
     if told:

@@ -17,6 +17,7 @@ import pwd
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,8 @@ class EmbeddedPostgres:
             return
         else:
             _pg_ctl(self.folder, "stop", "-m", "fast")
+            with suppress(OSError):
+                self.socket_folder.rmdir()
         finally:
             self._users.close()
 
