@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import OpenHouse
 from tests.delivery.brands import add_brand, add_phones, owe_campaign
 from tests.house import PASS_TYPE, TEAM, Api, House, eventually
-from wallet_service.delivery.lanes import LOOK_FOR_URGENT, AppleLane
+from wallet_service.delivery.apple_lane import LOOK_FOR_URGENT, AppleLane
 from wallet_service.simulators.apns import Announcement
 from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.wallets.protocol import Accepted, Notice, Outcome

@@ -35,9 +35,10 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The far end went away at `since`: drop it, unless it has come back later."""
+    """The far end went away at `since`: drop it; if it has come back later, try again `after` a while."""
 
     since: datetime
+    after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Backoff:
 
     def after(self, attempt: int, chance: Random) -> timedelta:
         """The pause after the `attempt`-th try (1 or more)."""
-        ceiling = min(self.most, self.first * (1 << min(attempt - 1, 20)))
+        ceiling = min(self.most, self.first * (1 << min(max(attempt - 1, 0), 20)))
         return self.first + (ceiling - self.first) * chance.random()
 
 
@@ -97,7 +98,7 @@ def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) 
         case Refused(reason=reason):
             return Park(reason)
         case Gone(since=since):
-            return Forget(since)
+            return Forget(since, backoff.after(attempt, chance))
         case ChannelDown(reason=reason):
             return Halt(backoff.most, reason)
         case _:

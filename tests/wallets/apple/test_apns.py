@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
         (400, "BadDeviceToken", Refused("BadDeviceToken")),
         (400, "DeviceTokenNotForTopic", Refused("DeviceTokenNotForTopic")),
         *[
-            (400, reason, Refused(reason))
+            (400, reason, ChannelDown(reason))
             for reason in (
                 "BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority", "BadTopic", "DuplicateHeaders",
                 "InvalidPushType", "MissingDeviceToken", "MissingTopic", "PayloadEmpty", "TopicDisallowed",
@@ -49,10 +49,10 @@ MINUTE = timedelta(minutes=1)
             )
         ],
         (404, "BadPath", Refused("BadPath")),
-        (405, "MethodNotAllowed", Refused("MethodNotAllowed")),
+        (405, "MethodNotAllowed", ChannelDown("MethodNotAllowed")),
         (410, "Unregistered", Gone(AT)),
         (410, "ExpiredToken", Gone(AT)),
-        (413, "PayloadTooLarge", Refused("PayloadTooLarge")),
+        (413, "PayloadTooLarge", ChannelDown("PayloadTooLarge")),
         (429, "TooManyProviderTokenUpdates", Later("TooManyProviderTokenUpdates", MINUTE)),
         (429, "TooManyRequests", Later("TooManyRequests", MINUTE)),
         (500, "InternalServerError", Later("InternalServerError", MINUTE)),
