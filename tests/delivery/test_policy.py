@@ -21,7 +21,7 @@ SINCE = datetime(2026, 11, 21, tzinfo=UTC)
     [
         (Accepted("id"), Told("id")),
         (Refused("BadDeviceToken"), Park("BadDeviceToken")),
-        (ChannelDown("BadCertificate"), Halt(timedelta(minutes=5), "BadCertificate")),
+        (ChannelDown("BadCertificate"), Halt("BadCertificate")),
     ],
 )
 def test_each_outcome_has_its_step(outcome: Outcome, step: object) -> None:

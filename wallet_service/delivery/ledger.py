@@ -216,8 +216,10 @@ def settle(
         match step:
             case Told():
                 pass
-            case Retry(after=after, reason=reason) | Halt(after=after, reason=reason):
+            case Retry(after=after, reason=reason):
                 waiting.append((claimed.delivery_id, now + after, reason, None))
+            case Halt(reason=reason):
+                waiting.append((claimed.delivery_id, now, reason, None))
             case Park(reason=reason):
                 waiting.append((claimed.delivery_id, now, reason, reason))
             case Forget(since=since, after=after):

@@ -43,9 +43,8 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Stop the whole channel for a while and wake a person; the row keeps its place."""
+    """Stop the whole channel for a while and wake a person; the row keeps its place, and is due when that goes on."""
 
-    after: timedelta
     reason: str
 
 
@@ -100,6 +99,6 @@ def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) 
         case Gone(since=since):
             return Forget(since, backoff.after(attempt, chance))
         case ChannelDown(reason=reason):
-            return Halt(backoff.most, reason)
+            return Halt(reason)
         case _:
             assert_never(outcome)

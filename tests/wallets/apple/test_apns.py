@@ -256,6 +256,26 @@ def test_apples_limit_of_streams_is_obeyed(chain: Chain, identity: PassIdentity,
         assert apns.connections == 1
 
 
+def test_a_limit_that_changes_on_an_open_connection_is_obeyed(
+    apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path
+) -> None:
+    """Apple's settings may change at any time: fewer streams at once, then more, and no push is lost."""
+    notices = phones(apns, 300)
+    apns.delay(0.02)
+    with channel_to(apns, identity, tmp_path) as channel:
+        outcomes = list(channel.announce(notices[:50]))
+        apns.limit_streams(3)
+        outcomes += channel.announce(notices[50:100])
+        apns.during_next_push(lambda: apns.limit_streams(400))
+        outcomes += channel.announce(notices[100:200])
+        apns.during_next_push(lambda: apns.limit_streams(1))
+        outcomes += channel.announce(notices[200:])
+    assert sorted(notice.delivery_id for notice, _ in outcomes) == list(range(300))
+    assert Counter(type(outcome) for _, outcome in outcomes) == {Accepted: 300}
+    assert apns.connections == 1
+    assert max(Counter(each.push_token for each in apns.announcements).values()) == 1
+
+
 def test_an_answer_that_never_comes_is_later(apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path) -> None:
     slow, *others = phones(apns, 3)
     waiting = threading.Event()
