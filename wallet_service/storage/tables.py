@@ -345,7 +345,9 @@ class PastDelivery(Base):
 
 
 class InboxEvent(Base):
-    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing."""
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing. Type and
+    subject are empty once the member was erased.
+    """
 
     __tablename__ = "inbox_events"
 
