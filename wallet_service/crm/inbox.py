@@ -1,8 +1,8 @@
 """Takes events in, each once, and changes what they change. One transaction for all events of one request.
 
 Members are locked first, in one order for all, and those that are not here yet come last, in the order of their ids:
-so two requests about the same members do not wait in a circle. Each event stands for itself: one that is refused leaves no trace
-but its answer. Cards are published once, at the end, so that a burst becomes one version.
+so two requests about the same members do not wait in a circle. Each event stands for itself: one that is refused leaves
+no trace but its answer. Cards are published once, at the end, so that a burst becomes one version.
 """
 
 from __future__ import annotations
