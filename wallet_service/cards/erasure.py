@@ -137,6 +137,7 @@ WHERE m.erased_at < :at_rest AND (m.erased_at < :longest OR (c.held_version IS N
 )))
 ORDER BY m.id LIMIT 1000
 """)
+_LOCK_MEMBER = text("SELECT FROM members WHERE id = :member FOR UPDATE")
 _LOCK_CARD = text("SELECT FROM cards WHERE member_pk = :member FOR UPDATE")
 _LOCK_DEVICES = text("""
 SELECT device.id FROM devices device
@@ -170,8 +171,9 @@ def forget_tombstones(
 
 
 def _forget_tombstone(sessions: sessionmaker[Session], member_pk: int) -> None:
-    """The card first, then the devices: the order in which a phone registers."""
+    """The member before the card, as whoever publishes; the card before the devices, as a phone that registers."""
     with sessions.begin() as db:
+        db.execute(_LOCK_MEMBER, {"member": member_pk})
         db.execute(_LOCK_CARD, {"member": member_pk})
         devices: Sequence[int] = db.scalars(_LOCK_DEVICES, {"member": member_pk}).all()
         db.execute(delete(Member).where(Member.id == member_pk))

@@ -192,7 +192,7 @@ class Card(Base):
 
     __table_args__ = (
         CheckConstraint("state IN ('active', 'void')", name="state"),
-        Index("ix_cards_recompose_at", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
+        Index("ix_cards_due", "program_id", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
         Index("ix_cards_program_id", "program_id", "id"),
     )
 
@@ -251,9 +251,10 @@ class Delivery(Base):
     """One card at one far end: what it should know and what it has been told. The gap between the two is the queue.
 
     The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
-    `urgency` 0 goes before 1 (campaigns). `announced_at`: when it was told, the last few, newest first; `again_at`:
-    told, and told again then unless the phone has come; `repeats` counts those of one change, `missed` those since the
-    phone last came, and `stale_at` says when we stopped.
+    `urgency` 0 goes before 1 (campaigns). `told_at` is the last telling; `first_told_at` and `first_answer` are the
+    first one of the wanted version, which reminders leave alone. `announced_at`: when it was told, the last few, newest
+    first; `again_at`: told, and told again then unless the phone has come; `repeats` counts those of one change,
+    `missed` those since the phone last came, and `stale_at` says when we stopped.
     """
 
     __tablename__ = "deliveries"
@@ -271,6 +272,8 @@ class Delivery(Base):
     told_version: Mapped[int] = mapped_column(server_default=sql("0"))
     told_at: Mapped[datetime | None]
     told_answer: Mapped[str | None]
+    first_told_at: Mapped[datetime | None]
+    first_answer: Mapped[str | None]
     announced_at: Mapped[list[datetime]] = mapped_column(server_default=sql("'{}'"))
     again_at: Mapped[datetime | None]
     repeats: Mapped[int] = mapped_column(server_default=sql("0"))
@@ -424,7 +427,7 @@ class Offer(Base):
 
 class Campaign(Base):
     """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
-    passed.
+    passed, `walked_at` when it took its last step.
     """
 
     __tablename__ = "campaigns"
@@ -434,6 +437,7 @@ class Campaign(Base):
     reason: Mapped[str]
     cursor: Mapped[int] = mapped_column(server_default=sql("0"))
     created_at: Mapped[datetime]
+    walked_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
 

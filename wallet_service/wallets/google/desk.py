@@ -125,12 +125,20 @@ WHERE google_object_id = ANY(:ids) AND sent_at IS NULL AND removed_at IS NULL AN
 """)
 _OWE_AGAIN = text("""
 UPDATE deliveries SET told_version = least(told_version, wanted_version - 1), next_attempt_at = :now, attempts = 0
-WHERE google_object_id = ANY(:ids) AND wanted_version > 0 AND parked IS NULL AND claim IS NULL
+WHERE id IN (
+    SELECT id FROM deliveries
+    WHERE google_object_id = ANY(:ids) AND wanted_version > 0 AND parked IS NULL AND claim IS NULL
+    ORDER BY id FOR NO KEY UPDATE
+)
 """)
 _OWE_AT_ONCE = text("""
 UPDATE deliveries SET next_attempt_at = :now, attempts = 0
-WHERE kind = 'google' AND program_id = :program AND wanted_version > told_version AND parked IS NULL
-  AND claim IS NULL AND next_attempt_at > :now
+WHERE id IN (
+    SELECT id FROM deliveries
+    WHERE kind = 'google' AND program_id = :program AND wanted_version > told_version AND parked IS NULL
+      AND claim IS NULL AND next_attempt_at > :now
+    ORDER BY id FOR NO KEY UPDATE
+)
 """)
 _EXPIRED = text("""
 SELECT DISTINCT google_object_id FROM google_messages
