@@ -10,7 +10,8 @@ import requests
 
 from tests.conftest import OpenHouse
 from tests.delivery.postroom import PATIENCE, Postroom
-from tests.house import House
+from tests.house import House, eventually
+from tests.routes.test_balance_event import iphone_shows
 from tests.web.phone_calls import Caller, Pass
 from wallet_service.cards.publishing import Pacing
 from wallet_service.delivery import ledger
@@ -102,6 +103,23 @@ def test_a_link_that_somebody_opened_closes_no_phones_gap(house: House, token: s
     assert room.tell() == 1
     assert come(phone, one) == 200
     assert states(house, one) == {"phone": "up_to_date"}
+
+
+def test_an_older_copy_that_is_added_late_is_replaced_again(house: House) -> None:
+    """Downloaded, then the card changed and the phone fetched that, then the holder taps "Add" on the older one."""
+    card = house.enrol()
+    phone = house.iphone()
+    phone.open_link(card["links"]["card"])
+    older = requests.get(card["links"]["apple"], timeout=30)
+    with house.working():
+        house.set_points("M-1", 5, sequence=1)
+        iphone_shows(phone, "5")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+        phone.add_pass(older.content, last_modified=older.headers["Last-Modified"])
+        iphone_shows(phone, "5")
+        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+    newest = house.api.ok("GET", f"/cards/{card['serial_number']}/timeline")["changes"][0]
+    assert [end["fetched_ms"] is not None for end in newest["far_ends"]] == [True], "the proof of the change stays"
 
 
 def test_a_new_push_token_wakes_all_cards_of_the_device(house: House) -> None:

@@ -66,14 +66,20 @@ def register(
     fresh.registered_at = now
     db.add(fresh)
     db.flush()
+    older_copy: int | None = None
     if known is None:
         if held == card.version:
             fresh.fetched_version, fresh.fetched_at = card.version, now
         _owe_first(db, card, fresh, now=now)
+    elif held is not None and held < card.version:
+        older_copy = next_change_numbers(db, card.program_id)[0]
     if token_before != push_token:
         _tell_again(db, card, device_id, None, pacing=pacing, now=now)
     elif known is not None:
         _tell_again(db, card, device_id, known.id, pacing=pacing, now=now)
+    if older_copy is not None:
+        db.execute(_LIST_AGAIN, {"registration": fresh.id, "number": older_copy, "now": now})
+        wake_workers(db, card.program_id)
     return known is None
 
 
@@ -126,6 +132,24 @@ def _tell_again(
     pace = {"spacing": pacing.spacing, "per_hour": pacing.per_hour}
     if db.scalar(_TELL_AGAIN, values | pace):
         wake_workers(db, card.program_id)
+
+
+_LIST_AGAIN = text("""
+WITH past AS (
+    INSERT INTO past_deliveries
+        (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)
+    SELECT d.card_id, d.wanted_version, d.kind, device.device_library_id, d.first_told_at, d.first_answer,
+        CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at END,
+        CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END, :now
+    FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices device ON device.id = r.device_id
+    WHERE d.registration_id = :registration
+)
+UPDATE deliveries SET wanted_version = :number, wanted_at = :now, first_told_at = NULL, first_answer = NULL
+WHERE registration_id = :registration
+""")
+"""An older copy went out before a phone registered again. It may have gone to this phone, over the newer one that it
+had fetched; its tag may be newer than the card's version too, so it is listed under a number of its own.
+"""
 
 
 def unregister(db: Session, card: Card, device_library_id: str) -> bool:
