@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from wallet_service.errors import SettingsError
 
 PREFIX = "WALLET_"
+LEASE_PER_TIMEOUT = 1.25
 
 
 def _base_url(text: str) -> str:
@@ -100,8 +101,11 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_in_words(error)) from error
-    if settings.lease_s <= max(settings.apns_timeout_s, settings.google_timeout_s):
-        raise SettingsError("WALLET_LEASE_S should exceed WALLET_APNS_TIMEOUT_S and WALLET_GOOGLE_TIMEOUT_S")
+    if settings.lease_s < LEASE_PER_TIMEOUT * max(settings.apns_timeout_s, settings.google_timeout_s):
+        raise SettingsError(
+            "WALLET_LEASE_S should exceed WALLET_APNS_TIMEOUT_S and WALLET_GOOGLE_TIMEOUT_S by a quarter or more: "
+            "in what is left after a timeout, all that was claimed has to be sent"
+        )
     if settings.is_production:
         _refuse_development_shapes(settings)
     return settings

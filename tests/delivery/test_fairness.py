@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from threading import Event
 
@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import OpenHouse
 from tests.delivery.brands import add_brand, add_phones, owe_campaign
 from tests.house import PASS_TYPE, TEAM, Api, House, eventually
-from wallet_service.delivery.lanes import LOOK_FOR_URGENT, AppleLane
+from wallet_service.delivery.apple_lane import LOOK_FOR_URGENT, AppleLane
 from wallet_service.simulators.apns import Announcement
 from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.wallets.protocol import Accepted, Notice, Outcome
@@ -112,3 +112,49 @@ def test_what_waits_for_the_same_phone_goes_with_what_overtakes(house: House) ->
     lane.close()
     assert [one.far_end for one in told] == [next(iter(phones[n].push_tokens.values())) for n in (0, 2, 1)]
     assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+
+
+class CampaignLine:
+    """Takes one push at a time; during the first, something happens that is looked at before the second."""
+
+    def __init__(self, house: House, happens: Callable[[], None]) -> None:
+        self.told: list[str] = []
+        self._house, self._happens = house, happens
+
+    def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
+        for notice in notices:
+            if not self.told:
+                self._happens()
+                self._house.clock.advance(LOOK_FOR_URGENT)
+            self.told.append(notice.far_end)
+            yield notice, Accepted("ok")
+
+    def close(self) -> None:
+        pass
+
+
+def test_who_waits_in_the_campaigns_own_hand_is_moved_to_its_front(house: House) -> None:
+    """And is told once: the push is about the newer version, too."""
+    tokens = add_phones(house, "lumiere", 50)
+    owe_campaign(house, "lumiere")
+    line = CampaignLine(house, lambda: house.set_points("P-40", 5, sequence=1))
+    lane = AppleLane("lumiere", line, house.services.tools())
+    assert lane.step() == 50
+    assert line.told[1] == tokens["P-40"]
+    assert sorted(line.told) == sorted(tokens.values())
+    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+    lane.close()
+
+
+def test_a_lane_that_is_to_stop_claims_no_more(house: House) -> None:
+    add_phones(house, "lumiere", 50)
+    owe_campaign(house, "lumiere", but_the_first=1)
+
+    def stop() -> None:
+        lane.stop()
+        house.set_points("P-1", 5, sequence=1)
+
+    lane = AppleLane("lumiere", CampaignLine(house, stop), house.services.tools())
+    assert lane.step() == 49
+    assert len(house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version")) == 1
+    lane.close()

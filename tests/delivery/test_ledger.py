@@ -95,3 +95,23 @@ def test_gone_drops_a_registration_unless_it_is_newer(house: House, since: timed
     assert len(house.rows("SELECT FROM registrations")) == left
     assert len(house.rows("SELECT FROM devices")) == left
     assert len(claim(house, "apple", "b", later=timedelta(seconds=1))) == left
+
+
+def test_who_is_said_to_be_gone_and_registered_again_waits_like_all_that_failed(house: House) -> None:
+    """An Apple that goes on saying so, with the same old instant, is not asked as fast as the machine can."""
+    house.iphone().open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    mine = claim(house, "apple", "a", later=timedelta(seconds=1))
+    settle(house, mine, Forget(datetime.now(UTC) - timedelta(days=2), timedelta(minutes=3)), "a")
+    assert claim(house, "apple", "b", later=timedelta(minutes=2)) == []
+    assert [one.attempts for one in claim(house, "apple", "b", later=timedelta(minutes=4))] == [2]
+
+
+@pytest.mark.usefixtures("row")
+def test_what_is_given_back_was_never_tried_less_than_not_at_all(house: House) -> None:
+    """A change in between sets the count to 0 while somebody has the row in hand."""
+    mine = claim(house, "google", "a")
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET wanted_version = 2, attempts = 0"))
+        ledger.release(db, mine, claim_id="a", now=datetime.now(UTC))
+    assert house.rows("SELECT attempts FROM deliveries") == [{"attempts": 0}]

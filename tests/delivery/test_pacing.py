@@ -15,8 +15,8 @@ from tests.delivery.postroom import HOUR, MOST, PER_DAY, Postroom, fullest
 from tests.house import House
 from wallet_service.cards.publishing import Pacing
 from wallet_service.delivery import ledger
+from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_apple
-from wallet_service.delivery.lanes import AppleLane
 from wallet_service.delivery.spread import COUNTED_FOR, CampaignSpread
 from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from

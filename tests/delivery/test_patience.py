@@ -12,9 +12,7 @@ from tests.conftest import OpenHouse
 from tests.house import House, eventually
 from tests.routes.test_balance_event import iphone_shows
 from wallet_service.delivery import ledger
-from wallet_service.delivery.lanes import BAD_TOKEN, judged
 from wallet_service.delivery.policy import STORED_BY_APPLE, Patience
-from wallet_service.wallets.protocol import Accepted, ChannelDown, Later
 
 LEASE = timedelta(seconds=30)
 
@@ -65,32 +63,6 @@ def test_a_person_retries_what_was_refused(house: House) -> None:
         iphone_shows(phone, "5")
         assert house.api("POST", f"/deliveries/{refused['delivery_id']}/retry").status_code == 409
         assert house.api("POST", "/deliveries/999999/retry").status_code == 404
-
-
-def test_item_74_many_bad_tokens_at_once_are_our_own_mistake() -> None:
-    few = [Accepted("x")] * 96 + [BAD_TOKEN] * 4
-    assert judged(few) == few
-    many = [Accepted("x")] * 80 + [BAD_TOKEN] * 20
-    assert judged(many)[:80] == many[:80]
-    assert all(isinstance(outcome, ChannelDown) for outcome in judged(many)[80:])
-    assert judged([BAD_TOKEN]) == [BAD_TOKEN]
-    assert judged([Later("503")] * 10) == [Later("503")] * 10
-
-
-def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(house: House) -> None:
-    phones = []
-    for number in range(8):
-        phone = house.iphone()
-        phone.open_link(house.enrol(f"M-{number}")["links"]["card"])
-        phones.append(phone)
-    house.apns.answer_next(400, "BadDeviceToken", count=8)
-    for number in range(8):
-        house.set_points(f"M-{number}", 5, sequence=1)
-    with house.working():
-        for phone in phones:
-            iphone_shows(phone, "5")
-    assert house.rows("SELECT FROM deliveries WHERE parked IS NOT NULL") == []
-    assert len(house.rows("SELECT FROM registrations")) == 8
 
 
 def test_the_timeline_of_each_change_at_each_far_end(house: House) -> None:

@@ -222,6 +222,7 @@ PRODUCTION = {
         ({"WALLET_SECRET_KEY": "short"}, "32 characters"),
         ({"WALLET_DATABASE_URL": ""}, "WALLET_DATABASE_URL"),
         ({"WALLET_LEASE_S": "5"}, "WALLET_LEASE_S"),
+        ({"WALLET_LEASE_S": "20.02"}, "by a quarter or more"),
         ({"WALLET_COLOUR": "blue"}, "WALLET_COLOUR is not a setting"),
     ],
 )

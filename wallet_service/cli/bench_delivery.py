@@ -18,7 +18,8 @@ from sqlalchemy.orm import sessionmaker
 from wallet_service.cards.catalogue import Catalogue
 from wallet_service.cli.bench_apple import Figure, development_identity, notices_for, sink
 from wallet_service.clock import system_clock
-from wallet_service.delivery.lanes import AppleLane, Tools
+from wallet_service.delivery.apple_lane import AppleLane
+from wallet_service.delivery.lanes import Tools
 from wallet_service.delivery.policy import Backoff, Patience
 from wallet_service.settings import settings_from
 from wallet_service.storage import engine, schema

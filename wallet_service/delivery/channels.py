@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.google_lane import GoogleLane
-from wallet_service.delivery.lanes import AppleLane, Lane, Tools
+from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.programs.document import GoogleDocument
 from wallet_service.programs.keys import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.apns import ApnsChannel
@@ -25,7 +26,8 @@ def open_lanes(
 ) -> Iterator[Lane]:
     """The lanes that this programme has keys for and that are not `known` (kind, programme) yet."""
     if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
-        yield AppleLane(program_id, open_apple(program_id, tools, keys), tools)
+        line = open_apple(program_id, tools, keys)
+        yield AppleLane(program_id, line, tools, signer=line.signer)
     if ("google", program_id) not in known and _google_terms(db, program_id, tools, keys) is not None:
         yield GoogleLane(program_id, google_line(program_id, tools, keys), tools, keys.sealer)
 

@@ -31,7 +31,7 @@ from wallet_service.wallets.google.kinds import kind_of
 from wallet_service.wallets.google.notices import GoogleNotice, Held
 from wallet_service.wallets.google.renewal import RenewingGoogleChannel
 from wallet_service.wallets.google.rest import GoogleChannel
-from wallet_service.wallets.protocol import Accepted, CardView, Notice, Outcome
+from wallet_service.wallets.protocol import Accepted, CardView, Outcome
 from wallet_service.wallets.views import card_view, program_view
 
 log = structlog.get_logger()
@@ -49,13 +49,12 @@ class GoogleLane(Lane):
     """One programme at Google: messages to everybody first, then what callbacks left open, then the objects."""
 
     kind = "google"
-    settle_at_once = 1
 
     def __init__(
         self, program_id: str, line: RenewingGoogleChannel[GoogleDocument], tools: Tools, sealer: Sealer
     ) -> None:
         super().__init__(program_id, line, tools)
-        self._line = line
+        self._google = line
         self._channel: GoogleChannel | None = None
         self._sealer = sealer
         self._second = max(10, int(tools.settings.google_rate_per_s))
@@ -64,12 +63,11 @@ class GoogleLane(Lane):
         """Tell what is due, up to a batch; returns the number of rows worked on; 0: nothing was due."""
         tools = self._tools
         now = tools.clock()
-        channel = self._line.current()
+        channel = self._google.current()
         if channel is not self._channel:
             self._renewed(channel, now=now)
-        if channel is None or (self.halted_until is not None and now < self.halted_until):
+        if channel is None or self._is_halted(now=now):
             return 0
-        self.halted_until = None
         self._read_classes(channel)
         beside = duties.Duties(tools.sessions, channel, self.program_id, lease=tools.settings.lease)
         done = beside.tell_class_letters(now=now) + beside.confirm_removals(now=now)
@@ -83,6 +81,10 @@ class GoogleLane(Lane):
             with tools.sessions.begin() as db:
                 done = desk.tidy(db, self.program_id, now=now)
         return done
+
+    def next_due_at(self) -> datetime | None:
+        """As for every lane; None while there is no channel to tell it on."""
+        return super().next_due_at() if self._channel is not None else None
 
     def _renewed(self, channel: GoogleChannel | None, *, now: datetime) -> None:
         """What the account before was refused for is no fault of this one: whatever waits is tried at once."""
@@ -124,13 +126,6 @@ class GoogleLane(Lane):
                 rows = [hand.claimed for hand in in_hand.values() if hand.claim_id == claim_id]
                 ledger.release(db, rows, claim_id=claim_id, now=self._tools.clock())
 
-    def _group(self, db: Session, claimed: Sequence[Claimed]) -> list[tuple[Notice, list[Claimed]]]:
-        channel = self._line.current()
-        if channel is None:
-            return []
-        notices = self._notices(db, channel, claimed, now=self._tools.clock())
-        return [(notice, [row]) for notice, row in zip(notices, claimed, strict=True)]
-
     def _notices(
         self, db: Session, channel: GoogleChannel, claimed: Sequence[Claimed], *, now: datetime
     ) -> list[GoogleNotice]:
@@ -169,10 +164,14 @@ class GoogleLane(Lane):
             if isinstance(outcome, Held):
                 held.append((notice, outcome))
         now = self._tools.clock()
-        with self._tools.sessions.begin() as db:
+
+        def write(db: Session) -> int:
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
             desk.record(db, held, now=now)  # after settling, which holds off an erasure, or has waited for it
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
+            return late
+
+        late = self._settle(write)
         self._count([Accepted() if isinstance(outcome, Held) else outcome for _, outcome in told], late)
 
     def _read_classes(self, channel: GoogleChannel) -> None:

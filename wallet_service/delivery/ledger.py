@@ -87,7 +87,7 @@ GROUP BY beside.device_id
 """)
 _DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
 _POSTPONE = text("""
-UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = d.attempts - 1
+UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = GREATEST(d.attempts - 1, 0)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
 WHERE d.id = s.id AND d.claim = :claim
 """)
@@ -241,15 +241,17 @@ def settle(
         match step:
             case Told():
                 pass
-            case Retry(after=after, reason=reason) | Halt(after=after, reason=reason):
+            case Retry(after=after, reason=reason):
                 waiting.append((claimed.delivery_id, now + after, reason, None))
+            case Halt(reason=reason):
+                waiting.append((claimed.delivery_id, now, reason, None))
             case Park(reason=reason):
                 waiting.append((claimed.delivery_id, now, reason, reason))
-            case Forget(since=since):
+            case Forget(since=since, after=after):
                 if _forget(db, claimed, since, claim_id):
                     ours.add(claimed.delivery_id)
                 else:
-                    waiting.append((claimed.delivery_id, now, "gone, but registered again", None))
+                    waiting.append((claimed.delivery_id, now + after, "gone, but registered again", None))
     if waiting:
         ids, ats, outcomes, parked = (list(column) for column in zip(*waiting, strict=True))
         parameters = {"ids": ids, "ats": ats, "outcomes": outcomes, "parked": parked, "claim": claim_id}
@@ -261,7 +263,7 @@ def settle(
 
 
 _RELEASE = text("""
-UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = attempts - 1
+UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = GREATEST(attempts - 1, 0)
 WHERE id = ANY(:ids) AND claim = :claim
 """)
 
@@ -274,6 +276,19 @@ def release(db: Session, claimed: Sequence[Claimed], *, claim_id: str, now: date
 
 def _lock_in_order(db: Session, claimed: Sequence[Claimed]) -> None:
     db.execute(_IN_ORDER, {"ids": [row.delivery_id for row in claimed]})
+
+
+_HURRIED = text("""
+SELECT id, wanted_version FROM deliveries WHERE id = ANY(:ids) AND claim = :claim AND urgency = :urgency
+""")
+
+
+def hurried(db: Session, delivery_ids: Sequence[int], *, claim_id: str) -> dict[int, int]:
+    """Which of these rows of a campaign, claimed and not yet sent, a customer waits for by now, each with the version
+    that is wanted.
+    """
+    rows = db.execute(_HURRIED, {"ids": list(delivery_ids), "claim": claim_id, "urgency": INTERACTIVE})
+    return {row[0]: row[1] for row in rows}
 
 
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:

@@ -35,16 +35,16 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The far end went away at `since`: drop it, unless it has come back later."""
+    """The far end went away at `since`: drop it; if it has come back later, try again `after` a while."""
 
     since: datetime
+    after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Stop the whole channel for a while and wake a person; the row keeps its place."""
+    """Stop the whole channel for a while and wake a person; the row keeps its place, and is due when that goes on."""
 
-    after: timedelta
     reason: str
 
 
@@ -63,7 +63,7 @@ class Backoff:
 
     def after(self, attempt: int, chance: Random) -> timedelta:
         """The pause after the `attempt`-th try (1 or more)."""
-        ceiling = min(self.most, self.first * (1 << min(attempt - 1, 20)))
+        ceiling = min(self.most, self.first * (1 << min(max(attempt - 1, 0), 20)))
         return self.first + (ceiling - self.first) * chance.random()
 
 
@@ -97,8 +97,8 @@ def next_step(outcome: Outcome, attempt: int, backoff: Backoff, chance: Random) 
         case Refused(reason=reason):
             return Park(reason)
         case Gone(since=since):
-            return Forget(since)
+            return Forget(since, backoff.after(attempt, chance))
         case ChannelDown(reason=reason):
-            return Halt(backoff.most, reason)
+            return Halt(reason)
         case _:
             assert_never(outcome)

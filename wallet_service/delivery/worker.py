@@ -48,11 +48,13 @@ HEARTBEAT = timedelta(seconds=5)
 REMINDING_ROUNDS = 20
 """How many batches of reminders fit between two heartbeats."""
 _PAUSE_AFTER_ERROR_S = 1.0
+_PAUSE_BESIDE_OTHERS_S = 0.1
 
 
 class Loop:
     """Calls `step` in a thread of its own for as long as there is work, then waits for a hint or for the next due
-    row. A step that did fewer rows than `portion` has left nothing due.
+    row. A step that did fewer rows than `portion` has left nothing due; what is due and could not be had by a step that
+    did nothing is in another's hands, and is waited for.
     """
 
     def __init__(
@@ -93,8 +95,9 @@ class Loop:
         while not self._stopping.is_set():
             self._hint.clear()
             try:
-                if self._step() < self._portion and not self._hint.is_set():
-                    self._hint.wait(self._pause_s())
+                done = self._step()
+                if done < self._portion and not self._hint.is_set():
+                    self._hint.wait(self._pause_s(idle=done == 0))
             except OperationalError as error:
                 log.warning("database_away", loop=self._thread.name, error=str(error.orig).splitlines()[0])
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
@@ -102,12 +105,13 @@ class Loop:
                 log.exception("loop_failed", loop=self._thread.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
 
-    def _pause_s(self) -> float:
+    def _pause_s(self, *, idle: bool) -> float:
         poll_s = self._tools.settings.poll_s
         due = self._next_due_at()
         if due is None:
             return poll_s
-        return min(poll_s, max(0.0, (due - self._tools.clock()).total_seconds()))
+        pause_s = (due - self._tools.clock()).total_seconds()
+        return min(poll_s, pause_s if pause_s > 0 else _PAUSE_BESIDE_OTHERS_S if idle else 0.0)
 
 
 class Worker:

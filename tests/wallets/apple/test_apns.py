@@ -34,7 +34,7 @@ MINUTE = timedelta(minutes=1)
         (400, "BadDeviceToken", Refused("BadDeviceToken")),
         (400, "DeviceTokenNotForTopic", Refused("DeviceTokenNotForTopic")),
         *[
-            (400, reason, Refused(reason))
+            (400, reason, ChannelDown(reason))
             for reason in (
                 "BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority", "BadTopic", "DuplicateHeaders",
                 "InvalidPushType", "MissingDeviceToken", "MissingTopic", "PayloadEmpty", "TopicDisallowed",
@@ -49,10 +49,10 @@ MINUTE = timedelta(minutes=1)
             )
         ],
         (404, "BadPath", Refused("BadPath")),
-        (405, "MethodNotAllowed", Refused("MethodNotAllowed")),
+        (405, "MethodNotAllowed", ChannelDown("MethodNotAllowed")),
         (410, "Unregistered", Gone(AT)),
         (410, "ExpiredToken", Gone(AT)),
-        (413, "PayloadTooLarge", Refused("PayloadTooLarge")),
+        (413, "PayloadTooLarge", ChannelDown("PayloadTooLarge")),
         (429, "TooManyProviderTokenUpdates", Later("TooManyProviderTokenUpdates", MINUTE)),
         (429, "TooManyRequests", Later("TooManyRequests", MINUTE)),
         (500, "InternalServerError", Later("InternalServerError", MINUTE)),
@@ -254,6 +254,26 @@ def test_apples_limit_of_streams_is_obeyed(chain: Chain, identity: PassIdentity,
             outcomes = list(channel.announce(notices))
         assert Counter(type(outcome) for _, outcome in outcomes) == {Accepted: 100}
         assert apns.connections == 1
+
+
+def test_a_limit_that_changes_on_an_open_connection_is_obeyed(
+    apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path
+) -> None:
+    """Apple's settings may change at any time: fewer streams at once, then more, and no push is lost."""
+    notices = phones(apns, 300)
+    apns.delay(0.02)
+    with channel_to(apns, identity, tmp_path) as channel:
+        outcomes = list(channel.announce(notices[:50]))
+        apns.limit_streams(3)
+        outcomes += channel.announce(notices[50:100])
+        apns.during_next_push(lambda: apns.limit_streams(400))
+        outcomes += channel.announce(notices[100:200])
+        apns.during_next_push(lambda: apns.limit_streams(1))
+        outcomes += channel.announce(notices[200:])
+    assert sorted(notice.delivery_id for notice, _ in outcomes) == list(range(300))
+    assert Counter(type(outcome) for _, outcome in outcomes) == {Accepted: 300}
+    assert apns.connections == 1
+    assert max(Counter(each.push_token for each in apns.announcements).values()) == 1
 
 
 def test_an_answer_that_never_comes_is_later(apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path) -> None:

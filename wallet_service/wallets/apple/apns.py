@@ -28,6 +28,15 @@ REPLACED_AFTER_IDLE = timedelta(hours=1)
 """A connection that was silent for so long is not trusted again; Apple asks for a PING instead, which libcurl lacks."""
 _LONGEST_WAIT_S = 1.0
 
+_OUR_MISTAKES = frozenset(
+    (
+        *("BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority", "BadTopic", "DuplicateHeaders"),
+        *("InvalidPushType", "MethodNotAllowed", "MissingDeviceToken", "MissingTopic", "PayloadEmpty"),
+        *("PayloadTooLarge", "TopicDisallowed"),
+    )
+)
+"""What is wrong with every push alike, whichever phone it is for."""
+
 _OUR_TLS_FAULTS = frozenset(
     (
         pycurl.E_BAD_FUNCTION_ARGUMENT,  # a key that does not belong to the certificate
@@ -63,12 +72,15 @@ def outcome_from_apns(
             return Later(words, retry_after)
         case 403:
             return ChannelDown(words)
+        case 400 | 405 | 413 if reason in _OUR_MISTAKES:
+            return ChannelDown(words)
         case 429:
             return Later(words, retry_after)
         case _ if status >= 500:
             return Later(words, retry_after)
         case _:
-            # BadDeviceToken too: a wrong host or topic answers so for every phone, and must not erase them.
+            # About the token that a phone gave us (BadDeviceToken, DeviceTokenNotForTopic, BadPath), or about all of
+            # them, for a wrong host or certificate answers so too: only many answers tell which.
             return Refused(words)
 
 

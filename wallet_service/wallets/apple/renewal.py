@@ -29,24 +29,34 @@ class RenewingChannel:
     ) -> None:
         self._identity = identity
         self._dial = dial
-        self._open: tuple[PassIdentity, ApnsChannel] | None = None
+        self._signer: PassIdentity | None = None
+        self._open: ApnsChannel | None = None
+
+    def signer(self) -> PassIdentity | None:
+        """Look who signs now; if it is another than before, hang up."""
+        identity = self._identity()
+        if identity is not self._signer:
+            self.close()
+            self._signer = identity
+        return identity
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each phone once, as `ApnsChannel.announce`; without any identity the channel is down."""
-        identity = self._identity()
+        """Tell each phone once, as `ApnsChannel.announce`, on the connection of whom `signer` saw last; without any
+        identity the channel is down.
+        """
+        identity = self._signer or self.signer()
         if identity is None:
             yield from ((notice, ChannelDown("no certificate")) for notice in notices)
             return
-        if self._open is None or self._open[0] is not identity:
-            self.close()
+        if self._open is None:
             log.info("apns_dialled", pass_type_id=identity.pass_type_id, certificate_until=str(identity.not_after))
-            self._open = (identity, self._dial(identity))
-        yield from self._open[1].announce(notices)
+            self._open = self._dial(identity)
+        yield from self._open.announce(notices)
 
     def close(self) -> None:
         """Hang up."""
         if self._open is not None:
-            self._open[1].close()
+            self._open.close()
             self._open = None
 
 
