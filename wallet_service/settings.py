@@ -57,12 +57,12 @@ class Settings(BaseModel):
     google_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     google_batch: Annotated[int, Field(ge=1, le=100)] = 1
 
-    announce_spacing_s: Annotated[float, Field(ge=0)] = 60
-    announce_per_hour: Annotated[int, Field(ge=0)] = 3
-    campaign_spread_s: Annotated[float, Field(ge=0)] = 900
+    announce_spacing_s: Annotated[float, Field(ge=0, le=86_400)] = 60
+    announce_per_hour: Annotated[int, Field(ge=0, le=60)] = 3
+    campaign_spread_s: Annotated[float, Field(ge=0, le=86_400)] = 900
     announce_again_after_s: Seconds = 4 * 3600
-    announce_again_per_day: Annotated[int, Field(ge=1)] = 3
-    announce_again_most: Annotated[int, Field(ge=0)] = 6
+    announce_again_per_day: Annotated[int, Field(ge=1, le=1000)] = 3
+    announce_again_most: Annotated[int, Field(ge=0, le=1000)] = 6
     retry_first_s: Seconds = 1
     retry_most_s: Seconds = 300
     lease_s: Seconds = 40

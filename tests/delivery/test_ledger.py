@@ -61,6 +61,21 @@ def test_a_late_settle_is_dropped_and_content_is_sent_again(house: House) -> Non
     assert house.rows("SELECT told_answer, told_version FROM deliveries") == [{"told_answer": "new", "told_version": 0}]
 
 
+def test_an_older_write_that_lands_after_a_newer_one_is_not_the_end(house: House, row: dict[str, Any]) -> None:
+    """One worker stalls past its lease, another tells the newer version, then the first one's call lands after all."""
+    stalled = claim(house, "google", "a")
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET wanted_version = 2"))
+    taken_over = claim(house, "google", "b", later=LEASE + timedelta(seconds=1))
+    assert settle(house, stalled, Told("old"), "a") == 1
+    assert claim(house, "google", "c", later=LEASE) == [], "nobody calls while another may be calling"
+    assert settle(house, taken_over, Told("new"), "b") == 1, "which of the two landed last, nobody knows"
+    once_more = claim(house, "google", "d")
+    assert [(one.delivery_id, one.version) for one in once_more] == [(row["id"], 2)]
+    assert settle(house, once_more, Told("newest"), "d") == 0
+    assert claim(house, "google", "e", later=LEASE) == []
+
+
 @pytest.mark.usefixtures("row")
 def test_a_refused_row_waits_for_a_person(house: House) -> None:
     settle(house, claim(house, "google", "a"), Park("400 invalid"), "a")

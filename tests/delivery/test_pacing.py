@@ -18,6 +18,8 @@ from wallet_service.delivery import ledger
 from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_apple
 from wallet_service.delivery.spread import COUNTED_FOR, CampaignSpread
+from wallet_service.errors import SettingsError
+from wallet_service.settings import settings_from
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 PACED = Pacing(MINUTE, 3)
@@ -101,6 +103,44 @@ def test_a_card_does_not_overtake_another_that_is_being_told_to_the_same_phone(h
     )
     assert waiting["attempts"] == 0
     assert MINUTE - SECOND < waiting["next_attempt_at"] - house.clock() <= MINUTE
+
+
+def test_two_workers_at_one_moment_tell_a_phone_of_one_card(house: House) -> None:
+    postroom, phone = Postroom(house, PACED), house.iphone()
+    for member in ("M-1", "M-2"):
+        phone.open_link(house.enrol(member)["links"]["card"])
+    sessions = house.services.sessions
+    with sessions() as one, sessions() as other:
+        house.set_points("M-1", 5, sequence=1)
+        assert len(postroom.claim(one, "one")) == 1
+        house.set_points("M-2", 5, sequence=1)
+        assert postroom.claim(other, "other") == [], "the first has not even committed"
+        other.commit()
+        house.clock.advance(2 * SECOND)
+        one.commit()
+    assert postroom.tell() == 0, "it is being told of the other card"
+    (waiting,) = house.rows("SELECT attempts, next_attempt_at FROM deliveries WHERE claim IS NULL AND kind = 'apple'")
+    assert waiting["attempts"] == 0
+    assert MINUTE - SECOND < waiting["next_attempt_at"] - house.clock() <= MINUTE
+
+
+@pytest.mark.parametrize("per_hour", ["0", "1", "60"])
+def test_any_ceiling_that_is_taken_can_be_published_under(open_a_house: OpenHouse, per_hour: str) -> None:
+    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="86400", WALLET_ANNOUNCE_PER_HOUR=per_hour)
+    postroom = Postroom(house, Pacing.of(house.services.settings))
+    house.iphone().open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 1, sequence=1)
+    assert postroom.tell() == 1
+    house.set_points("M-1", 2, sequence=2)
+    assert postroom.tell() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["ANNOUNCE_SPACING_S", "ANNOUNCE_PER_HOUR", "CAMPAIGN_SPREAD_S", "ANNOUNCE_AGAIN_PER_DAY"]
+)
+def test_a_ceiling_beyond_reason_is_refused_by_name(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"WALLET_{name}: .*less than or equal"):
+        settings_from({f"WALLET_{name}": "3000000000"})
 
 
 def test_a_reminder_waits_for_its_place_in_the_hour(house: House) -> None:

@@ -6,11 +6,15 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from tests.conftest import OpenHouse
+from tests.delivery.brands import add_phones
 from tests.delivery.postroom import HOUR, MOST, PER_DAY, TICK, Postroom, fullest
 from tests.house import House
 from wallet_service.delivery import ledger
 from wallet_service.delivery.policy import Told
+from wallet_service.delivery.worker import REMINDING_ROUNDS
 
 DAY = timedelta(days=1)
 
@@ -91,6 +95,41 @@ def test_who_came_before_the_answer_of_apple_is_forgotten_about(house: House, po
     house.clock.advance(2 * HOUR)
     assert postroom.remind() == 0
     assert house.rows("SELECT FROM deliveries WHERE again_at IS NOT NULL") == []
+
+
+@pytest.mark.parametrize("state", ["parked = 'BadDeviceToken'", "told_version = 0"])
+def test_who_cannot_be_told_or_will_be_told_anyway_is_not_reminded(
+    house: House, postroom: Postroom, state: str
+) -> None:
+    phone = house.iphone()
+    phone.open_link(house.enrol()["links"]["card"])
+    house.set_points("M-1", 5, sequence=1)
+    assert postroom.tell() == 1
+    house.clock.advance(DAY)
+    with house.services.sessions.begin() as db:
+        db.execute(text(f"UPDATE deliveries SET {state} WHERE kind = 'apple'"))
+        assert ledger.remind(db, now=house.clock(), most=MOST, per_day=PER_DAY).programs == frozenset()
+    (row,) = house.rows("SELECT again_at, repeats, missed FROM deliveries WHERE kind = 'apple'")
+    assert row == {"again_at": None, "repeats": 0, "missed": 0}
+    assert house.rows("SELECT reminded_at FROM devices") == [{"reminded_at": []}]
+
+
+def test_a_million_reminders_do_not_silence_the_worker(open_a_house: OpenHouse) -> None:
+    """It says that it lives after so many rounds, and then goes on."""
+    house = open_a_house(WALLET_BATCH="1")
+    add_phones(house, "lumiere", REMINDING_ROUNDS + 5)
+    with house.services.sessions.begin() as db:
+        db.execute(text("UPDATE registrations SET fetched_version = 0"))
+        db.execute(text("UPDATE deliveries SET told_at = :now, again_at = :now"), {"now": house.clock()})
+    house.clock.advance(DAY)
+    worker = house.services.worker()
+    left = []
+    for _ in range(2):
+        worker.remind_step()
+        left.append(len(house.rows("SELECT FROM deliveries WHERE again_at IS NOT NULL")))
+    worker.stop()
+    worker.run()  # comes and goes at once, and so closes what it has opened
+    assert left == [5, 0]
 
 
 def test_several_workers_remind_each_device_once(house: House, postroom: Postroom) -> None:

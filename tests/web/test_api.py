@@ -286,7 +286,10 @@ def test_erasing_a_member_erases_what_was_received(house: House) -> None:
     house.api("PUT", "/members/M-1", MEMBER, Idempotency_Key="k-9")
     house.api.ok("POST", "/events", EVENT)
     house.api("DELETE", "/members/M-1")
-    assert house.rows("SELECT FROM inbox_events") == house.rows("SELECT FROM idempotency_keys") == []
+    assert house.rows("SELECT type, subject, event_id FROM inbox_events") == [
+        {"type": "", "subject": "", "event_id": EVENT["id"]}
+    ]
+    assert house.rows("SELECT status, answer FROM idempotency_keys") == [{"status": 410, "answer": None}]
 
 
 def test_concurrent_purchases_all_count(open_a_house: OpenHouse) -> None:

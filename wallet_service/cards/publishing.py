@@ -134,11 +134,23 @@ def claim_cards_due(db: Session, program_id: str, *, now: datetime, batch: int) 
     return _loaded(db, db.scalars(due).all())
 
 
+_COMPOSED_NEXT = text("""
+SELECT p.program_id, earliest.recompose_at FROM programs p CROSS JOIN LATERAL (
+    SELECT recompose_at FROM cards
+    WHERE program_id = p.program_id AND recompose_at IS NOT NULL ORDER BY recompose_at LIMIT 1
+) AS earliest
+ORDER BY earliest.recompose_at, p.program_id
+""")
+
+
+def composed_next(db: Session) -> dict[str, datetime]:
+    """When each programme has its next card to compose, the earliest first; reads one card of each."""
+    return {row[0]: row[1] for row in db.execute(_COMPOSED_NEXT)}
+
+
 def programs_due(db: Session, *, now: datetime) -> list[str]:
-    """The programmes that have cards to compose."""
-    return list(
-        db.scalars(select(Card.program_id).where(Card.recompose_at <= now).distinct().order_by(Card.program_id))
-    )
+    """The programmes that have cards to compose, whose wait longest first."""
+    return [program_id for program_id, at in composed_next(db).items() if at <= now]
 
 
 def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
@@ -170,9 +182,8 @@ WITH published AS (
     INSERT INTO card_versions (card_id, version, cause, received_at, composed_at)
     SELECT id, version, :cause, :received_at, :now FROM published
 ), known AS (
-    SELECT d.id, d.card_id, d.wanted_version, d.kind, d.told_answer, coalesce(device.device_library_id, o.object_id) AS
-    far_end,
-        CASE WHEN d.told_version >= d.wanted_version THEN d.told_at END AS told_at,
+    SELECT d.id, d.card_id, d.wanted_version, d.kind, d.first_told_at, d.first_answer,
+        coalesce(device.device_library_id, o.object_id) AS far_end,
         CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at END AS listed_at,
         CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END AS fetched_at,
         d.wanted_version > d.told_version AS open,
@@ -188,11 +199,11 @@ WITH published AS (
 ), past AS (
     INSERT INTO past_deliveries
         (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)
-    SELECT card_id, wanted_version, kind, far_end, told_at, told_answer, listed_at, fetched_at, :now FROM known
+    SELECT card_id, wanted_version, kind, far_end, first_told_at, first_answer, listed_at, fetched_at, :now FROM known
 ), owed AS (
     UPDATE deliveries AS d
     SET wanted_version = c.version,
-        wanted_at = :now,
+        wanted_at = :now, first_told_at = NULL, first_answer = NULL,
         attempts = CASE WHEN known.open THEN d.attempts ELSE 0 END, again_at = NULL,
         repeats = CASE WHEN d.stale_at IS NULL THEN 0 ELSE d.repeats END,
         urgency = CASE WHEN known.open THEN LEAST(d.urgency, :urgency) ELSE :urgency END,

@@ -166,8 +166,8 @@ class GoogleLane(Lane):
         now = self._tools.clock()
 
         def write(db: Session) -> int:
-            desk.record(db, held, now=now)
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
+            desk.record(db, held, now=now)  # after settling, which holds off an erasure, or has waited for it
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
             return late
 

@@ -52,37 +52,40 @@ WITH due AS (
 """
 _FAR_END = {
     "apple": """
-        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats, t.urgency, {too_early}
+        SELECT t.id, t.card_id, t.wanted_version, device.push_token, t.attempts, t.repeats, t.urgency, {shared}
         FROM taken t
         JOIN registrations r ON r.id = t.registration_id JOIN devices device ON device.id = r.device_id
         ORDER BY t.urgency, t.id""",
     "google": """
-        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats, t.urgency, {too_early}
+        SELECT t.id, t.card_id, t.wanted_version, o.object_id, t.attempts, t.repeats, t.urgency, {shared}
         FROM taken t JOIN google_objects o ON o.id = t.google_object_id
         ORDER BY t.urgency, t.id""",
 }
-_TOO_EARLY = """
-    CASE WHEN EXISTS (SELECT FROM registrations one WHERE one.device_id = r.device_id AND one.id <> r.id) THEN (
-        SELECT GREATEST(max(told.at) + CAST(:spacing AS interval),
-            (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour] + interval '1 hour')
-        FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
-        CROSS JOIN unnest(other.announced_at || other.told_at
-            || CASE WHEN other.claim <> :claim AND other.next_attempt_at > :now THEN CAST(:now AS timestamptz) END
-        ) AS told(at)
-        WHERE beside.device_id = r.device_id AND told.at IS NOT NULL
-    ) END
+_SHARED = """
+    CASE WHEN EXISTS (SELECT FROM registrations one WHERE one.device_id = r.device_id AND one.id <> r.id)
+    THEN r.device_id END
 """
-"""Until when the device of a claimed row has been told enough, where it has other cards: what was announced of any of
-them, or is being announced just now, counts for all.
-"""
+"""The device of a claimed row, where it has other cards: what is announced of any of them counts for all."""
 
 
 def _claiming(kind: str, *, paced: bool) -> TextClause:
-    return text(_TAKE + _FAR_END[kind].format(too_early=_TOO_EARLY if paced else "NULL"))
+    return text(_TAKE + _FAR_END[kind].format(shared=_SHARED if paced else "NULL"))
 
 
 _CLAIM = {"apple": _claiming("apple", paced=False), "google": _claiming("google", paced=False)}
 _CLAIM_PACED = _claiming("apple", paced=True)
+_LOCK_SHARED = text("SELECT id FROM devices WHERE id = ANY(:devices) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
+_ALLOWED_AT = text("""
+SELECT beside.device_id, GREATEST(max(told.at) + CAST(:spacing AS interval),
+    (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour] + interval '1 hour')
+FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
+CROSS JOIN unnest(other.announced_at || other.told_at
+    || CASE WHEN other.claim <> :claim AND other.next_attempt_at > :now THEN CAST(:now AS timestamptz) END
+) AS told(at)
+WHERE beside.device_id = ANY(:devices) AND told.at IS NOT NULL
+GROUP BY beside.device_id
+""")
+_DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
 _POSTPONE = text("""
 UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = GREATEST(d.attempts - 1, 0)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
@@ -117,15 +120,11 @@ def claim(
         "claim": claim_id,
     }
     db.execute(_NOT_FLUSHED)
-    if pacing == UNPACED:
-        rows = db.execute(_CLAIM[kind], values).all()
-    else:
-        rows = db.execute(_CLAIM_PACED, values | {"spacing": pacing.spacing, "per_hour": pacing.per_hour}).all()
-    early = [row for row in rows if row[7] is not None and row[7] > now]
+    rows = db.execute(_CLAIM[kind] if pacing == UNPACED else _CLAIM_PACED, values).all()
+    shared = {row[0]: row[7] for row in rows if row[7] is not None}
+    early = _too_early(db, shared, pacing, claim_id=claim_id, now=now) if shared else {}
     if early:
-        ids, ats = [row[0] for row in early], [row[7] for row in early]
-        db.execute(_POSTPONE, {"ids": ids, "ats": ats, "claim": claim_id})
-        rows = [row for row in rows if row[7] is None or row[7] <= now]
+        db.execute(_POSTPONE, {"ids": list(early), "ats": list(early.values()), "claim": claim_id})
     return [
         Claimed(
             delivery_id=row[0],
@@ -137,12 +136,31 @@ def claim(
             urgency=row[6],
         )
         for row in rows
+        if row[0] not in early
     ]
+
+
+def _too_early(
+    db: Session, device_of: dict[int, int], pacing: Pacing, *, claim_id: str, now: datetime
+) -> dict[int, datetime]:
+    """Which of these claimed rows, of devices with several cards, must wait, and until when.
+
+    Another worker may be taking another card of the same device at this moment: whoever locks the device first goes on,
+    and what the other has taken is read by a statement of its own, after the lock. Nobody waits for the lock.
+    """
+    devices = set(device_of.values())
+    ours = set(db.scalars(_LOCK_SHARED, {"devices": list(devices)}))
+    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_IN_OTHER_HANDS)
+    paced = {"devices": list(ours), "spacing": pacing.spacing, "per_hour": pacing.per_hour}
+    allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, paced | {"claim": claim_id, "now": now})}
+    return {row: allowed_at[device] for row, device in device_of.items() if allowed_at.get(device, now) > now}
 
 
 _TOLD = text("""
 UPDATE deliveries d
 SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
+    first_told_at = CASE WHEN d.wanted_version = s.version THEN coalesce(d.first_told_at, :now) END,
+    first_answer = CASE WHEN d.wanted_version = s.version THEN coalesce(d.first_answer, s.answer) END,
     announced_at = (CAST(:now AS timestamptz) || d.announced_at)[1 : :per_hour],
     claim = NULL, last_outcome = 'accepted',
     again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
@@ -161,26 +179,31 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:outcomes 
 WHERE d.id = s.id AND d.claim = :claim
 RETURNING d.id
 """)
-_FORGET = text("""
-DELETE FROM registrations r USING deliveries d
-WHERE d.id = :id AND d.claim = :claim AND r.id = d.registration_id AND r.registered_at <= :since
-RETURNING r.device_id
+_IN_ORDER = text("""
+SELECT count(*) FROM (SELECT FROM deliveries WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE) AS locked
 """)
-_LOCK_DEVICE = text("""
-SELECT device.id FROM devices device
-WHERE device.id = (SELECT r.device_id FROM registrations r JOIN deliveries d ON d.registration_id = r.id WHERE d.id =
-:id) FOR UPDATE
+_LOCK_GONE = text("""
+SELECT device.id, r.id FROM deliveries d
+JOIN registrations r ON r.id = d.registration_id JOIN devices device ON device.id = r.device_id
+WHERE d.id = :id AND d.claim = :claim AND r.registered_at <= :since
+FOR UPDATE OF device, r SKIP LOCKED
 """)
+_FORGET = text("DELETE FROM registrations WHERE id = :registration")
 _DROP_LONELY_DEVICE = text("""
 DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
 """)
 _REOPEN = text("""
 WITH reopened AS (
-    UPDATE deliveries SET told_version = 0, next_attempt_at = :now WHERE id = ANY(:ids) AND kind = 'google'
+    UPDATE deliveries SET told_version = 0, claim = NULL,
+        next_attempt_at = CASE WHEN claim IS NULL THEN :now ELSE GREATEST(:now, next_attempt_at) END
+    WHERE id = ANY(:ids) AND kind = 'google'
     RETURNING google_object_id
 )
 UPDATE google_objects o SET told_digest = '' FROM reopened r WHERE o.id = r.google_object_id
 """)
+"""Whoever holds the row by now is late as well: nobody knows which of the two writes landed last. It is told once more
+when both have been heard of, or when that lease ends.
+"""
 
 
 def settle(
@@ -194,9 +217,11 @@ def settle(
     """Write down what became of claimed rows; returns how many were no longer ours.
 
     A late settle changes nothing. If its announcement carried content (Google), the row is owed again as well, for the
-    late write may have covered a newer one.
+    late write may have covered a newer one. Rows are locked by number, as publishing locks them, and what has gone is
+    forgotten only if that waits for nobody: so settling and publishing never wait for each other in a circle.
     """
     db.execute(_NOT_FLUSHED)
+    _lock_in_order(db, [claimed for claimed, _ in results])
     ours: set[int] = set()
     told = [(claimed, step) for claimed, step in results if isinstance(step, Told)]
     if told:
@@ -245,7 +270,12 @@ WHERE id = ANY(:ids) AND claim = :claim
 
 def release(db: Session, claimed: Sequence[Claimed], *, claim_id: str, now: datetime) -> None:
     """Give back what was claimed and not sent, as if it had never been claimed."""
+    _lock_in_order(db, claimed)
     db.execute(_RELEASE, {"ids": [row.delivery_id for row in claimed], "claim": claim_id, "now": now})
+
+
+def _lock_in_order(db: Session, claimed: Sequence[Claimed]) -> None:
+    db.execute(_IN_ORDER, {"ids": [row.delivery_id for row in claimed]})
 
 
 _HURRIED = text("""
@@ -262,12 +292,15 @@ def hurried(db: Session, delivery_ids: Sequence[int], *, claim_id: str) -> dict[
 
 
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
-    """Delete the registration, unless the phone has registered again after it was said to be gone."""
-    db.execute(_LOCK_DEVICE, {"id": claimed.delivery_id})
-    device_id = db.scalar(_FORGET, {"id": claimed.delivery_id, "claim": claim_id, "since": since})
-    if device_id is not None:
-        db.execute(_DROP_LONELY_DEVICE, {"id": device_id})
-    return device_id is not None
+    """Delete the registration, unless the phone has registered again after it was said to be gone, or is at it."""
+    names = {"id": claimed.delivery_id, "claim": claim_id, "since": since}
+    locked = db.execute(_LOCK_GONE, names).one_or_none()
+    if locked is None:
+        return False
+    device_id, registration_id = locked
+    db.execute(_FORGET, {"registration": registration_id})
+    db.execute(_DROP_LONELY_DEVICE, {"id": device_id})
+    return True
 
 
 _NEXT_DUE = text("""
@@ -288,7 +321,8 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
 
 _REMIND = text("""
 WITH due AS (
-    SELECT d.id, r.device_id, r.fetched_version, r.fetched_version < d.wanted_version AS away,
+    SELECT d.id, r.device_id, r.fetched_version,
+        r.fetched_version < d.wanted_version AND d.told_version >= d.wanted_version AND d.parked IS NULL AS away,
         v.reminded_at[:per_day] + interval '1 day' AS allowed_at
     FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
     WHERE d.again_at <= :now AND d.claim IS NULL
@@ -336,6 +370,8 @@ def remind(
     A device is reminded `per_day` times in any 24 hours at most, whichever of its cards it is about; what is reminded
     together becomes one push and counts once, and what would be too much waits until the oldest reminder is a day old.
     Any number of workers may call this at once: a row or a device in another's hands is left to the other.
+
+    Only who was told and can be told again is reminded: not who is owed an announcement anyway, nor who is parked.
 
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.

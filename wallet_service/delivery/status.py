@@ -14,7 +14,9 @@ from wallet_service.storage.wake import wake_workers
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """One platform of one programme. `oldest_due_s` is 0 where nothing is due."""
+    """One platform of one programme. `oldest_due_s` is 0 where nothing is due; what a worker holds is due when its
+    lease ends, so a dead worker's rows count.
+    """
 
     kind: str
     program_id: str
@@ -28,7 +30,7 @@ _STATUS = text("""
 SELECT kind, program_id,
     count(*) FILTER (WHERE wanted_version > told_version AND parked IS NULL),
     GREATEST(0, EXTRACT(EPOCH FROM CAST(:now AS timestamptz)
-        - min(next_attempt_at) FILTER (WHERE wanted_version > told_version AND parked IS NULL AND claim IS NULL))),
+        - min(next_attempt_at) FILTER (WHERE wanted_version > told_version AND parked IS NULL))),
     count(*) FILTER (WHERE parked IS NOT NULL AND parked <> 'removed'),
     count(*) FILTER (WHERE stale_at IS NOT NULL)
 FROM deliveries

@@ -17,7 +17,8 @@ from wallet_service.storage.tables import Card
 class Passage:
     """One change at one far end. Milliseconds count from the moment the change came in; None: it did not happen.
 
-    A version that was overtaken before it was told has no `told_at`; the phone got a newer one.
+    `told_at` is when this version was told first, with the answer then: a reminder changes neither. A version that was
+    overtaken before it was told has no `told_at`; the phone got a newer one.
     """
 
     kind: str
@@ -52,7 +53,7 @@ LEFT JOIN (
     FROM past_deliveries WHERE card_id = :card
     UNION ALL
     SELECT d.wanted_version, d.kind, coalesce(device.device_library_id, o.object_id),
-        CASE WHEN d.told_version >= d.wanted_version THEN d.told_at END, d.told_answer,
+        d.first_told_at, d.first_answer,
         CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at END,
         CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END
     FROM deliveries d

@@ -13,11 +13,19 @@ from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
-from wallet_service.cards.publishing import CAMPAIGN, Cause, Pacing, Publisher, claim_cards_due, programs_due
+from wallet_service.cards.publishing import (
+    CAMPAIGN,
+    Cause,
+    Pacing,
+    Publisher,
+    claim_cards_due,
+    composed_next,
+    programs_due,
+)
 from wallet_service.delivery import ledger
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.lanes import Lane, Tools
@@ -29,7 +37,7 @@ from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
 from wallet_service.storage.jobs import JobRunner, job_app
-from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
+from wallet_service.storage.tables import Program, WorkerHeartbeat
 from wallet_service.storage.wake import Listener
 
 log = structlog.get_logger()
@@ -37,6 +45,8 @@ COMPOSE_BATCH = 200
 COMPOSE_AGAIN = timedelta(hours=1)
 """When a card that could not be composed is tried again."""
 HEARTBEAT = timedelta(seconds=5)
+REMINDING_ROUNDS = 20
+"""How many batches of reminders fit between two heartbeats."""
 _PAUSE_AFTER_ERROR_S = 1.0
 _PAUSE_BESIDE_OTHERS_S = 0.1
 
@@ -133,7 +143,7 @@ class Worker:
                 self._open_new_lanes()
                 self._beat(started_at)
                 self._look_at_certificates()
-                self._remind()
+                self.remind_step()
             except Exception:  # the database may be away for a while; the next round finds it back
                 log.exception("round_failed", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
@@ -195,7 +205,7 @@ class Worker:
 
     def _next_compose_at(self) -> datetime | None:
         with self._tools.sessions() as db:
-            return db.scalar(select(func.min(Card.recompose_at)))
+            return min(composed_next(db).values(), default=None)
 
     def _on_work(self, work: str, program_id: str) -> None:
         if work == "walk":
@@ -240,9 +250,12 @@ class Worker:
             )
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now - timedelta(days=1)))
 
-    def _remind(self) -> None:
-        settings, more = self._tools.settings, True
-        while more and not self._stopping.is_set():
+    def remind_step(self) -> None:
+        """Owe announcements again to phones that have not come, as many as fit between two heartbeats."""
+        settings = self._tools.settings
+        for _ in range(REMINDING_ROUNDS):
+            if self._stopping.is_set():
+                return
             with self._tools.sessions.begin() as db:
                 reminded = ledger.remind(
                     db,
@@ -250,12 +263,14 @@ class Worker:
                     most=settings.announce_again_most,
                     per_day=settings.announce_again_per_day,
                     pacing=Pacing.of(settings),
+                    batch=settings.batch,
                 )
             if reminded.stale:
                 log.warning("phones_stale", phones=reminded.stale)
             for program_id in reminded.programs:
                 self._on_work("tell", program_id)
-            more = reminded.more
+            if not reminded.more:
+                return
 
     def _shut_down(self) -> None:
         loops = [self._composing, *(loop for _, loop in self._lanes.values())]

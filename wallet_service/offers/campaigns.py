@@ -34,11 +34,13 @@ def start_campaign(db: Session, program_id: str, *, reason: str, now: datetime) 
 
 
 def walk_one_page(db: Session, *, now: datetime, page: int = PAGE) -> bool:
-    """Take the oldest unfinished walk one page further; returns whether there was one that nobody else holds."""
+    """Take one unfinished walk a page further, each in its turn; returns whether there was one that nobody else
+    holds.
+    """
     campaign = db.scalar(
         select(Campaign)
         .where(Campaign.finished_at.is_(None))
-        .order_by(Campaign.id)
+        .order_by(Campaign.walked_at.nulls_first(), Campaign.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -53,6 +55,7 @@ def walk_one_page(db: Session, *, now: datetime, page: int = PAGE) -> bool:
     if ids:
         db.execute(update(Card).where(Card.id.in_(ids)).values(recompose_at=now))
         campaign.cursor = ids[-1]
+    campaign.walked_at = now
     if len(ids) < page:
         campaign.finished_at = now
     return True

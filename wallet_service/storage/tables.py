@@ -105,8 +105,8 @@ class ApiKey(Base):
 class Member(Base):
     """A customer in a programme, by the CRM's own id.
 
-    `as_of`: when the last word that counted was said, by the CRM's clock. `erased_at`: nobody any more; the row keeps a
-    void card until the phones have it (see `cards.erasure`).
+    `said_at`: when each field was last spoken of, by the CRM's clock, in microseconds since 1970. `erased_at`: nobody
+    any more; the row keeps a void card until the phones have it (see `cards.erasure`).
     """
 
     __tablename__ = "members"
@@ -129,7 +129,7 @@ class Member(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    as_of: Mapped[datetime | None]
+    said_at: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     erased_at: Mapped[datetime | None]
     balance: Mapped[Balance] = relationship(back_populates="member", passive_deletes=True)
     card: Mapped[Card | None] = relationship(back_populates="member", passive_deletes=True)
@@ -192,7 +192,7 @@ class Card(Base):
 
     __table_args__ = (
         CheckConstraint("state IN ('active', 'void')", name="state"),
-        Index("ix_cards_recompose_at", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
+        Index("ix_cards_due", "program_id", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
         Index("ix_cards_program_id", "program_id", "id"),
     )
 
@@ -251,9 +251,10 @@ class Delivery(Base):
     """One card at one far end: what it should know and what it has been told. The gap between the two is the queue.
 
     The lease of a claim is `next_attempt_at` moved ahead; a row that waits for a person has `parked` set to the reason.
-    `urgency` 0 goes before 1 (campaigns). `announced_at`: when it was told, the last few, newest first; `again_at`:
-    told, and told again then unless the phone has come; `repeats` counts those of one change, `missed` those since the
-    phone last came, and `stale_at` says when we stopped.
+    `urgency` 0 goes before 1 (campaigns). `told_at` is the last telling; `first_told_at` and `first_answer` are the
+    first one of the wanted version, which reminders leave alone. `announced_at`: when it was told, the last few, newest
+    first; `again_at`: told, and told again then unless the phone has come; `repeats` counts those of one change,
+    `missed` those since the phone last came, and `stale_at` says when we stopped.
     """
 
     __tablename__ = "deliveries"
@@ -271,6 +272,8 @@ class Delivery(Base):
     told_version: Mapped[int] = mapped_column(server_default=sql("0"))
     told_at: Mapped[datetime | None]
     told_answer: Mapped[str | None]
+    first_told_at: Mapped[datetime | None]
+    first_answer: Mapped[str | None]
     announced_at: Mapped[list[datetime]] = mapped_column(server_default=sql("'{}'"))
     again_at: Mapped[datetime | None]
     repeats: Mapped[int] = mapped_column(server_default=sql("0"))
@@ -345,7 +348,9 @@ class PastDelivery(Base):
 
 
 class InboxEvent(Base):
-    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing."""
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing. Type and
+    subject are empty once the member was erased.
+    """
 
     __tablename__ = "inbox_events"
 
@@ -422,7 +427,7 @@ class Offer(Base):
 
 class Campaign(Base):
     """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
-    passed.
+    passed, `walked_at` when it took its last step.
     """
 
     __tablename__ = "campaigns"
@@ -432,6 +437,7 @@ class Campaign(Base):
     reason: Mapped[str]
     cursor: Mapped[int] = mapped_column(server_default=sql("0"))
     created_at: Mapped[datetime]
+    walked_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
 

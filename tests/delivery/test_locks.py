@@ -1,0 +1,123 @@
+"""Everybody locks in one order, so nobody waits in a circle: whom a deadlock would fail is a CRM's request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from tests.delivery.brands import add_phones, owe_campaign
+from tests.house import House, eventually
+from wallet_service.cards.erasure import forget_tombstones
+from wallet_service.delivery import ledger
+from wallet_service.delivery.ledger import Claimed
+from wallet_service.delivery.policy import Forget, Retry, Step, Told
+from wallet_service.storage.tables import Card
+from wallet_service.wallets.apple import devices
+
+LEASE, SECOND = timedelta(seconds=40), timedelta(seconds=1)
+CLAIM = "a"
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Two others, who work at the same time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def waiting(house: House) -> int:
+    """How many sessions wait for a lock."""
+    query = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return len(house.rows(query))
+
+
+def claim(house: House) -> list[Claimed]:
+    """Take every Apple row that is due, by number."""
+    with house.services.sessions.begin() as db:
+        now = house.clock() + SECOND
+        return ledger.claim(db, kind="apple", program_id="lumiere", now=now, lease=LEASE, batch=10, claim_id=CLAIM)
+
+
+def settle(house: House, *results: tuple[Claimed, Step]) -> int:
+    """Write down, in this order; whoever waits for a lock for longer than a moment gives up."""
+    with house.services.sessions.begin() as db:
+        db.execute(text("SET LOCAL lock_timeout = '5s'"))
+        return ledger.settle(db, results, claim_id=CLAIM, now=house.clock())
+
+
+def test_a_batch_of_events_and_a_page_of_answers(house: House, threads: ThreadPoolExecutor) -> None:
+    """The batch has the first row and waits for the second; the answers are about the third, and then the first."""
+    add_phones(house, "lumiere", 3)
+    owe_campaign(house, "lumiere")
+    first, second, third = claim(house)
+    batch = [
+        {
+            "specversion": "1.0",
+            "id": f"e-{number}",
+            "source": "crm",
+            "type": "balances.set",
+            "subject": f"P-{number}",
+            "data": {"sequence": 1, "points": 5},
+        }
+        for number in (1, 2, 3)
+    ]
+    with house.services.sessions() as holding:
+        holding.execute(text("SELECT FROM deliveries WHERE id = :id FOR UPDATE"), {"id": second.delivery_id})
+        posted = threads.submit(house.api, "POST", "/events", batch, Content_Type="application/cloudevents-batch+json")
+        eventually(lambda: waiting(house) == 1)
+        settled = threads.submit(settle, house, (third, Told("ok")), (first, Retry(SECOND, "503")))
+        eventually(lambda: waiting(house) == 2)
+        holding.rollback()
+        assert posted.result().ok, posted.result().text
+        assert settled.result() == 0
+
+
+def test_what_has_gone_waits_for_no_registration(house: House) -> None:
+    """A phone adds another card while Apple says of the first that the phone has gone."""
+    phone = house.iphone()
+    phone.open_link(house.enrol("M-1")["links"]["card"])
+    another = house.enrol("M-2")["serial_number"]
+    house.set_points("M-1", 5, sequence=1)
+    (row,) = claim(house)
+    device = house.rows("SELECT device_library_id AS id, push_token FROM devices")[0]
+    gone = Forget(house.clock())
+    with house.services.sessions() as registering:
+        card = registering.scalars(select(Card).where(Card.serial_number == another)).one()
+        devices.register(registering, card, device["id"], device["push_token"], now=house.clock())
+        assert settle(house, (row, gone)) == 0
+        registering.commit()
+    assert len(house.rows("SELECT FROM registrations")) == 2
+    house.clock.advance(LEASE)
+    again = claim(house)
+    settle(house, *((one, gone) for one in again if one.delivery_id == row.delivery_id))
+    left = house.rows("SELECT c.serial_number FROM registrations r JOIN cards c ON c.id = r.card_id, devices")
+    assert left == [{"serial_number": another}], "and the device stays for its other card"
+
+
+def test_a_tombstone_goes_while_its_card_is_voided(house: House, threads: ThreadPoolExecutor) -> None:
+    house.enrol()
+    house.api.ok("DELETE", "/members/M-1")
+    ids = house.rows("SELECT m.id AS member, c.id AS card FROM members m JOIN cards c ON c.member_pk = m.id")[0]
+
+    def forget() -> int:
+        days = timedelta(days=40)
+        sessions = house.services.sessions
+        return forget_tombstones(sessions, longest=days / 2, now=house.clock() + days, stopping=lambda: False)
+
+    with house.services.sessions() as voiding:
+        _lock(voiding, "members", ids["member"])
+        forgotten = threads.submit(forget)
+        eventually(lambda: waiting(house) == 1)
+        _lock(voiding, "cards", ids["card"])
+        voiding.rollback()
+    assert forgotten.result() == 1
+
+
+def _lock(db: Session, table: str, row_id: int) -> None:
+    """As whoever changes a member's card: the member first (`cards.members`)."""
+    db.execute(text(f"SELECT FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": row_id})
