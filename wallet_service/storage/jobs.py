@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Thread
 
@@ -96,14 +97,12 @@ class JobRunner:
             self._task.cancel()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._task = self._loop.create_task(self._work())
-            self._loop.run_until_complete(asyncio.wait([self._task]))
-        finally:
-            self._loop.close()
+        # the runner also ends what a pool that was cancelled while it opened has left behind
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
+            runner.run(self._work())
 
     async def _work(self) -> None:
+        self._task = asyncio.current_task()
         while not self._stopped:
             try:
                 async with self._app.open_async():
