@@ -14,9 +14,9 @@ from tests.chaos.run import Plan, run
 
 
 @click.command()
-@click.option("--phones", default=4000, show_default=True)
+@click.option("--cards", default=3640, show_default=True, help="Every tenth is on two phones.")
 @click.option(
-    "--rounds", default=25, show_default=True, help="Changes of every card; announcements are phones × rounds."
+    "--rounds", default=25, show_default=True, help="Changes of every card; announcements are phones × rounds at least."
 )
 @click.option("--kills", default=50, show_default=True, help="Workers killed.")
 @click.option(
@@ -24,12 +24,12 @@ from tests.chaos.run import Plan, run
 )
 @click.option("--seed", default=None, type=int, help="Replay the choices of an earlier run.")
 @click.option("--bound", default=600, show_default=True, help="Seconds after which the run has failed.")
-def main(phones: int, rounds: int, kills: int, restarts: int, seed: int | None, bound: int) -> None:
+def main(cards: int, rounds: int, kills: int, restarts: int, seed: int | None, bound: int) -> None:
     """Everything goes wrong at once; in the end every reachable phone shows the last state."""
     seed = secrets.randbelow(10**6) if seed is None else seed
     console = Console()
     console.print(f"seed {seed}")
-    plan = Plan(phones=phones, rounds=rounds, kills=kills, restarts=restarts, seed=seed, bound_s=bound)
+    plan = Plan(cards=cards, rounds=rounds, kills=kills, restarts=restarts, seed=seed, bound_s=bound)
     with Progress(console=console) as progress:
         task = progress.add_task("setting up", total=1.0)
         result = run(plan, lambda what, done: progress.update(task, description=what, completed=done))

@@ -35,15 +35,17 @@ from wallet_service.web.api.callers import create_key
 
 BATCH = 500
 OFF_SHARE, LOST_SHARE, AWAKE_SHARE = 0.02, 0.05, 0.02
+SECOND_PHONE_EVERY = 10
+"""Every tenth card is on a second phone, too."""
 GOAWAY_EVERY = 1000
 WORKERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much goes wrong."""
+    """How much goes wrong. `cards` are on a phone each, and some on two."""
 
-    phones: int
+    cards: int
     rounds: int
     kills: int
     restarts: int
@@ -53,6 +55,11 @@ class Plan:
     """Told and not fetched: told again after this. Short where there is little time, long where reminders would
     crowd.
     """
+
+    @property
+    def phones(self) -> int:
+        """All phones."""
+        return self.cards + -(-self.cards // SECOND_PHONE_EVERY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +138,8 @@ class _Site:
             "WALLET_APNS_URL": self.apns.url,
             "WALLET_APNS_CA_FILE": str(self.apns.write_ca(folder / "apns-ca.pem")),
             "WALLET_APPLE_ROOT_FILE": str(folder / "root.pem"),
-            "WALLET_ANNOUNCE_SPACING_S": "0",
-            "WALLET_ANNOUNCE_PER_HOUR": "0",
+            "WALLET_ANNOUNCE_SPACING_S": "0.1",
+            "WALLET_ANNOUNCE_PER_HOUR": "60",
             "WALLET_CAMPAIGN_SPREAD_S": "0",
             "WALLET_ANNOUNCE_AGAIN_AFTER_S": str(again_after_s),
             "WALLET_ANNOUNCE_AGAIN_PER_DAY": "1000",
@@ -153,7 +160,7 @@ class _Site:
 
     def furnish(self, plan: Plan, chance: Random, say: Callable[[str, float], None]) -> Fleet:
         """Members with cards, each on a phone."""
-        members = [f"M-{number}" for number in range(plan.phones)]
+        members = [f"M-{number}" for number in range(plan.cards)]
         for start in range(0, len(members), BATCH):
             self._events(
                 [_event(member, "member.updated", {"first_name": member}) for member in members[start:][:BATCH]]
@@ -164,6 +171,7 @@ class _Site:
         with psycopg.connect(self._libpq_url) as connection:
             rows = connection.execute(
                 "SELECT m.member_id, c.serial_number, c.auth_token FROM cards c JOIN members m ON m.id = c.member_pk"
+                " ORDER BY c.id"
             ).fetchall()
         phones = [
             Phone(
@@ -174,7 +182,7 @@ class _Site:
                 push_token=chance.randbytes(32).hex(),
                 reachable=chance.random() >= OFF_SHARE,
             )
-            for number, row in enumerate(rows)
+            for number, row in enumerate([*rows, *rows[::SECOND_PHONE_EVERY]])
         ]
         fleet = Fleet(phones, self.apns, self.url, chance)
         fleet.register_all()
@@ -184,9 +192,10 @@ class _Site:
 
     def change_all(self, fleet: Fleet, number: int, chance: Random) -> None:
         """Every balance changes; events come shuffled, one in ten twice, one in ten followed by older news."""
-        events = [_balance(phone.member_id, number) for phone in fleet.phones]
-        events += [_balance(phone.member_id, number) for phone in fleet.phones if chance.random() < 0.1]
-        events += [_balance(phone.member_id, number - 1) for phone in fleet.phones if chance.random() < 0.1]
+        members = list(dict.fromkeys(phone.member_id for phone in fleet.phones))
+        events = [_balance(member, number) for member in members]
+        events += [_balance(member, number) for member in members if chance.random() < 0.1]
+        events += [_balance(member, number - 1) for member in members if chance.random() < 0.1]
         chance.shuffle(events)
         for start in range(0, len(events), BATCH):
             self._events(events[start : start + BATCH])

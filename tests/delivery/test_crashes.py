@@ -77,7 +77,7 @@ def test_a_dead_workers_rows_are_taken_over_within_its_lease(house: House) -> No
 
 def test_chaos_in_short() -> None:
     """The same run as `make chaos`, small: everything goes wrong, and no reachable phone is stale."""
-    plan = Plan(phones=60, rounds=3, kills=3, restarts=1, seed=11, bound_s=300, again_after_s=3)
+    plan = Plan(cards=60, rounds=3, kills=3, restarts=1, seed=11, bound_s=300, again_after_s=3)
     result = run(plan, lambda _what, _done: None)
     assert (result.stale, result.registrations_removed) == (0, 0)
     registered_and_changed = plan.phones * (1 + plan.rounds)

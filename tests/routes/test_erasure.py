@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
 from tests.conftest import OpenHouse
 from tests.house import House, eventually
 from tests.routes.test_balance_event import balances, iphone_shows
 from wallet_service.cards.erasure import AT_REST, forget_tombstones
+from wallet_service.delivery import ledger
+from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.google_lane import GoogleLane
+from wallet_service.simulators.google.routes import ApiCall
 from wallet_service.simulators.phones.android import Android
 from wallet_service.simulators.phones.iphone import Iphone
+from wallet_service.wallets.google import desk
+from wallet_service.wallets.google.calls import Body
 
 MEMBER = {
     "first_name": "Zélie",
@@ -59,7 +68,6 @@ TRACES = (
     "Cadeau-intime",
     "badge-secret",
     "ligne-confidentielle",
-    "evenement-prive",
 )
 
 
@@ -80,14 +88,15 @@ def traces_in(text: str) -> list[str]:
     return [trace for trace in TRACES if trace in plain or ascii(trace)[1:-1] in plain]
 
 
-def enrol(house: House) -> dict[str, Any]:
+def enrol(house: House, time: str = "first") -> dict[str, Any]:
     """The member with a card, known through every door."""
-    house.api.ok("PUT", f"/members/{MEMBER_ID}", MEMBER, Idempotency_Key="k-1")
-    card: dict[str, Any] = house.api.ok("POST", f"/members/{MEMBER_ID}/card", Idempotency_Key="k-2")
-    event = balances(1, 1, event_id="evenement-prive") | {"subject": MEMBER_ID, "data": BALANCES}
-    house.api.ok("POST", "/events", event, Idempotency_Key="k-3")
+    house.api.ok("PUT", f"/members/{MEMBER_ID}", MEMBER, Idempotency_Key=f"{time}-1")
+    card: dict[str, Any] = house.api.ok("POST", f"/members/{MEMBER_ID}/card", Idempotency_Key=f"{time}-2")
+    event = balances(1, 1, event_id=f"e-{time}") | {"subject": MEMBER_ID, "data": BALANCES}
+    house.api.ok("POST", "/events", event, Idempotency_Key=f"{time}-3")
     batch = [event, balances(2, 2, event_id="of-another")]
-    house.api.ok("POST", "/events", batch, Idempotency_Key="k-4", Content_Type="application/cloudevents-batch+json")
+    form = "application/cloudevents-batch+json"
+    house.api.ok("POST", "/events", batch, Idempotency_Key=f"{time}-4", Content_Type=form)
     return card
 
 
@@ -175,7 +184,7 @@ def test_the_link_of_an_erased_card_answers_in_words(house: House, language: str
 def test_the_same_id_may_be_created_again_at_once(house: House) -> None:
     before = enrol(house)
     house.api.ok("DELETE", f"/members/{MEMBER_ID}")
-    after = enrol(house)
+    after = enrol(house, "second")
     assert after["serial_number"] != before["serial_number"]
     assert house.card(after["serial_number"])["member_id"] == MEMBER_ID
     assert house.card(before["serial_number"])["face"] == {}
@@ -248,6 +257,78 @@ def test_an_announcement_under_way_does_not_bring_the_name_back(house: House) ->
         eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
     assert tombstones(house) == 1
     assert traces_in(str(google_object(house))) == []
+    assert traces_in(whole_database(house)) == []
+
+
+def test_a_telling_that_ends_after_the_erasure_leaves_nothing_behind(house: House) -> None:
+    """The member is erased while Google answers, and the lane stops right after: no void card follows that would cover
+    the traces.
+    """
+    card = enrol(house)
+    requests.get(card["links"]["google"], allow_redirects=False, timeout=30)
+    tools = house.services.tools()
+    line = google_line("lumiere", tools, house.services.keys)
+    lane = GoogleLane("lumiere", line, tools, house.services.keys.sealer)
+    answers: list[int] = []
+
+    def on_call(call: ApiCall) -> None:
+        if "loyaltyObject" in call.path and not answers:
+            answers.append(house.api("DELETE", f"/members/{MEMBER_ID}").status_code)
+            lane.stop()
+
+    house.google.watch(on_call)
+    with closing(lane):
+        lane.step()
+    assert answers == [204]
+    assert traces_in(str(google_object(house))) != [], "Google has the old content, and is owed the void one"
+    assert traces_in(whole_database(house)) == []
+    with house.working():
+        eventually(lambda: google_object(house)["state"] == "INACTIVE")
+    assert traces_in(str(google_object(house))) == []
+
+
+def test_the_erasure_waits_for_whoever_is_claiming_the_card(house: House) -> None:
+    """What a claim writes of a card as it is, a message with a name in it perhaps, is there when the erasure looks."""
+    card = enrol(house)
+    requests.get(card["links"]["google"], allow_redirects=False, timeout=30)
+    with ThreadPoolExecutor(1) as pool:
+        with house.services.sessions.begin() as db:
+            (row,) = ledger.claim(
+                db, kind="google", program_id="lumiere", now=house.clock(), lease=timedelta(minutes=1), batch=1,
+                claim_id="a",
+            )  # fmt: skip
+            answer = pool.submit(house.api, "DELETE", f"/members/{MEMBER_ID}")
+            eventually(lambda: house.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+            object_pk = db.execute(text("SELECT id FROM google_objects WHERE object_id = :id"), {"id": row.far_end})
+            message: Body = {"id": "m-1", "header": "Zélie", "body": "Quincampoix"}
+            ends_at = house.clock() + timedelta(days=1)
+            assert desk.add_letter(
+                db, "lumiere", object_pk.scalar_one(), "news", message, loud=False, ends_at=ends_at, now=house.clock()
+            )
+        assert answer.result().status_code == 204
+    assert traces_in(whole_database(house)) == []
+
+
+def test_a_repeat_does_not_bring_the_erased_member_back(house: House) -> None:
+    event = balances(1, 1, event_id="e-2") | {"type": "member.updated", "subject": MEMBER_ID}
+    event |= {"time": "2026-01-01T00:00:00Z", "data": {"first_name": "Zélie"}}
+    batch = [event | {"id": "e-3"}, balances(2, 2, event_id="of-another")]
+    requests_made: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("POST", "/events", event, {}),
+        ("POST", "/events", batch, {"Idempotency_Key": "k-1", "Content_Type": "application/cloudevents-batch+json"}),
+        ("PUT", f"/members/{MEMBER_ID}", MEMBER, {"Idempotency_Key": "k-2"}),
+        ("POST", f"/members/{MEMBER_ID}/card", None, {"Idempotency_Key": "k-3"}),
+    ]
+    for method, path, body, headers in requests_made:
+        assert house.api(method, path, body, **headers).ok
+    house.api.ok("DELETE", f"/members/{MEMBER_ID}")
+    single, several, put, issued = [
+        house.api(method, path, body, **headers) for method, path, body, headers in requests_made
+    ]
+    assert (single.status_code, single.json()["status"]) == (202, "repeated")
+    assert several.json()["results"][0]["status"] == "repeated"
+    assert (put.status_code, issued.status_code) == (410, 404)
+    assert house.rows("SELECT FROM members WHERE erased_at IS NULL") == []
     assert traces_in(whole_database(house)) == []
 
 

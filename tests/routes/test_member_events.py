@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import permutations
+from threading import Barrier
 from typing import Any
 
 import pytest
 
-from tests.house import House
+from tests.house import Api, House
 
 BATCH = "application/cloudevents-batch+json"
 
@@ -40,11 +42,31 @@ def member(house: House, member_id: str = "M-1") -> dict[str, Any]:
 def test_a_late_consent_does_not_undo_the_withdrawal(house: House) -> None:
     now = house.clock()
     assert take(house, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
-    late = said(now - timedelta(hours=2), consents={"marketing": True}, first_name="Claire")
+    late = said(now - timedelta(hours=2), consents={"marketing": True})
     answer = house.api.ok("POST", "/events", late)
     assert (answer["status"], answer["detail"]) == ("ignored", "older than what is known")
-    assert (member(house)["consents"], member(house)["first_name"]) == ({"marketing": False}, None)
+    assert member(house)["consents"] == {"marketing": False}
     assert take(house, late) == "repeated"
+
+
+def test_a_late_word_counts_for_what_nobody_has_spoken_of_since(house: House) -> None:
+    now = house.clock()
+    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False}, email="new@x.fr")) == "applied"
+    late = said(now - timedelta(hours=2), consents={"marketing": True}, email=None, first_name="Claire")
+    assert take(house, late) == "applied"
+    found = member(house)
+    assert (found["consents"], found["email"], found["first_name"]) == ({"marketing": False}, "new@x.fr", "Claire")
+    assert take(house, said(now - timedelta(hours=3), first_name="Clara", last_name="Moreau")) == "applied"
+    assert (member(house)["first_name"], member(house)["last_name"]) == ("Claire", "Moreau")
+
+
+def test_a_field_that_was_cleared_stays_so(house: House) -> None:
+    now = house.clock()
+    home = {"latitude": 45.76, "longitude": 4.83}
+    assert take(house, said(now - timedelta(hours=3), home=home, phone="+33 6 00 00 00 00")) == "applied"
+    assert take(house, said(now - timedelta(hours=1), home=None, phone=None)) == "applied"
+    assert take(house, said(now - timedelta(hours=2), home=home, phone="+33 6 11 11 11 11")) == "ignored"
+    assert (member(house)["home"], member(house)["phone"]) == (None, None)
 
 
 def test_in_order_both_count(house: House) -> None:
@@ -96,7 +118,7 @@ def test_a_clock_that_is_years_ahead_silences_nobody(house: House) -> None:
 
 def test_an_older_word_is_no_conflict_of_card_numbers(house: House) -> None:
     house.api.ok("PUT", "/members/M-2", {"card_number": "2900000000002"})
-    assert take(house, said(house.clock(), first_name="A")) == "applied"
+    assert take(house, said(house.clock(), card_number="2900000000001")) == "applied"
     old = said(house.clock() - timedelta(days=1), card_number="2900000000002")
     assert take(house, old) == "ignored"
     new = said(house.clock(), card_number="2900000000002")
@@ -122,3 +144,49 @@ def test_whatever_the_order_of_arrival_the_last_word_wins(house: House, together
             assert {answer["status"] for answer in answers} <= {"applied", "ignored"}
         found = member(house, subject)
         assert (found["first_name"], found["consents"]) == ("N3", {"marketing": False}), order
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["a batch each", "one by one"])
+def test_whatever_the_order_of_arrival_no_partial_word_is_lost(house: House, together: bool) -> None:
+    """Every order of four words, each about some fields: every field ends as it was last spoken of."""
+    first = house.clock() - timedelta(days=1)
+    words: list[dict[str, Any]] = [
+        {"first_name": "Claire", "consents": {"marketing": True}},
+        {"last_name": "Moreau"},
+        {"email": "claire@example.org", "consents": {"marketing": False}},
+        {"first_name": "Clara"},
+    ]
+    for number, order in enumerate(permutations(range(4))):
+        subject = f"M-{number}"
+        events = [said(first + timedelta(seconds=i), subject, **words[i]) for i in order]
+        for batch in [events] if together else [[event] for event in events]:
+            house.api.ok("POST", "/events", batch, Content_Type=BATCH)
+        found = member(house, subject)
+        assert [found[name] for name in ("first_name", "last_name", "email", "consents")] == [
+            "Clara",
+            "Moreau",
+            "claire@example.org",
+            {"marketing": False},
+        ], order
+
+
+def test_two_batches_with_the_same_new_members_in_other_orders(house: House) -> None:
+    """Neither waits for the other in a circle: both are taken whole, though they come together."""
+    members, at = [f"N-{number}" for number in range(150)], house.clock() - timedelta(hours=1)
+    orders = [members, members[::-1], sorted(members, key=lambda one: one[::-1])]
+    together = Barrier(len(orders))
+
+    def post(number: int) -> list[str]:
+        events = [said(at + timedelta(seconds=number), one, first_name=f"C{number}") for one in orders[number]]
+        api = Api(house.url, house.api.key)
+        with api.session:
+            together.wait(20)
+            return [result["id"] for result in api.ok("POST", "/events", events, Content_Type=BATCH)["results"]]
+
+    for _ in range(2):
+        with ThreadPoolExecutor(len(orders)) as pool:
+            answers = list(pool.map(post, range(len(orders))))
+    for answer, order in zip(answers, orders, strict=True):
+        assert [event_id.split()[0] for event_id in answer] == order, "each answer in its event's place"
+    assert len(house.rows("SELECT FROM members")) == len(members)
+    assert {row["first_name"] for row in house.rows("SELECT first_name FROM members")} == {"C2"}

@@ -76,6 +76,11 @@ def _made_nobodys(db: Session, member: Member, *, now: datetime) -> Card:
     return card
 
 
+_SEAL_ANSWERS = text("""
+UPDATE idempotency_keys SET status = 410, answer = NULL
+WHERE program_id = :program AND answer ->> 'member_id' = :member
+""")
+"""A repeat of what created or changed the member must not do it again: it is told that the member was erased."""
 _FORGET_ANSWERS = text("""
 DELETE FROM idempotency_keys k
 WHERE k.program_id = :program AND (
@@ -83,12 +88,18 @@ WHERE k.program_id = :program AND (
     OR jsonb_path_query_array(k.answer, '$.**.id') ?| CAST(:events AS text[])
 )
 """)
-_FORGET_EVENTS = text("DELETE FROM inbox_events WHERE program_id = :program AND subject = :subject RETURNING event_id")
+_FORGET_EVENTS = text("""
+UPDATE inbox_events SET subject = '', type = '' WHERE program_id = :program AND subject = :subject RETURNING event_id
+""")
 
 
 def _forget_what_was_received(db: Session, member: Member) -> None:
-    """The events about the member, and the answers that name the member, the card, or one of those events."""
+    """What the events about the member said, and the answers that name the member, the card, or one of those events.
+
+    An event's source and id stay, so that a repeat of it is still a repeat and does not bring the member back.
+    """
     events = db.scalars(_FORGET_EVENTS, {"program": member.program_id, "subject": member.member_id}).all()
+    db.execute(_SEAL_ANSWERS, {"program": member.program_id, "member": member.member_id})
     words = [_json(member.member_id), _json(f"{member.member_id!r}")[1:-1], _json(member.card_number)]
     words += [_json(member.card.serial_number)] if member.card is not None else []
     db.execute(_FORGET_ANSWERS, {"program": member.program_id, "words": words, "events": list(events)})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select, text
@@ -17,6 +17,7 @@ from wallet_service.programs.document import ProgramDocument
 from wallet_service.storage.tables import Balance, Member
 
 _CARD_NUMBER_DIGITS = 12
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def lock_member(db: Session, program_id: str, member_id: str) -> Member:
@@ -86,8 +87,8 @@ def put_member(
     said_at: datetime | None = None,
     now: datetime,
 ) -> tuple[Member, Put]:
-    """Create or update a member; returns the locked row and what was done. `older`: newer news is known, and nothing
-    changed.
+    """Create or update a member; returns the locked row and what was done. Each field keeps when it was last spoken of:
+    what was said before that is left out. `older`: all of it was, and nothing changed.
 
     Where we keep the books ourselves a new member starts at zero; a CRM's member has no balance until the CRM says so.
 
@@ -117,13 +118,15 @@ def put_member(
     if member is None:  # the card number is another's, or the member was erased since the insert
         _refuse_taken_card_number(db, program.id, member_id, document.card_number)
         return put_member(db, program, member_id, document, said_at=said_at, now=now)
-    if said_at is not None and member.as_of is not None and said_at < member.as_of:
+    heard = (min(said_at or now, now) - _EPOCH) // timedelta(microseconds=1)
+    given = _columns(document)
+    news = {field for field in given if said_at is None or heard >= member.said_at.get(field, heard)}
+    if given and not news:
         return member, "older"
-    if document.card_number not in (None, member.card_number):
+    if "card_number" in news and document.card_number != member.card_number:
         _refuse_taken_card_number(db, program.id, member_id, document.card_number)
-    heard = min(said_at or now, now)
-    member.as_of = max(member.as_of or heard, heard)
-    for name, value in _columns(document).items():
+    member.said_at = member.said_at | {field: max(heard, member.said_at.get(field, heard)) for field in news}
+    for name, value in (column for field in news for column in given[field].items()):
         if getattr(member, name) != value:
             setattr(member, name, value)
             member.updated_at = now
@@ -139,23 +142,28 @@ def _refuse_taken_card_number(db: Session, program_id: str, member_id: str, card
         raise Conflict(f"card_number {card_number} belongs to another member")
 
 
-def _columns(document: MemberDocument) -> dict[str, Any]:
-    given = document.model_dump(mode="json", include=document.model_fields_set)
-    values: dict[str, Any] = {
-        name: getattr(document, name)
-        for name in ("first_name", "last_name", "email", "phone", "locale", "birthday", "favourite_store_id")
-        if name in given
+def _columns(document: MemberDocument) -> dict[str, dict[str, Any]]:
+    """The fields that a document speaks of, and what each puts into which columns. A card number cannot be cleared."""
+    plain = document.model_dump(mode="json", include=document.model_fields_set)
+    return {
+        field: _columns_of(document, field, plain)
+        for field, value in plain.items()
+        if field != "card_number" or value is not None
     }
-    if document.card_number is not None:
-        values["card_number"] = document.card_number
-    if "home" in given:
-        values["home_latitude"] = document.home.latitude if document.home else None
-        values["home_longitude"] = document.home.longitude if document.home else None
-    if "consents" in given:
-        values["consents"] = given["consents"] or {}
-    if "attributes" in given:
-        values["attributes"] = given["attributes"] or {}
-    return values
+
+
+def _columns_of(document: MemberDocument, field: str, plain: Mapping[str, Any]) -> dict[str, Any]:
+    match field:
+        case "home":
+            home = document.home
+            return {
+                "home_latitude": home.latitude if home else None,
+                "home_longitude": home.longitude if home else None,
+            }
+        case "consents" | "attributes":
+            return {field: plain[field] or {}}
+        case _:
+            return {field: getattr(document, field)}
 
 
 def _new_card_number() -> str:

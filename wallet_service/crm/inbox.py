@@ -1,12 +1,13 @@
 """Takes events in, each once, and changes what they change. One transaction for all events of one request.
 
-Members are locked first, in one order for all. Each event then stands for itself: one that is refused leaves no trace
-but its answer. Cards are published once, at the end, so that a burst becomes one version.
+Members are locked first, in one order for all, and those that are not here yet come last, in the order of their ids:
+so two requests about the same members do not wait in a circle. Each event stands for itself: one that is refused leaves
+no trace but its answer. Cards are published once, at the end, so that a burst becomes one version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,13 +62,15 @@ def take_in(
     parsed = [_parsed(raw) for raw in raws]
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program_id, subjects)
+    known = frozenset(members)
     program = publisher.catalogue.program(db, program_id)
     touched: dict[int, Member] = {}
     room = db.begin_nested if len(parsed) > 1 else nullcontext  # a single refused event takes its transaction along
-    answers = [
-        pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, room, now=now)
-        for pair in parsed
-    ]
+    taken = {
+        place: pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, room, now=now)
+        for place, pair in sorted(enumerate(parsed), key=lambda one: _turn(one[1], known))
+    }
+    answers = [taken[place] for place in range(len(parsed))]
     cards = [member.card for member in touched.values() if member.card is not None]
     if cards:
         what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
@@ -75,6 +78,13 @@ def take_in(
     for answer in answers:
         EVENTS.labels(answer.status).inc()
     return answers
+
+
+def _turn(pair: tuple[CloudEvent, Data] | Taken, known: Collection[str]) -> tuple[bool, str]:
+    """When an event is applied: in its order about a known member, after all those about a new one."""
+    if isinstance(pair, Taken) or pair[0].subject in known:
+        return False, ""
+    return True, pair[0].subject
 
 
 def _parsed(raw: Any) -> tuple[CloudEvent, Data] | Taken:

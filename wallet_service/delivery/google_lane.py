@@ -170,8 +170,8 @@ class GoogleLane(Lane):
                 held.append((notice, outcome))
         now = self._tools.clock()
         with self._tools.sessions.begin() as db:
-            desk.record(db, held, now=now)
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
+            desk.record(db, held, now=now)  # after settling, which holds off an erasure, or has waited for it
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
         self._count([Accepted() if isinstance(outcome, Held) else outcome for _, outcome in told], late)
 

@@ -105,8 +105,8 @@ class ApiKey(Base):
 class Member(Base):
     """A customer in a programme, by the CRM's own id.
 
-    `as_of`: when the last word that counted was said, by the CRM's clock. `erased_at`: nobody any more; the row keeps a
-    void card until the phones have it (see `cards.erasure`).
+    `said_at`: when each field was last spoken of, by the CRM's clock, in microseconds since 1970. `erased_at`: nobody
+    any more; the row keeps a void card until the phones have it (see `cards.erasure`).
     """
 
     __tablename__ = "members"
@@ -129,7 +129,7 @@ class Member(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    as_of: Mapped[datetime | None]
+    said_at: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     erased_at: Mapped[datetime | None]
     balance: Mapped[Balance] = relationship(back_populates="member", passive_deletes=True)
     card: Mapped[Card | None] = relationship(back_populates="member", passive_deletes=True)
@@ -348,7 +348,9 @@ class PastDelivery(Base):
 
 
 class InboxEvent(Base):
-    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing."""
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing. Type and
+    subject are empty once the member was erased.
+    """
 
     __tablename__ = "inbox_events"
 

@@ -54,7 +54,8 @@ def register(device_library_id: str, pass_type_id: str, serial_number: str) -> R
         push_token = _push_token()
         if push_token is None:
             return Response(status=HTTPStatus.BAD_REQUEST)
-        created = devices.register(db, card, device_library_id, push_token, now=now())
+        pacing = services().publisher.pacing
+        created = devices.register(db, card, device_library_id, push_token, pacing=pacing, now=now())
         log.info("registered", card_id=card.id, new=created)
     return Response(status=HTTPStatus.CREATED if created else HTTPStatus.OK)
 

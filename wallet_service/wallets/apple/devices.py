@@ -1,9 +1,9 @@
 """Apple devices and what they registered for. Apple, "Adding a Web Service to Update Passes"; spec sections 4.2 to 4.4.
 
 What a phone holds when it registers decides whether it is owed anything. `Card.held_version` remembers the lowest
-version handed out since somebody last registered: if that is the card's own, the phone is up to date; if not, or if
-nothing is known, the registration gets a change number of its own, greater than every tag the phone can hold, and so is
-listed at its next question.
+version handed out since somebody last registered: if that is the card's own, a new registration is up to date; if not,
+or if nothing is known, it gets a change number of its own, greater than every tag the phone can hold, and so is listed
+at its next question.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
+from wallet_service.cards.publishing import UNPACED, Pacing
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.statements import Row, Statements
 from wallet_service.storage.tables import Card, Delivery, Device, Program, Registration
@@ -43,30 +44,37 @@ def card_for(db: Session, pass_type_id: str, serial_number: str, auth_token: str
     return card if hmac.compare_digest(expected.encode(), auth_token.encode()) and card is not None else None
 
 
-def register(db: Session, card: Card, device_library_id: str, push_token: str, *, now: datetime) -> bool:
-    """Register a pass on a device, or refresh its push token; returns whether the registration is new."""
+def register(
+    db: Session, card: Card, device_library_id: str, push_token: str, *, pacing: Pacing = UNPACED, now: datetime
+) -> bool:
+    """Register a pass on a device, or refresh its push token; returns whether the registration is new.
+
+    Locks are taken in this order: card, device, change counter, deliveries.
+    """
     db.refresh(card, with_for_update={"of": Card})
-    device_id = db.scalars(
+    device_id, token_before = db.execute(
         insert(Device)
         .values(program_id=card.program_id, device_library_id=device_library_id, push_token=push_token, updated_at=now)
-        .on_conflict_do_update(
-            index_elements=["device_library_id", "program_id"],
-            set_={"push_token": push_token, "updated_at": now},
-        )
-        .returning(Device.id)
+        .on_conflict_do_update(index_elements=["device_library_id", "program_id"], set_={"updated_at": now})
+        .returning(Device.id, Device.push_token)
     ).one()
+    if token_before != push_token:
+        db.execute(update(Device).where(Device.id == device_id).values(push_token=push_token))
     held, card.held_version = card.held_version, None
     known = db.scalar(select(Registration).where(Registration.device_id == device_id, Registration.card_id == card.id))
-    if known is not None:
-        _registered_again(db, card, known, held, now=now)
-        return False
-    fresh = Registration(device_id=device_id, card_id=card.id, registered_at=now)
+    fresh = known or Registration(device_id=device_id, card_id=card.id)
+    fresh.registered_at = now
     db.add(fresh)
     db.flush()
-    if held == card.version:
-        fresh.fetched_version, fresh.fetched_at = card.version, now
-    _owe_first(db, card, fresh, now=now)
-    return True
+    if known is None:
+        if held == card.version:
+            fresh.fetched_version, fresh.fetched_at = card.version, now
+        _owe_first(db, card, fresh, now=now)
+    if token_before != push_token:
+        _tell_again(db, card, device_id, None, pacing=pacing, now=now)
+    elif known is not None:
+        _tell_again(db, card, device_id, known.id, pacing=pacing, now=now)
+    return known is None
 
 
 def _owe_first(db: Session, card: Card, registration: Registration, *, now: datetime) -> None:
@@ -88,16 +96,35 @@ def _owe_first(db: Session, card: Card, registration: Registration, *, now: date
         wake_workers(db, card.program_id)
 
 
-def _registered_again(db: Session, card: Card, known: Registration, held: int | None, *, now: datetime) -> None:
-    """The phone added the pass again, or its push token is new: what it was told before may have been lost."""
-    known.registered_at = now
-    delivery = db.scalars(select(Delivery).where(Delivery.registration_id == known.id).with_for_update()).one()
-    delivery.parked = None
-    if held == card.version:
-        known.fetched_version, known.fetched_at = delivery.wanted_version, now
-        delivery.told_version = delivery.wanted_version
-    elif known.fetched_version < delivery.wanted_version:
-        delivery.told_version, delivery.next_attempt_at, delivery.attempts = 0, now, 0
+_TELL_AGAIN = text("""
+WITH known AS (
+    SELECT d.id, r.fetched_version, r.fetched_version < d.wanted_version AS away
+    FROM deliveries d JOIN registrations r ON r.id = d.registration_id
+    WHERE r.device_id = :device AND r.id = coalesce(CAST(:registration AS bigint), r.id)
+    ORDER BY d.id FOR UPDATE OF d
+), again AS (
+    UPDATE deliveries d
+    SET parked = NULL, claim = NULL, attempts = 0, again_at = NULL, repeats = 0, missed = 0, stale_at = NULL,
+        told_version = CASE WHEN known.away THEN known.fetched_version ELSE d.told_version END,
+        next_attempt_at = GREATEST(:now, d.told_at + CAST(:spacing AS interval),
+            d.announced_at[:per_hour] + interval '1 hour')
+    FROM known WHERE d.id = known.id
+)
+SELECT bool_or(away) FROM known
+""")
+
+
+def _tell_again(
+    db: Session, card: Card, device_id: int, registration_id: int | None, *, pacing: Pacing, now: datetime
+) -> None:
+    """The phone added the pass again, or its push token is new (then all its passes are meant, `registration_id` None):
+    what it was told before may have been lost, and what is on its way to it is of no account.
+
+    Which version it holds now is not known: a copy that was handed out may have gone to somebody else.
+    """
+    values = {"device": device_id, "registration": registration_id, "now": now}
+    pace = {"spacing": pacing.spacing, "per_hour": pacing.per_hour}
+    if db.scalar(_TELL_AGAIN, values | pace):
         wake_workers(db, card.program_id)
 
 
@@ -254,6 +281,9 @@ WITH came AS (
         JOIN deliveries d2 ON d2.registration_id = r2.id
         JOIN cards c ON c.id = r2.card_id AND c.version = $2
         WHERE r2.card_id = $1 AND r2.fetched_version < d2.wanted_version
+          AND (r2.listed_version >= d2.wanted_version OR NOT EXISTS (
+              SELECT FROM registrations other WHERE other.card_id = $1 AND other.id <> r2.id
+          ))
         ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
         LIMIT 1
     )
@@ -271,7 +301,8 @@ UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $
 def fetched(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
     """A phone came for the pass and got that version.
 
-    A download names the card alone, so it is counted for the registration that has asked "what changed?" and waited
-    longest; if the card has changed meanwhile, for none. Whoever has it need not be told.
+    A download names the card alone. Of several phones it is counted for the one that has asked "what changed?" and
+    waited longest; for none, if none has asked: a holder may look twice, and a phone that is counted wrongly would
+    never be told again. If the card has changed meanwhile, for none either. Whoever has it need not be told.
     """
     statements.rows(_FETCHED, card_id, version, now.isoformat())

@@ -67,12 +67,19 @@ def plan(db: Session, owed: Sequence[Owed], *, now: datetime, sealer: Sealer) ->
 
 
 def record(db: Session, told: Sequence[tuple[GoogleNotice, Held]], *, now: datetime) -> None:
-    """Write down what Google holds now, what sounded, and which messages stand on the cards."""
+    """Write down what Google holds now, what sounded, and which messages stand on the cards.
+
+    Call it in the transaction that settled these tellings, after that: the delivery rows are locked then, so that an
+    erasure is either over, and seen here, or will find what is written here. Of a member who was erased since nothing
+    is kept but that Google has an object. What Google holds after a telling that was settled too late is not known.
+    """
     if not told:
         return
     fields = (budget.told_fields(one.card.template, one.card.content) if one.card else {} for one, _ in told)
     columns = {
         "ids": [notice.object_pk for notice, _ in told],
+        "versions": [notice.version for notice, _ in told],
+        "nobodys": [notice.card is not None and notice.card.content.erased for notice, _ in told],
         "digests": [held.digest for _, held in told],
         "fields": [orjson.dumps(texts).decode() for texts in fields],
     }
@@ -84,9 +91,14 @@ def record(db: Session, told: Sequence[tuple[GoogleNotice, Held]], *, now: datet
 
 
 _HELD = text("""
-UPDATE google_objects o SET told_digest = s.digest, told_fields = CAST(s.fields AS jsonb)
-FROM unnest(CAST(:ids AS bigint[]), CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, digest, fields)
-WHERE o.id = s.id
+UPDATE google_objects o
+SET told_digest = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN s.digest ELSE '' END,
+    told_fields = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN CAST(s.fields AS jsonb) END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:nobodys AS boolean[]),
+        CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, version, nobodys, digest, fields)
+    JOIN deliveries d ON d.google_object_id = s.id
+    JOIN cards c ON c.id = d.card_id JOIN members m ON m.id = c.member_pk
+WHERE o.id = s.id AND d.told_version >= s.version
 """)
 
 

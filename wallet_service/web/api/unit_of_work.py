@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from http import HTTPStatus
 
 import orjson
 from flask import Response, g, request
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from wallet_service.errors import Conflict, Invalid
+from wallet_service.errors import Conflict, Erased, Invalid
 from wallet_service.storage.tables import IdempotencyKey
 from wallet_service.web.api.callers import caller
 from wallet_service.web.context import now, services
@@ -57,6 +58,8 @@ def replay_known_answer() -> Response | None:
         return None
     if known.request_digest != _request_digest():
         raise Conflict("this Idempotency-Key was used for another request")
+    if known.status == HTTPStatus.GONE:
+        raise Erased("this request was answered, and the member it was about was erased since")
     body = b"" if known.answer is None else orjson.dumps(known.answer)
     answer = Response(body, status=known.status, mimetype="application/json")
     answer.headers["Idempotency-Replayed"] = "true"

@@ -1,0 +1,181 @@
+"""Whose visit it was, what a phone holds that registers again, and how often it may be told so. Nothing is patched."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from tests.conftest import OpenHouse
+from tests.delivery.postroom import PATIENCE, Postroom
+from tests.house import House
+from tests.web.phone_calls import Caller, Pass
+from wallet_service.cards.publishing import Pacing
+from wallet_service.delivery import ledger
+from wallet_service.delivery.policy import Park, Step, Told
+
+NEW_TOKEN = "cd" * 32
+
+
+def phones(house: House, one: Pass, *names: str) -> list[Caller]:
+    """So many devices, registered for a pass and up to date."""
+    callers = [Caller(house, device=name, push_token=name.encode().hex() * 8) for name in names]
+    for caller in callers:
+        caller.register(one)
+        come(caller, one)
+    return callers
+
+
+def come(phone: Caller, one: Pass) -> int:
+    """What a phone does when nudged; returns the status of the download, 0 if nothing was listed."""
+    listed = phone.changed().json()["serialNumbers"] if phone.changed().status_code == 200 else []
+    return phone.fetch(one).status_code if one.serial in listed else 0
+
+
+def states(house: House, one: Pass) -> dict[str, str]:
+    """Device → state."""
+    return {end["id"]: end["state"] for end in house.card(one.serial)["far_ends"] if end["kind"] == "apple"}
+
+
+def row_of(house: House, device: str) -> dict[str, Any]:
+    """What is owed to a device, of its first card."""
+    return house.rows(
+        "SELECT d.* FROM deliveries d JOIN registrations r ON r.id = d.registration_id"
+        " JOIN devices v ON v.id = r.device_id WHERE v.device_library_id = :device ORDER BY d.id",
+        device=device,
+    )[0]
+
+
+def is_open(house: House, device: str) -> bool:
+    row = row_of(house, device)
+    return bool(row["wanted_version"] > row["told_version"] and row["parked"] is None)
+
+
+def settle(house: House, step: Step, claim_id: str) -> int:
+    """Claim what is due, tell it, and hear that; returns the rows that were late."""
+    with house.services.sessions.begin() as db:
+        mine = Postroom(house).claim(db, claim_id)
+    with house.services.sessions.begin() as db:
+        return ledger.settle(db, [(row, step) for row in mine], claim_id=claim_id, now=house.clock())
+
+
+def test_a_second_look_of_one_phone_is_not_counted_for_the_other(house: House) -> None:
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    away, here = phones(house, one, "away", "here")
+    house.set_points("M-1", 42, sequence=1)
+    assert room.tell() == 2
+    assert come(here, one) == 200
+    modified = here.fetch(one).headers["Last-Modified"]
+    assert here.fetch(one, since=modified).status_code == 304
+    assert states(house, one) == {"away": "told", "here": "up_to_date"}
+    house.clock.advance(timedelta(hours=1))
+    assert room.remind() == 1
+    assert come(away, one) == 200
+    assert set(states(house, one).values()) == {"up_to_date"}
+
+
+def test_of_two_phones_one_that_comes_by_itself_is_told_all_the_same(house: House) -> None:
+    """Its visit names nobody: one push too many, and both are known to have the card."""
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    away, here = phones(house, one, "away", "here")
+    house.set_points("M-1", 42, sequence=1)
+    assert here.fetch(one).status_code == 200
+    assert room.tell() == 2
+    for phone in (here, away):
+        assert come(phone, one) == 200
+    assert set(states(house, one).values()) == {"up_to_date"}
+
+
+@pytest.mark.parametrize("token", ["same", "new"])
+def test_a_link_that_somebody_opened_closes_no_phones_gap(house: House, token: str) -> None:
+    """A mail's scanner downloads the newer pass; then the phone, which has the older one, registers again."""
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    (phone,) = phones(house, one, "phone")
+    house.set_points("M-1", 42, sequence=1)
+    assert room.tell() == 1
+    assert requests.get(one.link, timeout=30).ok
+    phone.push_token = NEW_TOKEN if token == "new" else phone.push_token
+    assert phone.register(one) == 200
+    assert states(house, one) == {"phone": "waiting"}
+    assert room.tell() == 1
+    assert come(phone, one) == 200
+    assert states(house, one) == {"phone": "up_to_date"}
+
+
+def test_a_new_push_token_wakes_all_cards_of_the_device(house: House) -> None:
+    cards = [Pass.of(house, house.enrol(f"M-{number}")) for number in range(4)]
+    phone = Caller(house)
+    for one in cards[:3]:
+        phone.register(one)
+        come(phone, one)
+    for number in range(2):
+        house.set_points(f"M-{number}", 5, sequence=1)
+    assert settle(house, Park("BadDeviceToken"), "a") == 0
+    phone.push_token = NEW_TOKEN
+    assert phone.register(cards[3]) == 201
+    assert house.rows("SELECT FROM deliveries WHERE parked IS NOT NULL") == []
+    states = [house.card(one.serial)["far_ends"][0]["state"] for one in cards]
+    assert states == ["waiting", "waiting", "up_to_date", "up_to_date"]
+    assert Postroom(house).tell() == 1, "one push for both"
+
+
+def test_the_same_push_token_wakes_the_card_alone(house: House) -> None:
+    cards = [Pass.of(house, house.enrol(f"M-{number}")) for number in range(2)]
+    phone = Caller(house)
+    for one in cards:
+        phone.register(one)
+        come(phone, one)
+    for number in range(2):
+        house.set_points(f"M-{number}", 5, sequence=1)
+    assert settle(house, Park("BadDeviceToken"), "a") == 0
+    assert phone.register(cards[0]) == 200
+    assert [house.card(one.serial)["far_ends"][0]["state"] for one in cards] == ["waiting", "refused"]
+
+
+@pytest.mark.parametrize("step", [Park("BadDeviceToken"), Told("ok", timedelta(hours=6))])
+def test_the_answer_to_an_older_push_token_is_of_no_account(house: House, step: Step) -> None:
+    """The phone registers anew while an announcement to its old token is under way."""
+    one = Pass.of(house, house.enrol())
+    (phone,) = phones(house, one, "phone")
+    house.set_points("M-1", 5, sequence=1)
+    with house.services.sessions.begin() as db:
+        mine = Postroom(house).claim(db, "a")
+    phone.push_token = NEW_TOKEN
+    assert phone.register(one) == 200
+    with house.services.sessions.begin() as db:
+        assert ledger.settle(db, [(row, step) for row in mine], claim_id="a", now=house.clock()) == 1
+    assert is_open(house, "phone")
+    assert Postroom(house).tell() == 1
+
+
+def test_registering_again_and_again_keeps_to_the_devices_ceiling(open_a_house: OpenHouse) -> None:
+    spacing, per_hour = timedelta(seconds=60), 3
+    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR=str(per_hour))
+    one, room = Pass.of(house, house.enrol()), Postroom(house, pacing=Pacing(spacing, per_hour))
+    (phone,) = phones(house, one, "phone")
+    house.set_points("M-1", 5, sequence=1)
+    pushes = room.tell()
+    for number in range(40):
+        house.clock.advance(timedelta(seconds=20))
+        phone.push_token = f"{number:064x}"
+        assert phone.register(one) == 200
+        pushes += room.tell()
+        assert pushes <= 1 + 20 * (number + 1) // 60
+    assert pushes == per_hour
+    house.clock.advance(timedelta(hours=1))
+    assert room.tell() == 1, "and it is not forgotten"
+
+
+def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(house: House) -> None:
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    (phone,) = phones(house, one, "phone")
+    house.set_points("M-1", 5, sequence=1)
+    assert settle(house, Told("ok", PATIENCE.first), "a") == 0
+    phone.register(one)
+    assert row_of(house, "phone")["again_at"] is None
+    assert settle(house, Park("BadDeviceToken"), "b") == 0
+    house.clock.advance(timedelta(days=2))
+    assert room.remind() == 0
+    assert house.rows("SELECT FROM devices WHERE cardinality(reminded_at) > 0") == []
