@@ -87,7 +87,7 @@ GROUP BY beside.device_id
 """)
 _DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
 _POSTPONE = text("""
-UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = d.attempts - 1
+UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = GREATEST(d.attempts - 1, 0)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
 WHERE d.id = s.id AND d.claim = :claim
 """)
@@ -261,7 +261,7 @@ def settle(
 
 
 _RELEASE = text("""
-UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = attempts - 1
+UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = GREATEST(attempts - 1, 0)
 WHERE id = ANY(:ids) AND claim = :claim
 """)
 
