@@ -17,6 +17,9 @@ from wallet_service.storage.google_tables import GoogleMessage as GoogleMessage
 from wallet_service.storage.google_tables import GoogleNotification as GoogleNotification
 from wallet_service.storage.google_tables import GoogleObject as GoogleObject
 from wallet_service.storage.google_tables import GoogleRate as GoogleRate
+from wallet_service.storage.offer_tables import Campaign as Campaign
+from wallet_service.storage.offer_tables import Offer as Offer
+from wallet_service.storage.offer_tables import Store as Store
 
 
 class Program(Base):
@@ -373,72 +376,6 @@ class IdempotencyKey(Base):
     status: Mapped[int]
     answer: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Store(Base):
-    """A shop. Texts for people are `{locale: text}`."""
-
-    __tablename__ = "stores"
-    __table_args__ = (UniqueConstraint("program_id", "store_id"),)
-
-    id: Mapped[int] = own_id()
-    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    store_id: Mapped[str]
-    name: Mapped[str]
-    short_name: Mapped[str | None]
-    latitude: Mapped[float]
-    longitude: Mapped[float]
-    time_zone: Mapped[str]
-    address: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    opening_hours: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    beacons: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
-    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
-
-
-class Offer(Base):
-    """What a store or the brand proposes, for a time, to some members, at some places. The span is half-open."""
-
-    __tablename__ = "offers"
-    __table_args__ = (
-        UniqueConstraint("program_id", "code"),
-        CheckConstraint("state IN ('draft', 'published', 'cancelled')", name="state"),
-        CheckConstraint("starts_at < ends_at", name="span"),
-    )
-
-    id: Mapped[int] = own_id()
-    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    code: Mapped[str]
-    title: Mapped[dict[str, Any]]
-    text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    store_ids: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
-    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
-    starts_at: Mapped[datetime]
-    ends_at: Mapped[datetime]
-    target: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    radius_m: Mapped[int | None]
-    uses_per_member: Mapped[int | None]
-    uses_total: Mapped[int | None]
-    priority: Mapped[int] = mapped_column(server_default=sql("0"))
-    notify: Mapped[bool] = mapped_column(server_default=sql("false"))
-    state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
-
-
-class Campaign(Base):
-    """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
-    passed, `walked_at` when it took its last step.
-    """
-
-    __tablename__ = "campaigns"
-
-    id: Mapped[int] = own_id()
-    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    reason: Mapped[str]
-    cursor: Mapped[int] = mapped_column(server_default=sql("0"))
-    created_at: Mapped[datetime]
-    walked_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
 
 
 class WorkerHeartbeat(Base):

@@ -1,0 +1,78 @@
+"""Stores, offers, and the walks that bring them to every card."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wallet_service.storage.base import Base, own_id
+
+
+class Store(Base):
+    """A shop. Texts for people are `{locale: text}`."""
+
+    __tablename__ = "stores"
+    __table_args__ = (UniqueConstraint("program_id", "store_id"),)
+
+    id: Mapped[int] = own_id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    store_id: Mapped[str]
+    name: Mapped[str]
+    short_name: Mapped[str | None]
+    latitude: Mapped[float]
+    longitude: Mapped[float]
+    time_zone: Mapped[str]
+    address: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    opening_hours: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    beacons: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
+    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+
+
+class Offer(Base):
+    """What a store or the brand proposes, for a time, to some members, at some places. The span is half-open."""
+
+    __tablename__ = "offers"
+    __table_args__ = (
+        UniqueConstraint("program_id", "code"),
+        CheckConstraint("state IN ('draft', 'published', 'cancelled')", name="state"),
+        CheckConstraint("starts_at < ends_at", name="span"),
+    )
+
+    id: Mapped[int] = own_id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    code: Mapped[str]
+    title: Mapped[dict[str, Any]]
+    text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    store_ids: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    target: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    radius_m: Mapped[int | None]
+    uses_per_member: Mapped[int | None]
+    uses_total: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(server_default=sql("0"))
+    notify: Mapped[bool] = mapped_column(server_default=sql("false"))
+    state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
+
+
+class Campaign(Base):
+    """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
+    passed, `walked_at` when it took its last step.
+    """
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = own_id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    reason: Mapped[str]
+    cursor: Mapped[int] = mapped_column(server_default=sql("0"))
+    created_at: Mapped[datetime]
+    walked_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
