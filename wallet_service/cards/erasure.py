@@ -115,7 +115,8 @@ def _forget_past_of(db: Session, card: Card) -> None:
     """
     for table in (CardVersion, DeviceReport):
         db.execute(delete(table).where(table.card_id == card.id))
-    db.execute(update(Delivery).where(Delivery.card_id == card.id).values(last_outcome=None, told_answer=None))
+    nothing = {"last_outcome": None, "told_answer": None, "first_answer": None}
+    db.execute(update(Delivery).where(Delivery.card_id == card.id).values(nothing))
     objects = select(GoogleObject.id).where(GoogleObject.card_id == card.id).scalar_subquery()
     db.execute(delete(GoogleMessage).where(GoogleMessage.google_object_id == objects))
     db.execute(delete(GoogleNotification).where(GoogleNotification.google_object_id == objects))

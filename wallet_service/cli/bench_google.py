@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
     ours, theirs = context.Pipe()
     google = context.Process(target=_be_google, args=(theirs, rate))
     google.start()
+    theirs.close()  # so that its death ends our waiting
     try:
         far_side = ours.recv()
         with _installation(far_side, rate, batch) as (services, environment):
@@ -229,9 +231,11 @@ def _work(environment: dict[str, str]) -> None:
     services = build_services(settings_from(environment))
     with services.sessions() as db:
         (lane,) = open_lanes(db, _PROGRAM, services.tools(), services.keys, known=())
-    while (due := lane.next_due_at()) is not None:
+    due: datetime | None = services.clock()
+    while due is not None:
         if lane.step() == 0:
             time.sleep(min(0.05, max(0.0, (due - services.clock()).total_seconds())))
+        due = lane.next_due_at()
     lane.close()
     services.close()
 
