@@ -21,6 +21,7 @@ log = structlog.get_logger()
 PORTION = 10_000
 EVERY_NIGHT = "17 3 * * *"
 _PAUSE_S = 5.0
+_ASKED_AGAIN_S = 3
 
 KEEP: Mapping[str, tuple[str, timedelta]] = {
     "card_versions": ("composed_at", timedelta(days=90)),
@@ -88,8 +89,10 @@ class JobRunner:
 
     def stop(self) -> None:
         """Finish the job that is running, then end."""
-        self._loop.call_soon_threadsafe(self._cancel)
-        self._thread.join()
+        while self._thread.is_alive():
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._cancel)
+            self._thread.join(_ASKED_AGAIN_S)
 
     def _cancel(self) -> None:
         self._stopped = True
@@ -106,7 +109,10 @@ class JobRunner:
         while not self._stopped:
             try:
                 async with self._app.open_async():
+                    if self._stopped:  # what was opening has swallowed the cancellation
+                        return
                     await self._app.run_worker_async(install_signal_handlers=False, delete_jobs="successful")
             except ConnectorException as error:
                 log.warning("jobs_lost_database", error=str(error))
-            await asyncio.sleep(_PAUSE_S)
+            if not self._stopped:
+                await asyncio.sleep(_PAUSE_S)
