@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.house import PASS_TYPE, TEAM, House, open_house
-from wallet_service.simulators.apple_pki import Chain, make_chain
+from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.storage import embedded, engine, schema
 from wallet_service.storage.engine import Database
 
@@ -56,9 +56,15 @@ def new_database(cluster: embedded.EmbeddedPostgres) -> Iterator[Callable[[], Da
 
 
 @pytest.fixture(scope="session")
-def chain() -> Chain:
+def authority() -> DevelopmentAuthority:
+    """Stands in for Apple's: issues throwaway certificates for any pass type."""
+    return DevelopmentAuthority.make(datetime.now(UTC))
+
+
+@pytest.fixture(scope="session")
+def chain(authority: DevelopmentAuthority) -> Chain:
     """A throwaway chain with Apple's shape."""
-    return make_chain(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
+    return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
 
 
 OpenHouse = Callable[..., House]

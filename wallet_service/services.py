@@ -10,7 +10,8 @@ from random import Random
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.catalogue import Catalogue
-from wallet_service.cards.publishing import Pacing, Publisher
+from wallet_service.cards.pacing import Pacing
+from wallet_service.cards.publishing import Publisher
 from wallet_service.clock import Clock, clock_from
 from wallet_service.delivery.lanes import Tools
 from wallet_service.delivery.policy import Backoff, Patience

@@ -11,7 +11,7 @@ from random import Random
 from sqlalchemy.orm import Session
 
 from tests.house import House
-from wallet_service.cards.publishing import UNPACED, Pacing
+from wallet_service.cards.pacing import UNPACED, Pacing
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Patience, Told

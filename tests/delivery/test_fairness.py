@@ -6,28 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from threading import Event
 
-import pytest
-
 from tests.conftest import OpenHouse
 from tests.delivery.brands import add_brand, add_phones, owe_campaign
-from tests.house import PASS_TYPE, TEAM, Api, House, eventually
+from tests.house import Api, House, eventually
 from wallet_service.delivery.apple_lane import LOOK_FOR_URGENT, AppleLane
 from wallet_service.simulators.apns import Announcement
-from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
+from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.wallets.protocol import Accepted, Notice, Outcome
 
 BACKLOG, CUSTOMERS = 20_000, 6
 SOON_S = 1.0
-
-
-@pytest.fixture(scope="session")
-def authority() -> DevelopmentAuthority:
-    return DevelopmentAuthority.make(datetime.now(UTC))
-
-
-@pytest.fixture(scope="session")
-def chain(authority: DevelopmentAuthority) -> Chain:
-    return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
 
 
 def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(house: House, authority: DevelopmentAuthority) -> None:

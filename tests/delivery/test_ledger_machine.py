@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 from sqlalchemy import select, text
 
 from tests.house import PASS_TYPE, House
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, UNPACED, Cause, _owe
+from wallet_service.cards.pacing import UNPACED
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _owe
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Forget, Park, Retry, Step, Told

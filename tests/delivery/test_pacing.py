@@ -13,7 +13,7 @@ from tests.conftest import OpenHouse
 from tests.delivery.brands import add_phones
 from tests.delivery.postroom import HOUR, MOST, PER_DAY, Postroom, fullest
 from tests.house import House
-from wallet_service.cards.publishing import Pacing
+from wallet_service.cards.pacing import Pacing
 from wallet_service.delivery import ledger
 from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_apple

@@ -15,7 +15,7 @@ from tests.routes.test_balance_event import iphone_shows
 from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_lanes
 from wallet_service.delivery.refusals import Refusals
-from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
+from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.certificates import identity_from_files
@@ -24,16 +24,6 @@ from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, 
 NOW, HOUR = datetime(2026, 11, 21, tzinfo=UTC), timedelta(hours=1)
 BAD = Refused("BadDeviceToken")
 WAIT = {"WALLET_RETRY_MOST_S": "300"}
-
-
-@pytest.fixture(scope="session")
-def authority() -> DevelopmentAuthority:
-    return DevelopmentAuthority.make(datetime.now(UTC))
-
-
-@pytest.fixture(scope="session")
-def chain(authority: DevelopmentAuthority) -> Chain:
-    return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
 
 
 def a_page(accepted: int, refused: int) -> list[tuple[int, Outcome]]:

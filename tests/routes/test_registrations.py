@@ -13,7 +13,7 @@ from tests.delivery.postroom import PATIENCE, Postroom
 from tests.house import House, eventually
 from tests.routes.test_balance_event import iphone_shows
 from tests.web.phone_calls import Caller, Pass
-from wallet_service.cards.publishing import Pacing
+from wallet_service.cards.pacing import Pacing
 from wallet_service.delivery import ledger
 from wallet_service.delivery.policy import Park, Step, Told
 

@@ -16,8 +16,8 @@ from wallet_service.cards.catalogue import Catalogue, LoadedProgram
 from wallet_service.cards.composing import next_change_at, nobodys, speaking_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.factsheet import factsheet_of
+from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.offers.places import MemberPlace
-from wallet_service.settings import Settings
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.tables import Card, Member
 from wallet_service.storage.wake import CHANNEL, hint
@@ -36,26 +36,6 @@ class Cause:
     received_at: datetime
     urgency: int = INTERACTIVE
     spread: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """What a device may be announced: no two announcements closer than `spacing`, and in any hour no more than
-    `per_hour` (0: as many as there are).
-
-    Source: apple-wallet.md, section 5.4.
-    """
-
-    spacing: timedelta
-    per_hour: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> Pacing:
-        """As the operator has set it."""
-        return cls(timedelta(seconds=settings.announce_spacing_s), settings.announce_per_hour)
-
-
-UNPACED = Pacing(timedelta(0), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +168,7 @@ WITH published AS (
         CASE WHEN r.fetched_version >= d.wanted_version THEN r.fetched_at END AS fetched_at,
         d.wanted_version > d.told_version AS open,
         CASE WHEN d.kind = 'google' THEN CAST(:now AS timestamptz)
-            ELSE GREATEST(:now + random() * CAST(:spread AS interval), d.told_at + CAST(:spacing AS interval),
-                d.announced_at[:per_hour] + interval '1 hour') END AS due_at
+            ELSE GREATEST(:now + random() * CAST(:spread AS interval), {paced}) END AS due_at
     FROM deliveries d
     LEFT JOIN registrations r ON r.id = d.registration_id
     LEFT JOIN devices device ON device.id = r.device_id
@@ -217,7 +196,7 @@ WITH published AS (
 )
 SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM owed)
 """
-_OWE_ONE, _OWE_MANY = (text(_OWE.format(cards=cards)) for cards in ("= :cards", "= ANY(:cards)"))
+_OWE_ONE, _OWE_MANY = (paced(_OWE.replace("{cards}", cards)) for cards in ("= :cards", "= ANY(:cards)"))
 """The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 
@@ -239,10 +218,9 @@ def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now
             "received_at": cause.received_at,
             "urgency": cause.urgency,
             "now": now,
-            "spacing": pacing.spacing,
-            "per_hour": pacing.per_hour,
             "spread": cause.spread,
             "channel": CHANNEL,
             "hint": hint("tell", program_id),
-        },
+        }
+        | pacing.values(),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Pacing
+from wallet_service.cards.pacing import Pacing
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery import ledger
 from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.delivery.ledger import Claimed
@@ -64,7 +65,7 @@ class _Hand:
 
     def hurry(self, versions: Mapping[int, int]) -> None:
         """A customer waits for these rows by now, and for these versions: they go first."""
-        for token, (notice, rows) in list(self._waiting.items()):
+        for token, (_, rows) in list(self._waiting.items()):
             if any(row.delivery_id in versions for row in rows):
                 rows[:] = [
                     replace(row, version=versions[row.delivery_id], urgency=INTERACTIVE)
@@ -72,7 +73,6 @@ class _Hand:
                     else row
                     for row in rows
                 ]
-                self._waiting[token] = (notice, rows)
                 self._waiting.move_to_end(token, last=False)
 
     def next(self) -> Notice | None:
@@ -243,6 +243,5 @@ def _by_token(claimed: Iterable[Claimed]) -> dict[str, list[Claimed]]:
     return by_token
 
 
-def _notice(token: str, rows: Collection[Claimed]) -> Notice:
-    first = next(iter(rows))
-    return Notice(delivery_id=first.delivery_id, far_end=token, version=max(row.version for row in rows))
+def _notice(token: str, rows: Sequence[Claimed]) -> Notice:
+    return Notice(delivery_id=rows[0].delivery_id, far_end=token, version=max(row.version for row in rows))

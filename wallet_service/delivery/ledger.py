@@ -7,14 +7,15 @@ the claim is still ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, UNPACED, Pacing
+from wallet_service.cards.pacing import UNPACED, Pacing, paced
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
 
 
@@ -86,11 +87,6 @@ WHERE beside.device_id = ANY(:devices) AND told.at IS NOT NULL
 GROUP BY beside.device_id
 """)
 _DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
-_POSTPONE = text("""
-UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = GREATEST(d.attempts - 1, 0)
-FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
-WHERE d.id = s.id AND d.claim = :claim
-""")
 
 
 def claim(
@@ -124,7 +120,7 @@ def claim(
     shared = {row[0]: row[7] for row in rows if row[7] is not None}
     early = _too_early(db, shared, pacing, claim_id=claim_id, now=now) if shared else {}
     if early:
-        db.execute(_POSTPONE, {"ids": list(early), "ats": list(early.values()), "claim": claim_id})
+        _give_back(db, early, claim_id=claim_id)
     return [
         Claimed(
             delivery_id=row[0],
@@ -151,8 +147,8 @@ def _too_early(
     devices = set(device_of.values())
     ours = set(db.scalars(_LOCK_SHARED, {"devices": list(devices)}))
     allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_IN_OTHER_HANDS)
-    paced = {"devices": list(ours), "spacing": pacing.spacing, "per_hour": pacing.per_hour}
-    allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, paced | {"claim": claim_id, "now": now})}
+    values = {"devices": list(ours), "claim": claim_id, "now": now}
+    allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, values | pacing.values())}
     return {row: allowed_at[device] for row, device in device_of.items() if allowed_at.get(device, now) > now}
 
 
@@ -231,11 +227,9 @@ def settle(
             "answers": [step.answer for _, step in told],
             "agains": [now + step.again_after if step.again_after is not None else None for _, step in told],
             "now": now,
-            "spacing": pacing.spacing,
-            "per_hour": pacing.per_hour,
             "claim": claim_id,
         }
-        ours.update(db.scalars(_TOLD, parameters))
+        ours.update(db.scalars(_TOLD, parameters | pacing.values()))
     waiting: list[tuple[int, datetime, str, str | None]] = []
     for claimed, step in results:
         match step:
@@ -262,16 +256,22 @@ def settle(
     return len(late)
 
 
-_RELEASE = text("""
-UPDATE deliveries SET claim = NULL, next_attempt_at = :now, attempts = GREATEST(attempts - 1, 0)
-WHERE id = ANY(:ids) AND claim = :claim
-""")
-
-
 def release(db: Session, claimed: Sequence[Claimed], *, claim_id: str, now: datetime) -> None:
     """Give back what was claimed and not sent, as if it had never been claimed."""
     _lock_in_order(db, claimed)
-    db.execute(_RELEASE, {"ids": [row.delivery_id for row in claimed], "claim": claim_id, "now": now})
+    _give_back(db, {row.delivery_id: now for row in claimed}, claim_id=claim_id)
+
+
+_GIVE_BACK = text("""
+UPDATE deliveries d SET claim = NULL, next_attempt_at = s.at, attempts = GREATEST(d.attempts - 1, 0)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[])) AS s(id, at)
+WHERE d.id = s.id AND d.claim = :claim
+""")
+
+
+def _give_back(db: Session, due_at: Mapping[int, datetime], *, claim_id: str) -> None:
+    """As if these rows had never been claimed, but due then."""
+    db.execute(_GIVE_BACK, {"ids": list(due_at), "ats": list(due_at.values()), "claim": claim_id})
 
 
 def _lock_in_order(db: Session, claimed: Sequence[Claimed]) -> None:
@@ -319,7 +319,7 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
     return due
 
 
-_REMIND = text("""
+_REMIND = paced("""
 WITH due AS (
     SELECT d.id, r.device_id, r.fetched_version,
         r.fetched_version < d.wanted_version AND d.told_version >= d.wanted_version AND d.parked IS NULL AS away,
@@ -331,8 +331,7 @@ WITH due AS (
 ), reminded AS (
     UPDATE deliveries d
     SET told_version = due.fetched_version, again_at = NULL, last_outcome = 'told, never fetched',
-        next_attempt_at = GREATEST(CAST(:now AS timestamptz), d.told_at + CAST(:spacing AS interval),
-            d.announced_at[:per_hour] + interval '1 hour'),
+        next_attempt_at = GREATEST(CAST(:now AS timestamptz), {paced}),
         repeats = CASE WHEN d.missed >= :most THEN :most ELSE d.repeats END + 1, missed = d.missed + 1,
         stale_at = CASE WHEN d.missed >= :most THEN coalesce(d.stale_at, :now) END
     FROM due WHERE d.id = due.id AND due.away AND (due.allowed_at > :now) IS NOT TRUE
@@ -376,13 +375,6 @@ def remind(
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.
     """
-    values = {
-        "now": now,
-        "most": most,
-        "per_day": per_day,
-        "per_hour": pacing.per_hour,
-        "spacing": pacing.spacing,
-        "batch": batch,
-    }
-    programs, stale, looked_at = db.execute(_REMIND, values).one()
+    values = {"now": now, "most": most, "per_day": per_day, "batch": batch}
+    programs, stale, looked_at = db.execute(_REMIND, values | pacing.values()).one()
     return Reminded(frozenset(programs), stale, looked_at == batch)

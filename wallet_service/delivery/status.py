@@ -28,11 +28,12 @@ class LaneStatus:
 
 _STATUS = text("""
 SELECT kind, program_id,
-    count(*) FILTER (WHERE wanted_version > told_version AND parked IS NULL),
-    GREATEST(0, EXTRACT(EPOCH FROM CAST(:now AS timestamptz)
-        - min(next_attempt_at) FILTER (WHERE wanted_version > told_version AND parked IS NULL))),
-    count(*) FILTER (WHERE parked IS NOT NULL AND parked <> 'removed'),
-    count(*) FILTER (WHERE stale_at IS NOT NULL)
+    count(*) FILTER (WHERE wanted_version > told_version AND parked IS NULL) AS open,
+    CAST(GREATEST(0, EXTRACT(EPOCH FROM CAST(:now AS timestamptz)
+        - min(next_attempt_at) FILTER (WHERE wanted_version > told_version AND parked IS NULL))) AS float8)
+        AS oldest_due_s,
+    count(*) FILTER (WHERE parked IS NOT NULL AND parked <> 'removed') AS parked,
+    count(*) FILTER (WHERE stale_at IS NOT NULL) AS stale
 FROM deliveries
 WHERE (wanted_version > told_version AND parked IS NULL) OR parked IS NOT NULL OR stale_at IS NOT NULL
 GROUP BY kind, program_id
@@ -42,7 +43,7 @@ GROUP BY kind, program_id
 def lane_statuses(db: Session, *, now: datetime) -> list[LaneStatus]:
     """Where the lanes stand; reads open, parked and stale rows only."""
     rows = db.execute(_STATUS, {"now": now})
-    return [LaneStatus(row[0], row[1], row[2], float(row[3] or 0), row[4], row[5]) for row in rows]
+    return [LaneStatus(**row._mapping) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,9 @@ class Waiting:
 
 
 _WAITING = text("""
-SELECT d.id, c.serial_number, d.kind, CASE WHEN d.parked IS NOT NULL THEN 'refused' ELSE 'stale' END,
-    coalesce(d.parked, d.last_outcome, ''), d.wanted_version, coalesce(d.stale_at, d.wanted_at)
+SELECT d.id AS delivery_id, c.serial_number, d.kind,
+    CASE WHEN d.parked IS NOT NULL THEN 'refused' ELSE 'stale' END AS state,
+    coalesce(d.parked, d.last_outcome, '') AS reason, d.wanted_version, coalesce(d.stale_at, d.wanted_at) AS since
 FROM deliveries d JOIN cards c ON c.id = d.card_id
 WHERE d.program_id = :program AND d.id > :after AND d.parked IS DISTINCT FROM 'removed'
   AND ((:state = 'refused' AND d.parked IS NOT NULL) OR (:state = 'stale' AND d.stale_at IS NOT NULL))
@@ -71,18 +73,7 @@ ORDER BY d.id LIMIT :limit
 def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, limit: int) -> list[Waiting]:
     """A page of far ends that are `refused` or `stale`, by number."""
     rows = db.execute(_WAITING, {"program": program_id, "state": state, "after": after, "limit": limit})
-    return [
-        Waiting(
-            delivery_id=row[0],
-            serial_number=row[1],
-            kind=row[2],
-            state=row[3],
-            reason=row[4],
-            wanted_version=row[5],
-            since=row[6],
-        )
-        for row in rows
-    ]
+    return [Waiting(**row._mapping) for row in rows]
 
 
 _RETRY = text("""

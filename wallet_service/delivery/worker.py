@@ -17,10 +17,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
+from wallet_service.cards.pacing import Pacing
 from wallet_service.cards.publishing import (
     CAMPAIGN,
     Cause,
-    Pacing,
     Publisher,
     claim_cards_due,
     composed_next,
@@ -127,7 +127,7 @@ class Worker:
         self._certificates = CertificateWatch()
         self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
-        self._composing = Loop("composing", self.compose_step, lambda: self._next_compose_at(), tools)
+        self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
         self._listener = Listener(database.libpq_url, self._on_work)
         self._jobs = JobRunner(job_app(database.libpq_url, nightly_duties(tools, keys, self._stopping.is_set)))
 
@@ -181,12 +181,13 @@ class Worker:
         with self._tools.sessions.begin() as db:
             now = self._tools.clock()
             cards = claim_cards_due(db, program_id, now=now, batch=batch)
+            if not cards:
+                return 0
             program = self._tools.catalogue.program(db, program_id)
-            spread = self._spread.of(db, program_id, now=now) if cards else timedelta(0)
+            spread = self._spread.of(db, program_id, now=now)
             cause = Cause("time or campaign", now, CAMPAIGN, spread)
             changed = self._publisher.publish(db, program, cards, cause, now=now)
-        if cards:
-            log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
+        log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
         return len(cards)
 
     def _compose_one(self, program_id: str) -> int:

@@ -21,11 +21,6 @@ from wallet_service.wallets.protocol import ChannelDown, Notice
 
 
 @pytest.fixture(scope="session")
-def authority() -> DevelopmentAuthority:
-    return DevelopmentAuthority.make(datetime.now(UTC))
-
-
-@pytest.fixture(scope="session")
 def chain(authority: DevelopmentAuthority) -> Chain:
     """The first certificate: it has 20 days left."""
     return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC), days=20)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.publishing import UNPACED, Pacing
+from wallet_service.cards.pacing import UNPACED, Pacing, paced
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.statements import Row, Statements
 from wallet_service.storage.tables import Card, Delivery, Device, Program, Registration
@@ -102,7 +102,7 @@ def _owe_first(db: Session, card: Card, registration: Registration, *, now: date
         wake_workers(db, card.program_id)
 
 
-_TELL_AGAIN = text("""
+_TELL_AGAIN = paced("""
 WITH known AS (
     SELECT d.id, r.fetched_version, r.fetched_version < d.wanted_version AS away
     FROM deliveries d JOIN registrations r ON r.id = d.registration_id
@@ -112,8 +112,7 @@ WITH known AS (
     UPDATE deliveries d
     SET parked = NULL, claim = NULL, attempts = 0, again_at = NULL, repeats = 0, missed = 0, stale_at = NULL,
         told_version = CASE WHEN known.away THEN known.fetched_version ELSE d.told_version END,
-        next_attempt_at = GREATEST(:now, d.told_at + CAST(:spacing AS interval),
-            d.announced_at[:per_hour] + interval '1 hour')
+        next_attempt_at = GREATEST(:now, {paced})
     FROM known WHERE d.id = known.id
 )
 SELECT bool_or(away) FROM known
@@ -129,8 +128,7 @@ def _tell_again(
     Which version it holds now is not known: a copy that was handed out may have gone to somebody else.
     """
     values = {"device": device_id, "registration": registration_id, "now": now}
-    pace = {"spacing": pacing.spacing, "per_hour": pacing.per_hour}
-    if db.scalar(_TELL_AGAIN, values | pace):
+    if db.scalar(_TELL_AGAIN, values | pacing.values()):
         wake_workers(db, card.program_id)
 
 

@@ -255,41 +255,25 @@ def _messages(db: Session, object_pks: Sequence[int]) -> Mapping[int, list[Googl
 
 
 def _notice(db: Session, one: Owed, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> GoogleNotice:
-    if one.card.content.erased:
-        return _farewell(one)
+    notice = GoogleNotice(
+        delivery_id=one.delivery_id,
+        far_end=one.row.object_id,
+        version=one.version,
+        card=one.card,
+        object_pk=one.row.id,
+        told_digest=one.row.told_digest,
+        design=one.design,
+        linked_ids=tuple(one.row.linked_ids or ()),
+    )
+    if one.card.content.erased:  # no message may stay on it, for messages speak of the member
+        return replace(notice, keep=())
     loud = _field_news(db, one, spent, waiting, now=now)
     fresh = [row for row in waiting if row.sent_at is None and row.ends_at > now][-messages.MOST :]
     standing = [(row.id, row.ends_at, row.body) for row in waiting if row.sent_at is not None]
     stay, go = messages.kept(standing, new=len(fresh), now=now)
     letters = tuple(_letter(db, one, row, spent, now=now) for row in fresh)
-    return GoogleNotice(
-        delivery_id=one.delivery_id,
-        far_end=one.row.object_id,
-        version=one.version,
-        card=one.card,
-        object_pk=one.row.id,
-        told_digest=one.row.told_digest,
-        design=one.design,
-        loud=loud,
-        letters=letters,
-        keep=tuple(body for number, _, body in standing if number in stay) if go else None,
-        linked_ids=tuple(one.row.linked_ids or ()),
-    )
-
-
-def _farewell(one: Owed) -> GoogleNotice:
-    """The card of an erased member: silent, and no message may stay on it, for messages speak of the member."""
-    return GoogleNotice(
-        delivery_id=one.delivery_id,
-        far_end=one.row.object_id,
-        version=one.version,
-        card=one.card,
-        object_pk=one.row.id,
-        told_digest=one.row.told_digest,
-        design=one.design,
-        keep=(),
-        linked_ids=tuple(one.row.linked_ids or ()),
-    )
+    keep = tuple(body for number, _, body in standing if number in stay) if go else None
+    return replace(notice, loud=loud, letters=letters, keep=keep)
 
 
 def _totp_key(one: Owed, sealer: Sealer) -> str | None:

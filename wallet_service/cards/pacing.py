@@ -1,0 +1,42 @@
+"""How often a device may be announced anything: the rule, and its form in SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import TextClause, text
+
+from wallet_service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """What a device may be announced: no two announcements closer than `spacing`, and in any hour no more than
+    `per_hour` (0: as many as there are).
+
+    Source: apple-wallet.md, section 5.4.
+    """
+
+    spacing: timedelta
+    per_hour: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Pacing:
+        """As the operator has set it."""
+        return cls(timedelta(seconds=settings.announce_spacing_s), settings.announce_per_hour)
+
+    def values(self) -> dict[str, object]:
+        """What a statement made by `paced` is given."""
+        return {"spacing": self.spacing, "per_hour": self.per_hour}
+
+
+UNPACED = Pacing(timedelta(0), 0)
+_NOT_BEFORE = "d.told_at + CAST(:spacing AS interval), d.announced_at[:per_hour] + interval '1 hour'"
+
+
+def paced(statement: str) -> TextClause:
+    """A statement on rows `d` of `deliveries`. In it `{paced}` stands for the instants before which the row's own past
+    forbids to tell it again, to be put into a `GREATEST`.
+    """
+    return text(statement.replace("{paced}", _NOT_BEFORE))
