@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from datetime import timedelta
 
 import orjson
@@ -12,7 +15,7 @@ from tests.house import House, eventually
 from tests.wallets.google.test_budget import at_rest, saved_card
 from wallet_service.delivery.nightly import audit_google
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
-from wallet_service.storage.jobs import KEEP, forget_history
+from wallet_service.storage.jobs import KEEP, JobRunner, forget_history
 
 
 def test_history_is_kept_for_its_time_and_no_longer(house: House) -> None:
@@ -25,6 +28,29 @@ def test_history_is_kept_for_its_time_and_no_longer(house: House) -> None:
     later = now + max(kept for _, kept in KEEP.values()) + timedelta(seconds=1)
     assert forget_history(house.services.sessions, now=later)["card_versions"] == 3
     assert house.rows("SELECT FROM card_versions") == []
+
+
+def ended() -> bool:
+    """Whether no runner's thread is left."""
+    return all(thread.name != "jobs" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("after_s", [0, 0.005, 0.02, 0.05, 0.1, 0.2])
+def test_the_jobs_stop_whenever_they_are_asked_to(house: House, after_s: float) -> None:
+    runner = JobRunner(house.services.database.libpq_url, {})
+    runner.start()
+    time.sleep(after_s)
+    runner.stop()
+    assert ended()
+
+
+def test_the_jobs_stop_while_the_database_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        runner = JobRunner(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", {})
+        runner.start()
+        with silent.accept()[0]:
+            runner.stop()
+    assert ended()
 
 
 def run_tonight(house: House, duty: str) -> None:

@@ -36,7 +36,7 @@ from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
-from wallet_service.storage.jobs import JobRunner, job_app
+from wallet_service.storage.jobs import JobRunner
 from wallet_service.storage.tables import Program, WorkerHeartbeat
 from wallet_service.storage.wake import Listener
 
@@ -129,7 +129,7 @@ class Worker:
         self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
         self._listener = Listener(database.libpq_url, self._on_work)
-        self._jobs = JobRunner(job_app(database.libpq_url, nightly_duties(tools, keys, self._stopping.is_set)))
+        self._jobs = JobRunner(database.libpq_url, nightly_duties(tools, keys, self._stopping.is_set))
 
     def run(self) -> None:
         """Work until stopped, then finish what is in hand and leave."""

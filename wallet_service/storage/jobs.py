@@ -14,6 +14,7 @@ from threading import Thread
 import structlog
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 PORTION = 10_000
 EVERY_NIGHT = "17 3 * * *"
 _PAUSE_S = 5.0
-_ASKED_AGAIN_S = 3
+_FINISH_S = 30.0
 
 KEEP: Mapping[str, tuple[str, timedelta]] = {
     "card_versions": ("composed_at", timedelta(days=90)),
@@ -58,9 +59,9 @@ Duty = Callable[[], Mapping[str, int]]
 """A periodic duty; what it returns is counted things, for the log."""
 
 
-def job_app(libpq_url: str, nightly: Mapping[str, Duty]) -> App:
+def _app(libpq_url: str, nightly: Mapping[str, Duty]) -> App:
     """Procrastinate's app with our nightly duties, by name."""
-    app = App(connector=PsycopgConnector(conninfo=libpq_url, min_size=1, max_size=3))
+    app = App(connector=PsycopgConnector(conninfo=libpq_url))
     for name, duty in nightly.items():
         _add_duty(app, name, duty)
     return app
@@ -76,8 +77,9 @@ def _add_duty(app: App, name: str, duty: Duty) -> None:
 class JobRunner:
     """Runs jobs in a thread of its own, until stopped; a database that is away is waited for."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, libpq_url: str, nightly: Mapping[str, Duty]) -> None:
+        self._url = libpq_url
+        self._app = _app(libpq_url, nightly)
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
@@ -88,11 +90,12 @@ class JobRunner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the job that is running, then end."""
-        while self._thread.is_alive():
-            with suppress(RuntimeError):  # the loop has just been closed
-                self._loop.call_soon_threadsafe(self._cancel)
-            self._thread.join(_ASKED_AGAIN_S)
+        """Finish the job that is running, then end; one that takes longer than half a minute is left behind."""
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._cancel)
+        self._thread.join(_FINISH_S)
+        if self._thread.is_alive():
+            log.error("job_left_behind")
 
     def _cancel(self) -> None:
         self._stopped = True
@@ -100,19 +103,21 @@ class JobRunner:
             self._task.cancel()
 
     def _run(self) -> None:
-        # the runner also ends what a pool that was cancelled while it opened has left behind
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
             runner.run(self._work())
 
     async def _work(self) -> None:
+        """The pool is ours and opens in the background: one that is cancelled while it opens never ends."""
         self._task = asyncio.current_task()
-        while not self._stopped:
-            try:
-                async with self._app.open_async():
-                    if self._stopped:  # what was opening has swallowed the cancellation
-                        return
+        if self._stopped:
+            return
+        pool = AsyncConnectionPool(
+            self._url, min_size=1, max_size=3, timeout=_PAUSE_S, check=AsyncConnectionPool.check_connection, open=False
+        )
+        async with pool, self._app.open_async(pool):
+            while True:
+                try:
                     await self._app.run_worker_async(install_signal_handlers=False, delete_jobs="successful")
-            except ConnectorException as error:
-                log.warning("jobs_lost_database", error=str(error))
-            if not self._stopped:
+                except ConnectorException as error:
+                    log.warning("jobs_lost_database", error=str(error))
                 await asyncio.sleep(_PAUSE_S)
