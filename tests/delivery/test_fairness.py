@@ -15,7 +15,7 @@ from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.wallets.protocol import Accepted, Notice, Outcome
 
 BACKLOG, CUSTOMERS = 20_000, 6
-SOON_S = 1.0
+A_SECOND_OF_CAMPAIGN = 1_000
 
 
 def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(house: House, authority: DevelopmentAuthority) -> None:
@@ -33,21 +33,21 @@ def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(house: House, au
     assert len({(one.topic, one.connection) for one in house.apns.announcements}) == 10
 
 
-def wait_of(house: House, api: Api, member_id: str, token: str) -> float:
-    """Seconds from a CRM's request to Apple having the announcement."""
+def told_before(house: House, api: Api, member_id: str, token: str) -> int:
+    """How many other announcements Apple hears between a CRM's request and the announcement that follows from it."""
+    told: list[Announcement] = []
     arrived = Event()
-    arrivals: list[datetime] = []
 
     def look(one: Announcement) -> None:
         if one.push_token == token:
-            arrivals.append(one.arrived_at)
+            told.append(one)
             arrived.set()
 
     house.apns.watch(look)
-    sent_at = datetime.now(UTC)
+    asked_at = datetime.now(UTC)
     api.ok("PUT", f"/members/{member_id}/balances", {"sequence": 1, "points": 5})
-    assert arrived.wait(20), f"{member_id} was not told at all"
-    return (arrivals[0] - sent_at).total_seconds()
+    assert arrived.wait(60), f"{member_id} was not told at all"
+    return sum(asked_at < one.arrived_at < told[0].arrived_at for one in house.apns.announcements)
 
 
 def test_a_customer_waits_for_nobodys_campaign(open_a_house: OpenHouse, authority: DevelopmentAuthority) -> None:
@@ -56,17 +56,17 @@ def test_a_customer_waits_for_nobodys_campaign(open_a_house: OpenHouse, authorit
     campaigner, other = add_brand(house, authority, "campaigner"), add_brand(house, authority, "other")
     phones, others = add_phones(house, "campaigner", BACKLOG), add_phones(house, "other", CUSTOMERS)
     owe_campaign(house, "campaigner", but_the_first=CUSTOMERS)
-    house.apns.delay(0.3)  # 300 on their way at once: 1 000 a second
+    house.apns.delay(0.3)  # 300 on their way at once: 1 000 a second at the most
     with house.working():
         eventually(lambda: len(house.apns.announcements) > 300)
-        waits = {
-            brand: sorted(wait_of(house, api, member, tokens[member]) for member in others)
+        before = {
+            brand: sorted(told_before(house, api, member, tokens[member]) for member in others)
             for brand, api, tokens in (("other", other, others), ("campaigner", campaigner, phones))
         }
         left = "SELECT count(*) AS rows FROM deliveries WHERE wanted_version > told_version AND urgency = 1"
         assert house.rows(left)[0]["rows"] > BACKLOG / 2, "the campaign was still being sent"
         house.apns.delay(0)
-    assert max(waits["other"] + waits["campaigner"]) < SOON_S, waits
+    assert max(before["other"] + before["campaigner"]) < A_SECOND_OF_CAMPAIGN, before
 
 
 def test_what_waits_for_the_same_phone_goes_with_what_overtakes(house: House) -> None:

@@ -41,8 +41,8 @@ PHONE = "the phone"
 
 @dataclass
 class Hand:
-    """A worker between its claim and its settle; `content` is the version it will send, `late` that it sent it after
-    its lease.
+    """A worker between its claim and its settle; `content` is the version it will send, `arrived` that the far side
+    has it, `late` that it sent it after its lease.
     """
 
     claim_id: str
@@ -50,6 +50,7 @@ class Hand:
     rows: list[Claimed]
     content: int
     sent: bool = False
+    arrived: bool = False
     late: bool = False
 
 
@@ -113,8 +114,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(not hand.sent for hand in self.world.hands))
     @rule(data=st.data(), arrives=st.sampled_from([True, True, False]))
     def send(self, data: st.DataObject, arrives: bool) -> None:
-        """The far side gets it, now or after the worker had stalled: Google stores the content, the iPhone may miss the
-        push.
+        """The far side gets it, now or after the worker had stalled: Google stores the content, or was not reached; the
+        iPhone may miss the push.
         """
         hand = data.draw(st.sampled_from([hand for hand in self.world.hands if not hand.sent]))
         self._send(hand, arrives=arrives)
@@ -122,15 +123,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.world.hands))
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
-        """However a worker ends: it writes down that it told, or an error (whether or not the far side did it); it
+        """However a worker ends: it writes down the answer, or an error (whether or not the far side did it); it
         gives back what it has not sent; or it dies at whatever line it stands.
 
         Only stalled past the lease, then sent, then died: nobody could know that. A request is shorter than the lease.
         """
         hand = data.draw(st.sampled_from(self.world.hands))
-        ends = ["busy", "refused", *(["told"] * 3 if hand.sent else ["back"]), *([] if hand.late else ["dead"])]
+        ends = ["busy", "refused", *(["answered"] * 3 if hand.sent else ["back"]), *([] if hand.late else ["dead"])]
         match data.draw(st.sampled_from(ends)):
-            case "told":
+            case "answered":
                 self._settle(hand)
             case "busy":
                 self._write_down(hand, Retry(timedelta(seconds=5), "503"))
@@ -193,16 +194,16 @@ class LedgerMachine(RuleBasedStateMachine):
         """The far side gets it."""
 
     def _send(self, hand: Hand, *, arrives: bool) -> None:
-        hand.sent, hand.late = True, self.world.now >= hand.claimed_at + LEASE
+        hand.sent, hand.arrived, hand.late = True, arrives, self.world.now >= hand.claimed_at + LEASE
         if arrives:
             self.arrive(hand)
 
     def _settle(self, hand: Hand) -> None:
-        self._write_down(hand, self.answer())
+        self._write_down(hand, self.answer(hand))
 
-    def answer(self) -> Step:
+    def answer(self, hand: Hand) -> Step:
         """What comes of a telling that the far side did not refuse."""
-        return Told("ok")
+        raise NotImplementedError
 
     def _write_down(self, hand: Hand, step: Step) -> None:
         self.world.hands.remove(hand)
@@ -228,6 +229,10 @@ class GoogleMachine(LedgerMachine):
 
     def arrive(self, hand: Hand) -> None:
         self.world.shows = hand.content
+
+    def answer(self, hand: Hand) -> Step:
+        """Accepted; or no answer, where it was not reached."""
+        return Told("ok") if hand.arrived else Retry(timedelta(seconds=5), "timeout")
 
 
 class AppleMachine(LedgerMachine):
@@ -262,8 +267,8 @@ class AppleMachine(LedgerMachine):
         if self.world.has_pass:
             self.come()
 
-    def answer(self) -> Step:
-        """Accepted; or, where the pass is no longer there, gone."""
+    def answer(self, hand: Hand) -> Step:
+        """Accepted, whether or not the phone hears of it; or, where the pass is no longer there, gone."""
         return Told("ok", AGAIN) if self.world.has_pass else Forget(self.world.removed_at)
 
     def come(self) -> None:

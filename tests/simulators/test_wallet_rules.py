@@ -40,9 +40,10 @@ NOW = datetime.now(UTC)
 
 
 def test_a_good_pass_is_opened(chain: Chain) -> None:
+    begun_at = datetime.now(UTC).replace(microsecond=0)
     bundle = open_bundle(make_pass(pass_content(), chain), roots_pem=chain.root_pem)
     assert (bundle.pass_type_id, bundle.serial_number) == (PASS_TYPE_ID, "carte-0001")
-    assert abs((bundle.signer.signed_at - NOW).total_seconds()) < 300
+    assert begun_at <= bundle.signer.signed_at <= datetime.now(UTC)
 
 
 def test_a_pass_signed_by_openssl_is_opened(chain: Chain, tmp_path: Path) -> None:
