@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -12,12 +13,17 @@ from sqlalchemy.orm import Session
 
 from tests.delivery.brands import add_phones, owe_campaign
 from tests.house import House, eventually
+from tests.wallets.google.test_budget import at_rest
 from wallet_service.cards.erasure import forget_tombstones
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Forget, Retry, Step, Told
-from wallet_service.storage.tables import Card
+from wallet_service.errors import Invalid
+from wallet_service.simulators.phones.android import Android
+from wallet_service.storage.tables import Card, GoogleObject
 from wallet_service.wallets.apple import devices
+from wallet_service.wallets.google.duties import settle_holder
+from wallet_service.wallets.google.linking import link_objects
 
 LEASE, SECOND = timedelta(seconds=40), timedelta(seconds=1)
 CLAIM = "a"
@@ -121,3 +127,38 @@ def test_a_tombstone_goes_while_its_card_is_voided(house: House, threads: Thread
 def _lock(db: Session, table: str, row_id: int) -> None:
     """As whoever changes a member's card: the member first (`cards.members`)."""
     db.execute(text(f"SELECT FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": row_id})
+
+
+def _confirm(house: House, _android: Android) -> None:
+    with house.services.sessions.begin() as db:
+        (pk,) = db.scalars(select(GoogleObject.id))
+        settle_holder(db, pk, True, asked_at=house.clock(), now=house.clock())
+
+
+def _link(house: House, _android: Android) -> None:
+    with house.services.sessions.begin() as db, suppress(Invalid):
+        (object_id,) = db.scalars(select(GoogleObject.object_id))
+        link_objects(db, object_id, object_id, now=house.clock())
+
+
+def _call_back(_house: House, android: Android) -> None:
+    android.remove()
+
+
+@pytest.mark.parametrize("write", [_confirm, _link, _call_back])
+def test_the_delivery_is_locked_before_the_object(
+    house: House, threads: ThreadPoolExecutor, write: Callable[[House, Android], None]
+) -> None:
+    """Settling has the delivery and is about to write down what Google holds; so has an erasure."""
+    android, card = house.android(), house.enrol()
+    with house.working():
+        android.open_link(card["links"]["card"])
+        at_rest(house)
+    with house.services.sessions() as settling:
+        settling.execute(text("SELECT FROM deliveries WHERE kind = 'google' FOR NO KEY UPDATE"))
+        writing = threads.submit(write, house, android)
+        eventually(lambda: waiting(house) == 1)
+        settling.execute(text("SELECT FROM google_objects FOR NO KEY UPDATE NOWAIT"))
+        settling.rollback()
+    writing.result()
+    eventually(lambda: waiting(house) == 0)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from wallet_service.errors import Forbidden, Invalid, Unreachable
 from wallet_service.storage.tables import Card, Delivery, GoogleCallback, GoogleObject, Program
 from wallet_service.storage.wake import wake_workers
+from wallet_service.wallets.google import desk
 from wallet_service.wallets.google.callbacks import LONGEST_BODY, GoogleEvent
 from wallet_service.web.context import now, services
 
@@ -51,14 +52,16 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
     fresh = insert(GoogleCallback).values(nonce=event.nonce, received_at=now()).on_conflict_do_nothing()
     if db.scalar(fresh.returning(GoogleCallback.nonce)) is None:
         return
-    card_id = db.scalar(select(GoogleObject.card_id).where(GoogleObject.object_id == event.object_id))
+    is_theirs = GoogleObject.object_id == event.object_id
     # the card first: a publish under way must be seen, or it would skip a row that sleeps
-    card = db.scalar(select(Card).where(Card.id == card_id).with_for_update(key_share=True))
-    google_object = db.scalar(select(GoogleObject).where(GoogleObject.object_id == event.object_id).with_for_update())
-    if card is None or google_object is None:
+    of_object = select(Card).join(GoogleObject, GoogleObject.card_id == Card.id).where(is_theirs)
+    card = db.scalar(of_object.with_for_update(of=Card, key_share=True))
+    if card is None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return
-    row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id).with_for_update()).one()
+    desk.lock(db, db.scalars(select(GoogleObject.id).where(is_theirs)).all())
+    google_object = db.scalars(select(GoogleObject).where(is_theirs).with_for_update(key_share=True)).one()
+    row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id)).one()
     # Callbacks come late, twice and in any order: the worker asks Google who holds the card, whatever this one says.
     google_object.confirm_at = now()
     if event.kind == "save":

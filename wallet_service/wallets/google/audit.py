@@ -116,6 +116,7 @@ class Audit:
         rows = {row.object_id: row for row in self._at_rest(db, [shown["id"] for shown in page])}
         wanted = self.wanted(db, list(rows.values()))
         wrong: list[int] = []
+        holders: dict[int, bool] = {}
         report.seen += len(page)
         valid = [shown["id"] for shown in page if str(shown.get("state")).upper() == "ACTIVE"]
         report.strangers += self._strangers(db, valid)
@@ -129,10 +130,13 @@ class Audit:
                 report.examples += [(row.object_id, one) for one in found][: max(0, 20 - len(report.examples))]
             is_held = bool(shown.get("hasUsers"))
             if is_held != (row.saved_at is not None and row.removed_at is None):
-                report.holders_changed += 1
-                if self.put_back:
-                    settle_holder(db, row.id, is_held, asked_at=now, now=now)
+                holders[row.id] = is_held
+        report.holders_changed += len(holders)
         report.different += len(wrong)
+        if self.put_back:
+            desk.lock(db, [*holders, *wrong])
+            for pk, is_held in holders.items():
+                settle_holder(db, pk, is_held, asked_at=now, now=now)
         self._owe(db, wrong, told_digest="", now=now)
 
     def _at_rest(self, db: Session, object_ids: Sequence[str]) -> Sequence[GoogleObject]:
@@ -178,5 +182,6 @@ class Audit:
 
     def _owe(self, db: Session, pks: Sequence[int], *, told_digest: str | None, now: datetime) -> None:
         if pks and self.put_back:
+            desk.lock(db, pks)
             db.execute(update(GoogleObject).where(GoogleObject.id.in_(pks)).values(told_digest=told_digest))
             desk.owe_again(db, pks, now=now)

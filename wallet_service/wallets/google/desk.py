@@ -102,6 +102,13 @@ WHERE o.id = s.id AND d.told_version >= s.version
 """)
 
 
+def lock(db: Session, object_pks: Sequence[int]) -> None:
+    """Begin with this wherever an object is written to as well as its delivery: the deliveries first, by number, as
+    settling does, and nobody waits in a circle.
+    """
+    db.execute(_LOCK, {"ids": list(object_pks)})
+
+
 def owe_again(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
     """Make objects due although their content is known: a message waits, or what Google holds is not what it should."""
     db.execute(_OWE_AGAIN, {"ids": list(object_pks), "now": now})
@@ -119,6 +126,11 @@ def owe_waiting(db: Session, object_pks: Sequence[int], *, now: datetime) -> Non
         owe_again(db, waiting, now=now)
 
 
+_LOCK = text("""
+SELECT count(*) FROM (
+    SELECT FROM deliveries WHERE google_object_id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+) AS locked
+""")
 _WAITING = text("""
 SELECT DISTINCT google_object_id FROM google_messages
 WHERE google_object_id = ANY(:ids) AND sent_at IS NULL AND removed_at IS NULL AND ends_at > :now

@@ -29,10 +29,9 @@ from wallet_service.storage.tables import (
     GoogleObject,
     Member,
 )
-from wallet_service.wallets.google import budget, messages
+from wallet_service.wallets.google import budget, desk, messages
 from wallet_service.wallets.google.budget import How
 from wallet_service.wallets.google.calls import Body, Call
-from wallet_service.wallets.google.desk import class_spent
 from wallet_service.wallets.google.kinds import KINDS
 from wallet_service.wallets.google.messages import Letter
 from wallet_service.wallets.google.rest import ClassAddress, GoogleChannel, ToldClass
@@ -141,8 +140,11 @@ class Duties:
 
 def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, now: datetime) -> None:
     """Write down whether somebody holds an object. A callback that came meanwhile has moved `confirm_at`."""
-    row = db.scalars(select(GoogleObject).where(GoogleObject.id == pk).with_for_update()).one()
-    delivery = db.scalars(select(Delivery).where(Delivery.google_object_id == pk).with_for_update()).one()
+    desk.lock(db, [pk])
+    as_it_is = {"populate_existing": True}
+    delivery = db.scalars(select(Delivery).where(Delivery.google_object_id == pk), execution_options=as_it_is).one()
+    locked = select(GoogleObject).where(GoogleObject.id == pk).with_for_update(key_share=True)
+    row = db.scalars(locked, execution_options=as_it_is).one()
     if is_held:
         row.saved_at, row.removed_at = row.saved_at or now, None
         if delivery.parked == "removed":
@@ -226,7 +228,7 @@ def _ask_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
     if known is not None and known.how == "asked":
         return True
     class_id = row.class_id or ""
-    allowed = budget.may_sound(cast("Topic", row.topic), class_spent(db, [class_id], now=now)[class_id])
+    allowed = budget.may_sound(cast("Topic", row.topic), desk.class_spent(db, [class_id], now=now)[class_id])
     how: How = "asked" if allowed else "silent"
     values = {"class_id": class_id, "kind": "message", "topic": row.topic, "reference": row.message_id}
     db.execute(
