@@ -121,9 +121,9 @@ class GoogleLane(Lane):
 
     def _give_back(self, in_hand: dict[int, _InHand]) -> None:
         """What was claimed and not sent, because the lease was nearly over or the channel is down."""
-        with self._tools.sessions.begin() as db:
-            for claim_id in {hand.claim_id for hand in in_hand.values()}:
-                rows = [hand.claimed for hand in in_hand.values() if hand.claim_id == claim_id]
+        for claim_id in {hand.claim_id for hand in in_hand.values()}:
+            rows = [hand.claimed for hand in in_hand.values() if hand.claim_id == claim_id]
+            with self._tools.sessions.begin() as db:
                 ledger.release(db, rows, claim_id=claim_id, now=self._tools.clock())
 
     def _notices(
@@ -166,6 +166,7 @@ class GoogleLane(Lane):
         now = self._tools.clock()
 
         def write(db: Session) -> int:
+            desk.lock(db, [notice.object_pk for notice, _ in told])
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
             desk.record(db, held, now=now)  # after settling, which holds off an erasure, or has waited for it
             desk.owe_waiting(db, [notice.object_pk for notice, _ in held], now=now)
