@@ -114,28 +114,48 @@ class AppleLane(Lane):
         self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
 
     def step(self) -> int:
-        """Claim a batch, tell it, settle it; returns the number of rows told, whatever the answers were."""
-        tools = self._tools
+        """Claim a batch, tell it, settle it, for as long as batches come full; returns the number of rows told,
+        whatever the answers were. The next batch is claimed beside the settling of what the one before heard last.
+        """
+        settled, finish = 0, _nothing
+        while (now := self._begin()) is not None:
+            hand = _Hand()
+            self._take(hand, now=now)
+            settled += finish()
+            finish = self._tell_hand(hand, before=now + self._tools.settings.lease - self._slowest)
+            if len(hand.claimed) < self._tools.settings.batch:
+                break
+        settled += finish()
+        if self._refusals.in_doubt:
+            self._call_witnesses()
+        return settled
+
+    def _begin(self) -> datetime | None:
+        """Now, or None if nothing may be claimed now."""
         self._look_who_signs()
-        now = tools.clock()
-        if self._is_halted(now=now):
-            return 0
-        before = now + tools.settings.lease - self._slowest
-        hand = _Hand()
-        self._take(hand, now=now)
+        now = self._tools.clock()
+        return None if self.stopping or self._refusals.in_doubt or self._is_halted(now=now) else now
+
+    def _tell_hand(self, hand: _Hand, *, before: datetime) -> Callable[[], int]:
+        """Announce what is in hand and let the answers be written down, page by page; returns what waits for that,
+        gives back what was not sent, and says how many rows were told.
+        """
+        tools = self._tools
         told = self._tell(hand, before=before)
         settling: list[Future[int]] = []
         while page := list(itertools.islice(told, PAGE)):
             settling.append(self._settler.submit(self._settle_page, page, hand.claim_id, heard_at=tools.clock()))
-        settled = sum(future.result() for future in settling)
-        if settled < len(hand.claimed):
-            with tools.sessions.begin() as db:
-                ledger.release(db, hand.claimed, claim_id=hand.claim_id, now=tools.clock())
-        if hand.claimed and not settled:
-            log.warning("nothing_sent_in_its_lease", program_id=self.program_id, claimed=len(hand.claimed))
-        if self._refusals.in_doubt:
-            self._call_witnesses()
-        return settled
+
+        def finish() -> int:
+            settled = sum(future.result() for future in settling)
+            if settled < len(hand.claimed):
+                with tools.sessions.begin() as db:
+                    ledger.release(db, hand.claimed, claim_id=hand.claim_id, now=tools.clock())
+            if hand.claimed and not settled:
+                log.warning("nothing_sent_in_its_lease", program_id=self.program_id, claimed=len(hand.claimed))
+            return settled
+
+        return finish
 
     def close(self) -> None:
         """Write down what was heard, and hang up the channel."""
@@ -234,6 +254,10 @@ class AppleLane(Lane):
         count = self._settle(lambda db: unpark(db, self.program_id, now=now))
         if count:
             log.warning("refused_phones_tried_again", program_id=self.program_id, phones=count)
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _by_token(claimed: Iterable[Claimed]) -> dict[str, list[Claimed]]:
