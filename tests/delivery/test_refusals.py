@@ -10,11 +10,12 @@ from sqlalchemy import select, text
 
 from tests.conftest import OpenHouse
 from tests.delivery.brands import add_phones
+from tests.delivery.postroom import fullest
 from tests.house import PASS_TYPE, TEAM, House, eventually
 from tests.routes.test_balance_event import iphone_shows
 from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_lanes
-from wallet_service.delivery.refusals import Refusals
+from wallet_service.delivery.refusals import Refusals, unpark
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
@@ -229,3 +230,30 @@ def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(house: H
             iphone_shows(phone, "5")
     assert parked(house) == 0
     assert len(house.rows("SELECT FROM registrations")) == 8
+
+
+def test_witnesses_are_not_called_more_often_than_a_phone_may_be_told(open_a_house: OpenHouse) -> None:
+    """One person's cards are refused again and again; whoever can testify is left in peace in between."""
+    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR="3", **WAIT)
+    tokens = add_phones(house, "lumiere", 9)
+    heard_at: list[datetime] = []
+
+    def answer(notice: Notice) -> Outcome:
+        if notice.far_end != tokens["P-1"]:
+            return BAD
+        heard_at.append(house.clock())
+        return Accepted("ok")
+
+    lane = AppleLane("lumiere", Line(answer), house.services.tools())
+    for turn in range(1, 10):
+        change(house, [1], turn)
+        lane.step()
+        change(house, range(2, 9), turn)
+        lane.step()
+        with house.services.sessions.begin() as db:
+            unpark(db, "lumiere", now=house.clock())
+        house.clock.advance(timedelta(minutes=10, seconds=30))
+    lane.close()
+    assert len(heard_at) > 3, "there was occasion in the second hour as well"
+    assert fullest(heard_at, HOUR) <= 3
+    assert fullest(heard_at, timedelta(minutes=1)) == 1

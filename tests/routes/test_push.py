@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,8 +13,11 @@ from sqlalchemy import text
 from tests.conftest import OpenHouse
 from tests.house import House, eventually
 from tests.routes.test_balance_event import iphone_shows
+from wallet_service.cards.catalogue import LoadedProgram
+from wallet_service.cards.publishing import Publisher
 from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from
+from wallet_service.storage.tables import Card
 
 
 def owed(house: House) -> int:
@@ -184,6 +190,37 @@ def test_one_card_that_cannot_be_composed_stops_no_other(house: House) -> None:
     with house.working():
         eventually(lambda: house.card(good["serial_number"])["places"])
     assert house.card(bad["serial_number"])["places"] == []
+
+
+def test_whoever_waits_for_the_broken_card_has_no_other_put_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CRM's request about the broken card gets its lock as soon as the worker lets go."""
+    house.enrol("M-1")
+    house.enrol("M-2")
+    compose, rounds = Publisher.compose, itertools.count(1)
+    with ThreadPoolExecutor(1) as crm, house.services.sessions() as other:
+
+        def lock() -> None:
+            other.execute(text("SELECT FROM cards WHERE id = 1 FOR NO KEY UPDATE"))
+
+        def fails_for_the_first(publisher: Publisher, card: Card, program: LoadedProgram, *, now: datetime) -> Any:
+            if card.id == 1:
+                if next(rounds) == 2:
+                    crm.submit(lock)
+                    blocked = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    eventually(lambda: house.rows(blocked))
+                raise ZeroDivisionError("this card cannot be composed")
+            return compose(publisher, card, program, now=now)
+
+        monkeypatch.setattr(Publisher, "compose", fails_for_the_first)
+        with house.services.sessions.begin() as db:
+            db.execute(text("UPDATE cards SET recompose_at = :at"), {"at": house.clock() - timedelta(minutes=1)})
+        worker = house.services.worker()
+        assert worker.compose_step() == 2
+        assert next(rounds) == 3
+        worker.stop()
+        worker.run()
+    put_off = house.rows("SELECT id FROM cards WHERE recompose_at > :soon", soon=house.clock() + timedelta(minutes=30))
+    assert put_off == [{"id": 1}]
 
 
 def test_one_brands_broken_document_stops_no_other(house: House) -> None:

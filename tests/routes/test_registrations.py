@@ -197,3 +197,47 @@ def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(house: H
     house.clock.advance(timedelta(days=2))
     assert room.remind() == 0
     assert house.rows("SELECT FROM devices WHERE cardinality(reminded_at) > 0") == []
+
+
+def test_a_phone_whose_download_failed_is_listed_the_card_again(house: House) -> None:
+    """It has taken the tag, and would hear "nothing new" for ever."""
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    (phone,) = phones(house, one, "A")
+    house.set_points("M-1", 42, sequence=1)
+    assert room.tell() == 1
+    tag = phone.changed().json()["lastUpdated"]
+    assert phone.changed(tag).status_code == 204, "the download may be on its way"
+    house.clock.advance(timedelta(hours=1))
+    assert room.remind() == 1
+    assert phone.changed(tag).json() == {"serialNumbers": [one.serial], "lastUpdated": tag}
+    assert phone.fetch(one).status_code == 200
+    assert states(house, one) == {"A": "up_to_date"}
+    assert phone.changed(tag).status_code == 204
+
+
+def test_a_second_listing_is_not_the_proof(house: House) -> None:
+    one = Pass.of(house, house.enrol())
+    (phone,) = phones(house, one, "A")
+    house.set_points("M-1", 42, sequence=1)
+    assert come(phone, one) == 200
+
+    def proof() -> Any:
+        return house.api.ok("GET", f"/cards/{one.serial}/timeline")["changes"][0]["far_ends"][0]
+
+    before = proof()
+    house.clock.advance(timedelta(hours=5))
+    assert phone.changed().status_code == 200
+    assert proof() == before
+
+
+def test_a_phone_that_said_goodbye_is_not_taken_for_the_one_that_stayed(house: House) -> None:
+    """Its holder has turned its updates off, and pulls to refresh."""
+    one, room = Pass.of(house, house.enrol()), Postroom(house)
+    _, leaves = phones(house, one, "stays", "leaves")
+    assert leaves.unregister(one) == 200
+    house.set_points("M-1", 42, sequence=1)
+    assert room.tell() == 1
+    assert leaves.fetch(one).status_code == 200
+    assert states(house, one) == {"stays": "told"}
+    house.clock.advance(timedelta(hours=1))
+    assert room.remind() == 1

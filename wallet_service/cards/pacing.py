@@ -32,7 +32,9 @@ class Pacing:
 
 
 UNPACED = Pacing(timedelta(0), 0)
-_NOT_BEFORE = "d.told_at + CAST(:spacing AS interval), d.announced_at[:per_hour] + interval '1 hour'"
+_NOT_BEFORE = """
+    GREATEST(d.told_at, d.announced_at[1]) + CAST(:spacing AS interval), d.announced_at[:per_hour] + interval '1 hour'
+"""
 
 
 def paced(statement: str) -> TextClause:

@@ -20,7 +20,7 @@ from wallet_service.delivery import ledger
 from wallet_service.delivery.lanes import Lane, Tools
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Step, Told
-from wallet_service.delivery.refusals import Refusals, unpark, witnesses
+from wallet_service.delivery.refusals import Refusals, call_witnesses, unpark
 from wallet_service.wallets.protocol import Accepted, Announcer, ChannelDown, Gone, Notice, Outcome
 
 log = structlog.get_logger()
@@ -237,8 +237,10 @@ class AppleLane(Lane):
         one of them, it is the refused phones' own fault. Otherwise nothing is held against anybody.
         """
         tools = self._tools
-        with tools.sessions() as db:
-            tokens = witnesses(db, self.program_id, besides=self._refusals.cards)
+        with tools.sessions.begin() as db:
+            tokens = call_witnesses(
+                db, self.program_id, besides=self._refusals.cards, pacing=self._pacing, now=tools.clock()
+            )
         notices = [Notice(delivery_id=-number, far_end=token, version=0) for number, token in enumerate(tokens)]
         heard = [outcome for _, outcome in self._announcer.announce(notices)]
         if any(isinstance(outcome, Accepted | Gone) for outcome in heard):

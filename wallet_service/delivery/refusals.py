@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.wallets.protocol import Accepted, ChannelDown, Outcome, Refused
 
 MANY_CARDS, SHARE_OF_CARDS = 5, 0.1
@@ -72,12 +73,15 @@ WITH parked AS (
 UPDATE deliveries d SET parked = NULL, attempts = 0, next_attempt_at = :now FROM parked WHERE d.id = parked.id
 RETURNING d.id
 """)
-_WITNESSES = text("""
-SELECT d.card_id, v.push_token
+_WITNESSES = paced("""
+SELECT d.id, d.card_id, v.push_token
 FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
 WHERE d.program_id = :program AND d.kind = 'apple' AND d.told_at IS NOT NULL AND d.parked IS NULL
-  AND d.card_id <> ALL(:besides)
+  AND d.card_id <> ALL(:besides) AND GREATEST({paced}) <= :now
 ORDER BY d.told_at DESC LIMIT 100
+""")
+_CALLED = text("""
+UPDATE deliveries SET announced_at = (CAST(:now AS timestamptz) || announced_at)[1 : :per_hour] WHERE id = :id
 """)
 
 
@@ -86,9 +90,15 @@ def unpark(db: Session, program_id: str, *, now: datetime) -> int:
     return len(db.scalars(_UNPARK, {"program": program_id, "now": now}).all())
 
 
-def witnesses(db: Session, program_id: str, *, besides: Collection[int]) -> list[str]:
-    """Push tokens that Apple has taken, the last first, of a few cards other than `besides`."""
-    token_of: dict[int, str] = {}
-    for card_id, push_token in db.execute(_WITNESSES, {"program": program_id, "besides": list(besides)}):
-        token_of.setdefault(card_id, push_token)
-    return list(token_of.values())[:WITNESSES]
+def call_witnesses(
+    db: Session, program_id: str, *, besides: Collection[int], pacing: Pacing, now: datetime
+) -> list[str]:
+    """Push tokens that Apple has taken, the last first, of a few cards other than `besides`, each of a phone that may
+    be announced something now; that it is, is written down.
+    """
+    values = {"program": program_id, "besides": list(besides), "now": now}
+    of_card = {row.card_id: row for row in reversed(db.execute(_WITNESSES, values | pacing.values()).all())}
+    called = list(reversed(of_card.values()))[:WITNESSES]
+    for row in sorted(called, key=lambda row: row.id):
+        db.execute(_CALLED, {"id": row.id, "now": now, "per_hour": pacing.per_hour})
+    return [row.push_token for row in called]

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from wallet_service.cards.pacing import Pacing
 from wallet_service.cards.publishing import (
@@ -37,7 +38,7 @@ from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.keys import KeyRing
 from wallet_service.storage.engine import Database
 from wallet_service.storage.jobs import JobRunner
-from wallet_service.storage.tables import Program, WorkerHeartbeat
+from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
 from wallet_service.storage.wake import Listener
 
 log = structlog.get_logger()
@@ -181,28 +182,31 @@ class Worker:
         with self._tools.sessions.begin() as db:
             now = self._tools.clock()
             cards = claim_cards_due(db, program_id, now=now, batch=batch)
-            if not cards:
-                return 0
-            program = self._tools.catalogue.program(db, program_id)
-            spread = self._spread.of(db, program_id, now=now)
-            cause = Cause("time or campaign", now, CAMPAIGN, spread)
-            changed = self._publisher.publish(db, program, cards, cause, now=now)
-        log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
+            if cards:
+                self._publish(db, program_id, cards, now=now)
         return len(cards)
 
+    def _publish(self, db: Session, program_id: str, cards: list[Card], *, now: datetime) -> None:
+        program = self._tools.catalogue.program(db, program_id)
+        cause = Cause("time or campaign", now, CAMPAIGN, self._spread.of(db, program_id, now=now))
+        changed = self._publisher.publish(db, program, cards, cause, now=now)
+        log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
+
     def _compose_one(self, program_id: str) -> int:
-        try:
-            return self._compose(program_id, 1)
-        except OperationalError:
-            raise
-        except Exception:
-            with self._tools.sessions.begin() as db:
-                now = self._tools.clock()
-                for card in claim_cards_due(db, program_id, now=now, batch=1):
-                    card.recompose_at = now + COMPOSE_AGAIN
+        with self._tools.sessions.begin() as db:
+            now = self._tools.clock()
+            cards = claim_cards_due(db, program_id, now=now, batch=1)
+            for card in cards:
+                try:
+                    with db.begin_nested():
+                        self._publish(db, program_id, [card], now=now)
+                except OperationalError:
+                    raise
+                except Exception:
                     COMPOSING_FAILED.inc()
                     log.exception("card_not_composed", card_id=card.id, program_id=program_id)
-            return 1
+                    card.recompose_at = now + COMPOSE_AGAIN
+        return len(cards)
 
     def _next_compose_at(self) -> datetime | None:
         with self._tools.sessions() as db:

@@ -165,8 +165,8 @@ class Card(Base):
     """A member's card, and what of it was last published.
 
     `content` is the `CardContent` that every wallet shows at `version`. `modified_at` is whole seconds and rises
-    strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known (see
-    `wallets.apple.devices`).
+    strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known. `copied`: a phone
+    that is not registered any more may still have it, and come for it (see `wallets.apple.devices`).
     """
 
     __tablename__ = "cards"
@@ -187,6 +187,7 @@ class Card(Base):
     modified_at: Mapped[datetime | None]
     recompose_at: Mapped[datetime | None]
     held_version: Mapped[int | None]
+    copied: Mapped[bool] = mapped_column(server_default=sql("false"))
     fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))
     fetched_at: Mapped[datetime | None]
     member: Mapped[Member] = relationship(back_populates="card")

@@ -152,7 +152,8 @@ had fetched; its tag may be newer than the card's version too, so it is listed u
 
 def unregister(db: Session, card: Card, device_library_id: str) -> bool:
     """Forget a registration, and the device with its last one; returns whether there was one."""
-    device = db.scalar(  # locked before anything else, as registering does: a card may be registered on it just now
+    db.refresh(card, with_for_update={"of": Card, "key_share": True})
+    device = db.scalar(  # the card and then the device, as registering does: a card may be registered on it just now
         select(Device)
         .where(Device.program_id == card.program_id, Device.device_library_id == device_library_id)
         .with_for_update()
@@ -165,6 +166,7 @@ def unregister(db: Session, card: Card, device_library_id: str) -> bool:
     if registration is None:
         return False
     db.delete(registration)
+    card.copied = True
     db.flush()
     if not db.scalar(select(func.count()).select_from(Registration).where(Registration.device_id == device.id)):
         db.delete(device)
@@ -180,10 +182,12 @@ class Listing:
 
 
 _LIST = """
-UPDATE registrations r SET listed_version = d.wanted_version, listed_at = $4
+UPDATE registrations r SET listed_version = d.wanted_version,
+    listed_at = CASE WHEN r.listed_version >= d.wanted_version THEN r.listed_at ELSE $4::timestamptz END
 FROM deliveries d, devices device, programs p, cards c
 WHERE device.id = r.device_id AND d.registration_id = r.id AND p.program_id = device.program_id AND c.id = r.card_id
-  AND device.device_library_id = $1 AND p.pass_type_id = $2 AND d.wanted_version > $3
+  AND device.device_library_id = $1 AND p.pass_type_id = $2
+  AND (d.wanted_version > $3 OR d.repeats > 0 AND r.fetched_version < d.wanted_version)
 RETURNING c.serial_number, d.wanted_version
 """
 
@@ -191,14 +195,17 @@ RETURNING c.serial_number, d.wanted_version
 def list_changed(
     statements: Statements, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime
 ) -> Listing | None:
-    """Everything of this type on this device that is newer than `tag`; None: nothing.
+    """Everything of this type on this device that is newer than `tag`, and what it was reminded of: it may have
+    listed that before, and its download failed. None: nothing.
 
-    The tag is the greatest change number in the answer, so a change committed after the query is newer than it.
+    The new tag is the greatest change number in the answer, so a change committed after the query is newer than it.
     """
     rows = statements.rows(_LIST, device_library_id, pass_type_id, tag, now.isoformat())
     if not rows:
         return None
-    return Listing(sorted(_text(serial_number) for serial_number, _ in rows), max(_number(row[1]) for row in rows))
+    return Listing(
+        sorted(_text(serial_number) for serial_number, _ in rows), max(tag, *(_number(row[1]) for row in rows))
+    )
 
 
 def handed_out(db: Session, card_id: int, version: int) -> None:
@@ -303,7 +310,7 @@ WITH came AS (
         JOIN deliveries d2 ON d2.registration_id = r2.id
         JOIN cards c ON c.id = r2.card_id AND c.version = $2
         WHERE r2.card_id = $1 AND r2.fetched_version < d2.wanted_version
-          AND (r2.listed_version >= d2.wanted_version OR NOT EXISTS (
+          AND (r2.listed_version >= d2.wanted_version OR NOT c.copied AND NOT EXISTS (
               SELECT FROM registrations other WHERE other.card_id = $1 AND other.id <> r2.id
           ))
         ORDER BY (r2.listed_version >= d2.wanted_version) DESC, r2.listed_at NULLS LAST, r2.id
@@ -325,6 +332,7 @@ def fetched(statements: Statements, card_id: int, version: int, *, now: datetime
 
     A download names the card alone. Of several phones it is counted for the one that has asked "what changed?" and
     waited longest; for none, if none has asked: a holder may look twice, and a phone that is counted wrongly would
-    never be told again. If the card has changed meanwhile, for none either. Whoever has it need not be told.
+    never be told again. A phone that has said goodbye counts as one of several: it may only have its updates off. If
+    the card has changed meanwhile, for none either. Whoever has it need not be told.
     """
     statements.rows(_FETCHED, card_id, version, now.isoformat())
