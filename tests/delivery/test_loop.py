@@ -6,10 +6,13 @@ import time
 from datetime import timedelta
 from threading import Event
 
+import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from tests.delivery.brands import add_phones, owe_campaign
-from tests.house import House
+from tests.house import House, eventually
+from wallet_service.delivery import worker
 from wallet_service.delivery.apple_lane import AppleLane
 from wallet_service.delivery.channels import open_apple
 from wallet_service.delivery.google_lane import GoogleLane
@@ -70,3 +73,24 @@ def test_without_a_channel_to_google_the_lane_polls(house: House) -> None:
     lane = GoogleLane("lumiere", line, tools, house.services.keys.sealer)
     assert seconds_for_steps(lane, house) >= (STEPS - 1) * tools.settings.poll_s
     lane.close()
+
+
+def test_a_worker_with_a_loop_that_hangs_does_not_count_as_alive(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "STUCK", timedelta(seconds=0.5))
+    sessions = house.services.sessions
+    with house.working():
+        eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))
+        with capture_logs() as logs, sessions() as another:
+            another.execute(text("LOCK TABLE campaigns"))
+
+            def said() -> list[list[str]]:
+                return [line["loops"] for line in logs if line["event"] == "loops_stuck"]
+
+            eventually(said)
+            with sessions.begin() as db:
+                db.execute(text("DELETE FROM worker_heartbeats"))
+            rounds = len(said())
+            eventually(lambda: len(said()) > rounds + 2)
+            assert said()[-1] == ["composing"]
+            assert house.rows("SELECT FROM worker_heartbeats") == []
+        eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))

@@ -13,8 +13,9 @@ import pytest
 
 from tests.house import House, eventually
 from tests.wallets.google.test_budget import at_rest, saved_card
-from wallet_service.delivery.nightly import audit_google
+from wallet_service.delivery.nightly import audit_google, nightly_duties
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
+from wallet_service.storage import jobs
 from wallet_service.storage.jobs import KEEP, JobRunner, forget_history
 
 
@@ -28,6 +29,17 @@ def test_history_is_kept_for_its_time_and_no_longer(house: House) -> None:
     later = now + max(kept for _, kept in KEEP.values()) + timedelta(seconds=1)
     assert forget_history(house.services.sessions, now=later)["card_versions"] == 3
     assert house.rows("SELECT FROM card_versions") == []
+
+
+def test_a_duty_that_takes_long_ends_early(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "PORTION", 1)
+    for member in ("M-1", "M-2", "M-3"):
+        house.enrol(member)
+    asked = iter([False, True])
+    house.clock.advance(timedelta(days=91))
+    duties = nightly_duties(house.services.tools(), house.services.keys, lambda: next(asked, True))
+    assert sum(duties["forget_history"]().values()) == 1
+    assert len(house.rows("SELECT FROM card_versions")) == 2
 
 
 def ended() -> bool:

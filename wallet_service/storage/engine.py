@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import orjson
 import psycopg
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from wallet_service.errors import SettingsError
@@ -17,6 +18,16 @@ from wallet_service.storage import embedded
 
 DATABASE_NAME = "wallet"
 OLDEST_POSTGRESQL = 160000
+_BOUNDS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+"""How long any connection of ours waits for a machine that is gone: libpq's parameters, in seconds, the last in
+milliseconds. They travel in the address, so whoever connects with it has them; what an operator's address says stands.
+"""
 
 
 @dataclass
@@ -31,6 +42,13 @@ class Database:
     def libpq_url(self) -> str:
         """The address without SQLAlchemy's driver name, for psycopg and Procrastinate."""
         return self.url.replace("+psycopg", "", 1)
+
+    @cached_property
+    def aside(self) -> Engine:
+        """A fresh connection for each use, given up after 2 s (libpq's least): for asking whether the database answers
+        while those of `engine` may all be waiting for it.
+        """
+        return create_engine(self.url, poolclass=NullPool, connect_args={"connect_timeout": 2})
 
     def close(self) -> None:
         """Close the connections, and the embedded server if this was its last user."""
@@ -65,7 +83,7 @@ def open_embedded(data_dir: Path, *, durable: bool = True, pool_size: int = 10) 
 def connect(address: str, *, pool_size: int = 10) -> Database:
     """Open the PostgreSQL at `address` (postgresql://…)."""
     try:
-        url = make_url(address).set(drivername="postgresql+psycopg")
+        url = _bounded(make_url(address))
     except Exception as error:
         raise SettingsError("WALLET_DATABASE_URL should look like postgresql://user@host/database") from error
     engine = create_engine(
@@ -86,3 +104,7 @@ def connect(address: str, *, pool_size: int = 10) -> Database:
         engine.dispose()
         raise SettingsError(f"PostgreSQL 16 or later is needed; this one says {version // 10000}")
     return Database(engine, url.render_as_string(hide_password=False))
+
+
+def _bounded(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg", query={**_BOUNDS, **url.query})

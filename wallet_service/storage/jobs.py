@@ -35,9 +35,11 @@ KEEP: Mapping[str, tuple[str, timedelta]] = {
 """Table → the column of its age, and how long a row is kept."""
 
 
-def forget_history(sessions: sessionmaker[Session], *, now: datetime) -> dict[str, int]:
-    """Delete what is older than it is kept for, a portion in each transaction; returns the rows deleted of each
-    table.
+def forget_history(
+    sessions: sessionmaker[Session], *, now: datetime, stopping: Callable[[], bool] = lambda: False
+) -> dict[str, int]:
+    """Delete what is older than it is kept for, a portion in each transaction, until all is deleted or `stopping`;
+    returns the rows deleted of each table.
     """
     deleted = {}
     for table, (column, kept) in KEEP.items():
@@ -46,7 +48,7 @@ def forget_history(sessions: sessionmaker[Session], *, now: datetime) -> dict[st
             f"SELECT ctid FROM {table} WHERE {column} < :before LIMIT {PORTION}))"
         )
         deleted[table] = 0
-        while True:
+        while not stopping():
             with sessions.begin() as db:
                 portion = db.execute(statement, {"before": now - kept}).rowcount  # type: ignore[attr-defined]
             deleted[table] += portion
@@ -90,7 +92,11 @@ class JobRunner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the job that is running, then end; one that takes longer than half a minute is left behind."""
+        """Finish the job that is running, then end.
+
+        One that takes longer than half a minute is not waited for here; but the interpreter waits for its thread
+        before it ends, so whoever must end in time sets a deadline to the process.
+        """
         with suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(_FINISH_S)

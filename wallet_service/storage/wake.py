@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 CHANNEL = "wallet_work"
 _LISTEN_S = 1.0
+_END_WITHIN_S = 5.0
 Work = Literal["tell", "walk"]
 
 log = structlog.get_logger()
@@ -42,9 +43,11 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening and wait for the thread to end."""
+        """Stop listening and wait for the thread to end; one that waits for a silent database is left behind."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_END_WITHIN_S)
+        if self._thread.is_alive():
+            log.error("listener_left_behind")
 
     def _run(self) -> None:
         while not self._stopping.is_set():
