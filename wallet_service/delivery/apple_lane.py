@@ -114,11 +114,12 @@ class AppleLane(Lane):
         self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
 
     def step(self) -> int:
-        """Claim a batch, tell it, settle it, for as long as batches come full; returns the number of rows told,
-        whatever the answers were. The next batch is claimed beside the settling of what the one before heard last.
+        """Claim a batch, tell it, settle it, for as long as batches come full, but no longer than a lease; returns the
+        number of rows told, whatever the answers were. The next batch is claimed beside the settling of what the one
+        before heard last.
         """
-        settled, finish = 0, _nothing
-        while (now := self._begin()) is not None:
+        settled, finish, until = 0, _nothing, self._tools.clock() + self._tools.settings.lease
+        while (now := self._begin()) is not None and now < until:
             hand = _Hand()
             self._take(hand, now=now)
             settled += finish()
