@@ -59,10 +59,7 @@ def test_many_time_outs_are_one_series(open_a_house: OpenHouse) -> None:
     assert timed_out() - before == PHONES
     words = {sample.labels["reason"] for metric in ANNOUNCEMENTS.collect() for sample in metric.samples}
     assert not [word for word in words if "millisecond" in word]
-    assert (
-        house.rows("SELECT count(*) FROM deliveries WHERE last_outcome LIKE 'libcurl 28: %millisecond%'")[0]["count"]
-        == PHONES
-    )
+    assert len(house.rows("SELECT FROM deliveries WHERE last_outcome LIKE 'libcurl 28: %millisecond%'")) == PHONES
 
 
 def timed_out() -> float:
