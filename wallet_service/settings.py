@@ -106,6 +106,12 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             "WALLET_LEASE_S should exceed WALLET_APNS_TIMEOUT_S and WALLET_GOOGLE_TIMEOUT_S by a quarter or more: "
             "in what is left after a timeout, all that was claimed has to be sent"
         )
+    turn_s = settings.google_in_flight * settings.google_batch / settings.google_rate_per_s
+    if turn_s > settings.lease_s - max(settings.apns_timeout_s, settings.google_timeout_s):
+        raise SettingsError(
+            f"WALLET_GOOGLE_IN_FLIGHT × WALLET_GOOGLE_BATCH calls at WALLET_GOOGLE_RATE_PER_S take {turn_s:.0f} s: "
+            "that should fit into WALLET_LEASE_S and leave time for a timeout"
+        )
     if settings.is_production:
         _refuse_development_shapes(settings)
     return settings

@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ import psycopg
 import requests
 
 from tests.chaos.fleet import Fleet, Phone
+from tests.chaos.killer import Killer
 from tests.chaos.repeats import Repeats, explain
 from tests.house import PASS_TYPE, SECRET, TEAM, write_program
 from wallet_service.demo.processes import free_port, running, wait_until_ready
@@ -39,6 +39,7 @@ SECOND_PHONE_EVERY = 10
 """Every tenth card is on a second phone, too."""
 GOAWAY_EVERY = 1000
 WORKERS = 2
+KILLER_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,10 @@ class Result:
     registrations_removed: int
     seconds: float
 
+    def keeps_the_promise(self, plan: Plan) -> bool:
+        """Whether no phone was left behind, although everything went wrong that should."""
+        return (self.stale, self.registrations_removed, self.kills) == (0, 0, plan.kills)
+
 
 def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
     """Run the plan; `say` hears what happens and how much of the work is done (0 to 1)."""
@@ -87,17 +92,18 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
         cleanup.callback(fleet.close)
         site.apns.goaway_after(GOAWAY_EVERY)
         site.apns.lose(LOST_SHARE, seed=plan.seed)
-        killer = _Killer(site, plan.kills, Random(plan.seed + 1))
+        killing = Random(plan.seed + 1)
+        killer = Killer(lambda: site.kill_worker(killing.randrange(WORKERS)), plan.kills, killing)
         began_at: list[datetime] = []
         restart_rounds = {round((n + 1) * plan.rounds / (plan.restarts + 1)) for n in range(plan.restarts)}
-        with killer.at_work(plan.rounds):
+        with killer.at_work(patience_s=KILLER_PATIENCE_S):
             for number in range(1, plan.rounds + 1):
                 fleet.awake_share = 1.0 if number == plan.rounds else AWAKE_SHARE
                 began_at.append(datetime.now(UTC))
                 site.change_all(fleet, number, chance)
                 if number in restart_rounds:
                     site.restart_database()
-                killer.round_begins(number)
+                killer.round_begins(number, plan.rounds)
                 site.wait_until_told(began + plan.bound_s)
                 say(f"round {number}: every phone told", number / plan.rounds)
         fleet.awake_share = 1.0
@@ -110,7 +116,7 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
             repeats=explain(announcements, began_at, slept=fleet.slept, off=off),
             lost=sum(announcement.lost for announcement in announcements),
             kills=killer.kills,
-            restarts=plan.restarts,
+            restarts=site.restarts,
             connections=site.apns.connections,
             stale=stale,
             registrations_removed=plan.phones - registrations,
@@ -122,6 +128,7 @@ class _Site:
     """The installation: database, web and worker processes, and Apple's push service."""
 
     def __init__(self, folder: Path, cleanup: ExitStack, again_after_s: int) -> None:
+        self.restarts = 0
         self._folder = folder
         self._server = embedded.start(folder)
         cleanup.callback(lambda: self._server.close())
@@ -204,6 +211,7 @@ class _Site:
         """Stop PostgreSQL as a power cut would, and start it again."""
         self._server.crash()
         self._server = embedded.start(self._folder)
+        self.restarts += 1
 
     def kill_worker(self, index: int) -> None:
         """SIGKILL, and a new one in its place."""
@@ -295,50 +303,6 @@ class _Site:
                 logs = (self._folder / "workers.log").read_text(errors="replace")[-3000:]
                 raise AssertionError(f"{otherwise}\n{logs}")
             time.sleep(0.1)
-
-
-class _Killer:
-    """Kills workers at random moments of the rounds, as many times as planned."""
-
-    def __init__(self, site: _Site, kills: int, chance: Random) -> None:
-        self.kills = 0
-        self._site, self._planned, self._chance = site, kills, chance
-        self._due = threading.Semaphore(0)
-        self._stopping = threading.Event()
-        self._rounds = 1
-
-    @contextmanager
-    def at_work(self, rounds: int) -> Iterator[None]:
-        """For as long as the block lasts."""
-        self._rounds = rounds
-        thread = threading.Thread(target=self._work, name="killer")
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            self._due.release()
-            thread.join()
-
-    def round_begins(self, number: int) -> None:
-        """This round's share of the kills is due; what is left goes into the last round."""
-        upto = round(self._planned * number / self._rounds)
-        for _ in range(upto - self._ordered):
-            self._due.release()
-        self._ordered = upto
-
-    _ordered = 0
-
-    def _work(self) -> None:
-        while True:
-            self._due.acquire()
-            if self._stopping.is_set() and self.kills >= self._planned:
-                return
-            time.sleep(self._chance.random() * 0.5)
-            self._site.kill_worker(self._chance.randrange(WORKERS))
-            self.kills += 1
-            if self._stopping.is_set() and self.kills >= self._planned:
-                return
 
 
 def _event(member: str, kind: str, data: dict[str, Any], event_id: str | None = None) -> dict[str, Any]:

@@ -260,6 +260,7 @@ PRODUCTION = {
         ({"WALLET_DATABASE_URL": ""}, "WALLET_DATABASE_URL"),
         ({"WALLET_LEASE_S": "5"}, "WALLET_LEASE_S"),
         ({"WALLET_LEASE_S": "20.02"}, "by a quarter or more"),
+        ({"WALLET_GOOGLE_IN_FLIGHT": "8", "WALLET_GOOGLE_BATCH": "51"}, "should fit into WALLET_LEASE_S"),
         ({"WALLET_COLOUR": "blue"}, "WALLET_COLOUR is not a setting"),
     ],
 )

@@ -115,9 +115,14 @@ def news(
             wake_workers(db, program_id)
         if not found:
             raise NotFound(f"no class at Google yet: run wallet-service google sync --program {program_id}")
-        duties.Duties(services.sessions, desk.channel, program_id, lease=services.settings.lease).tell_class_letters(
-            now=now
-        )
+        duties.Duties(
+            sessions=services.sessions,
+            channel=desk.channel,
+            program_id=program_id,
+            lease=services.settings.lease,
+            timeout=timedelta(seconds=services.settings.google_timeout_s),
+            clock=services.clock,
+        ).tell_class_letters()
         with services.sessions() as db:
             _show_news(db, message_id)
 

@@ -39,10 +39,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _InHand:
-    """A claimed row and the claim that it belongs to."""
+    """A claimed row and the claim that it belongs to; no call may leave for it but `before` then."""
 
     claimed: Claimed
     claim_id: str
+    before: datetime
 
 
 class GoogleLane(Lane):
@@ -69,10 +70,19 @@ class GoogleLane(Lane):
         if channel is None or self._is_halted(now=now):
             return 0
         self._read_classes(channel)
-        beside = duties.Duties(tools.sessions, channel, self.program_id, lease=tools.settings.lease)
-        done = beside.tell_class_letters(now=now) + beside.confirm_removals(now=now)
+        beside = duties.Duties(
+            sessions=tools.sessions,
+            channel=channel,
+            program_id=self.program_id,
+            lease=tools.settings.lease,
+            timeout=self._slowest,
+            clock=tools.clock,
+            stopping=lambda: self.stopping,
+        )
+        done = beside.tell_class_letters() + beside.confirm_removals()
         in_hand: dict[int, _InHand] = {}
-        for told in channel.tell(self._due(channel, in_hand)):
+        due = self._due(channel, in_hand)
+        for told in channel.tell(due, before=lambda notice: in_hand[notice.delivery_id].before):
             self._settle_told(told, in_hand)
             done += len(told)
         self._give_back(in_hand)
@@ -85,6 +95,11 @@ class GoogleLane(Lane):
     def next_due_at(self) -> datetime | None:
         """As for every lane; None while there is no channel to tell it on."""
         return super().next_due_at() if self._channel is not None else None
+
+    def stop(self) -> None:
+        """Claim no more, and wait for no turn: what has not left is given back."""
+        super().stop()
+        self._google.stop()
 
     def _renewed(self, channel: GoogleChannel | None, *, now: datetime) -> None:
         """What the account before was refused for is no fault of this one: whatever waits is tried at once."""
@@ -110,17 +125,17 @@ class GoogleLane(Lane):
                     claim_id=claim_id,
                 )
                 notices = self._notices(db, channel, claimed, now=now)
-            in_hand.update({row.delivery_id: _InHand(row, claim_id) for row in claimed})
+            in_hand.update({row.delivery_id: _InHand(row, claim_id, before) for row in claimed})
             handed_out += len(notices)
             for notice in notices:
-                if tools.clock() >= before or self.halted_until is not None:
+                if tools.clock() >= before or self.halted_until is not None or self.stopping:
                     return
                 yield notice
             if not claimed:
                 return
 
     def _give_back(self, in_hand: dict[int, _InHand]) -> None:
-        """What was claimed and not sent, because the lease was nearly over or the channel is down."""
+        """What was claimed and not sent, because the lease was nearly over, the channel is down, or we leave."""
         for claim_id in {hand.claim_id for hand in in_hand.values()}:
             rows = [hand.claimed for hand in in_hand.values() if hand.claim_id == claim_id]
             with self._tools.sessions.begin() as db:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Backoff, Halt, Patience, Step, next_step
 from wallet_service.metrics import ANNOUNCEMENTS
 from wallet_service.settings import Settings
-from wallet_service.wallets.protocol import Outcome
+from wallet_service.wallets.protocol import Outcome, word_of
 
 log = structlog.get_logger()
 Written = TypeVar("Written")
@@ -103,12 +103,20 @@ class Lane(ABC):
                 return write(db)
 
     def _count(self, outcomes: Sequence[Outcome], late: int) -> None:
-        """One line for a page, and one for each outcome that is not plain success."""
-        counts = Counter((type(outcome).__name__, getattr(outcome, "reason", "")) for outcome in outcomes)
-        for (name, reason), count in counts.items():
-            ANNOUNCEMENTS.labels(self.kind, name.lower(), reason).inc(count)
+        """One line for a page, and one for each kind of outcome but plain success, with one of its sentences."""
+        alike: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
+        for outcome in outcomes:
+            alike[type(outcome).__name__, word_of(outcome)].append(outcome)
+        for (name, word), those in alike.items():
+            ANNOUNCEMENTS.labels(self.kind, name.lower(), word).inc(len(those))
             if name != "Accepted":
+                reason = getattr(those[0], "reason", "")
                 log.warning(
-                    "not_accepted", kind=self.kind, program_id=self.program_id, outcome=name, reason=reason, rows=count
+                    "not_accepted",
+                    kind=self.kind,
+                    program_id=self.program_id,
+                    outcome=name,
+                    reason=reason,
+                    rows=len(those),
                 )
         log.info("announced", kind=self.kind, program_id=self.program_id, notices=len(outcomes), late=late)

@@ -62,7 +62,9 @@ class Refusals:
     def _doubtful(self, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, Refused):
             return outcome
-        return ChannelDown(f"{outcome.reason} for {len(self.cards)} cards: wrong environment, certificate or topic?")
+        return ChannelDown(
+            f"{outcome.reason}: said of {len(self.cards)} cards; wrong environment, certificate or topic?"
+        )
 
 
 _UNPARK = text("""

@@ -10,13 +10,15 @@ from typing import Literal
 
 Fault = Literal["none", "delay", "black hole", "reset", "half close"]
 _CHUNK = 65536
+_PATIENCE_S = 5.0
+"""Whoever sends to a far end that does not read cannot be woken, and is left behind."""
 
 
 class TcpProxy:
     """Carries connections to `target`; `fault` may be changed at any moment and holds for open connections, too.
 
-    `delay` holds each chunk back for `delay_s`; `black hole` reads and forwards nothing; `reset` cuts every connection,
-    both ways at once; `half close` ends the sending direction (FIN) and goes on listening.
+    `delay` holds each chunk back for `delay_s`; `black hole` reads and forwards nothing; `reset` cuts every connection
+    with an RST, both ways at once; `half close` ends the sending direction (FIN) and goes on listening.
     """
 
     def __init__(self, target: tuple[str, int], *, delay_s: float = 0.3) -> None:
@@ -59,9 +61,7 @@ class TcpProxy:
         self._listener.close()
         self.fail("reset")
         for thread in self._threads[1:]:
-            thread.join()
-        for connection in self._connections:
-            connection.close()
+            thread.join(_PATIENCE_S)
 
     def _accept(self) -> None:
         while True:
@@ -73,7 +73,7 @@ class TcpProxy:
             with self._lock:
                 self._connections += [near, far]
             for source, sink in ((near, far), (far, near)):
-                thread = threading.Thread(target=self._carry, args=(source, sink), name="proxy-line")
+                thread = threading.Thread(target=self._carry, args=(source, sink), name="proxy-line", daemon=True)
                 self._threads.append(thread)
                 thread.start()
             if self._fault == "reset":
@@ -86,10 +86,15 @@ class TcpProxy:
                     self._stopping.wait(self._delay_s)
                 if self._fault != "black hole":
                     sink.sendall(chunk)
-            sink.shutdown(socket.SHUT_WR)
+            if self._fault != "reset":  # else a FIN would go before the RST
+                sink.shutdown(socket.SHUT_WR)
 
 
 def _reset(connection: socket.socket) -> None:
+    """Close without lingering: that is what sends an RST. Shutting the reading side sends nothing; it wakes the thread
+    that reads, without which the connection would stay open beneath it.
+    """
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RD)
+    connection.close()

@@ -48,6 +48,16 @@ class ChannelDown:
 
 
 Outcome = Accepted | Gone | Later | Refused | ChannelDown
+"""A `reason` is a short word, one of few (the far side's own, libcurl's number); a colon and a sentence may follow."""
+
+
+def word_of(outcome: Outcome) -> str:
+    """The short word of an outcome's reason, to count by; empty where there is none."""
+    match outcome:
+        case Later(reason=reason) | Refused(reason=reason) | ChannelDown(reason=reason):
+            return reason.partition(":")[0].strip()
+        case _:
+            return ""
 
 
 @dataclass(frozen=True, kw_only=True)

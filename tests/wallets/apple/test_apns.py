@@ -21,7 +21,7 @@ from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apns.tls import make_server_identity
 from wallet_service.wallets.apple.apns import ApnsChannel, new_apns_id, outcome_from_apns, outcome_from_curl
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
-from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, Notice, Outcome, Refused
+from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, Notice, Outcome, Refused, word_of
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -86,7 +86,8 @@ def test_410_without_its_instant_erases_nothing() -> None:
 def test_failures_below_http(code: int, message: str, down: bool) -> None:
     outcome = outcome_from_curl(code, message)
     assert isinstance(outcome, ChannelDown if down else Later)
-    assert outcome.reason
+    assert message in outcome.reason
+    assert word_of(outcome) == f"libcurl {code}", "a sentence may hold milliseconds, and would be a series of its own"
 
 
 def test_apns_ids_are_version_4_uuids() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +99,65 @@ def test_what_breaks_in_our_own_code_rises(google: GoogleSimulator) -> None:
     way = transport(google, in_flight=2)
     with pytest.raises(ZeroDivisionError):
         list(way.hold_all([(1, broken())]))
+    way.close()
+
+
+class Congested(Unpaced):
+    """A rate at which everybody's turn is far away; says when somebody waits for his."""
+
+    def __init__(self, pause_s: float) -> None:
+        super().__init__()
+        self.pause_s = pause_s
+        self.asked = threading.Semaphore(0)
+
+    def take(self, calls: int) -> float:
+        """So far."""
+        super().take(calls)
+        self.asked.release()
+        return self.pause_s
+
+
+@pytest.mark.parametrize("end", [Transport.stop, Transport.close])
+def test_a_stop_ends_the_wait_for_a_turn(google: GoogleSimulator, end: Callable[[Transport], None]) -> None:
+    rate = Congested(3600)
+    way = transport(google, rate=rate, in_flight=2, batch=3)
+    results: list[Any] = []
+    lane = threading.Thread(target=lambda: results.extend(way.hold_all((n, insert_and_read(n)) for n in range(20))))
+    lane.start()
+    for _ in range(2):
+        assert rate.asked.acquire(timeout=20)
+    end(way)
+    lane.join(20)
+    assert not lane.is_alive()
+    with pytest.raises(Unreachable, match="the turn did not come in time"):
+        way.ask(Call("GET", "genericClass/1.x"))
+    assert (results, google.calls, rate.taken[:2]) == ([], (), [3, 3])
+    way.close()
+
+
+def test_nobody_waits_for_a_turn_that_comes_after_his_time(google: GoogleSimulator) -> None:
+    """Of calls that would go together, those leave that still may."""
+    now = system_clock()
+    times = {0: now, 1: now + timedelta(hours=1)}
+    way = transport(google, rate=Congested(0.02), in_flight=1, batch=2)
+    talks = [(number, insert_and_read(number)) for number in times]
+    results = dict(result for results in way.hold_all(talks, before=times.__getitem__) for result in results)
+    assert results == {1: (200, f"{ISSUER}.generic-1")}
+    way.close()
+    way, sent = transport(google, rate=Congested(3600)), len(google.calls)
+    with pytest.raises(Unreachable, match="the turn did not come in time"):
+        way.ask(Call("GET", "genericClass/1.x"), before=now + timedelta(minutes=59))
+    assert len(google.calls) == sent
+    way.close()
+
+
+def test_the_lease_is_looked_at_after_the_wait(google: GoogleSimulator) -> None:
+    """A machine that slept while it waited wakes up with a lease that is over."""
+    looks = iter([NOW, NOW + timedelta(hours=1)])
+    way = transport(google, rate=Congested(0.01), clock=lambda: next(looks))
+    with pytest.raises(Unreachable, match="the turn did not come in time"):
+        way.ask(Call("GET", "genericClass/1.x"), before=NOW + timedelta(minutes=1))
+    assert google.calls == ()
     way.close()
 
 

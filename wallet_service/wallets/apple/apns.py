@@ -87,9 +87,10 @@ def outcome_from_apns(
 def outcome_from_curl(code: int, message: str) -> Outcome:
     """What a failure below HTTP asks of us: our own certificates stop the channel, all else passes. Pure.
 
+    The reason is `libcurl 28: …`: its number (libcurl-errors), then its sentence.
     Under TLS 1.3 the server's refusal of our certificate arrives after the handshake, as an alert while reading.
     """
-    words = message or f"libcurl error {code}"
+    words = f"libcurl {code}: {message}" if message else f"libcurl {code}"
     if code in _OUR_TLS_FAULTS or ("alert" in words and ("certificate" in words or "unknown ca" in words)):
         return ChannelDown(words)
     return Later(words)

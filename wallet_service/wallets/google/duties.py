@@ -1,12 +1,13 @@
 """What is done at Google beside the objects' content: messages to everybody, and removals that want confirming.
 
-Each is claimed by moving its next attempt ahead, told outside any transaction, and settled; a crash leaves it to the
-next worker. Source: google-wallet.md sections 11 and 17; section 25, checks 26, 51 and 55.
+Each is claimed for itself by moving its next attempt ahead, told outside any transaction, and settled; a crash leaves
+it to the next worker. Where Google is silent, the others are not tried: they would cost a time-out each.
+Source: google-wallet.md sections 11 and 17; section 25, checks 26, 51 and 55.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.template import Topic
+from wallet_service.clock import Clock
 from wallet_service.errors import Unreachable
 from wallet_service.storage.tables import (
     Card,
@@ -35,68 +37,99 @@ from wallet_service.wallets.google.calls import Body, Call
 from wallet_service.wallets.google.kinds import KINDS
 from wallet_service.wallets.google.messages import Letter
 from wallet_service.wallets.google.rest import ClassAddress, GoogleChannel, ToldClass
-from wallet_service.wallets.protocol import Accepted, Outcome
+from wallet_service.wallets.protocol import Accepted, ChannelDown, Later, Outcome
 
 log = structlog.get_logger()
 AT_ONCE = 20
+"""How many of each are done before the objects have their turn again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Duties:
-    """The side duties of one programme."""
+    """The side duties of one programme.
+
+    Attributes:
+        lease: how long what was claimed belongs to its worker.
+        timeout: how long one call may take.
+        stopping: whether to begin no more.
+    """
 
     sessions: sessionmaker[Session]
     channel: GoogleChannel
     program_id: str
     lease: timedelta
+    timeout: timedelta
+    clock: Clock
+    stopping: Callable[[], bool] = lambda: False
 
-    def tell_class_letters(self, *, now: datetime) -> int:
+    def tell_class_letters(self) -> int:
         """Send the messages to everybody that are due: one call for each class. Returns how many were tried."""
-        with self.sessions.begin() as db:
-            letters = [self._class_letter(db, row, now=now) for row in self._due_letters(db, now)]
-        for address, letter, keep in letters:
-            outcome, how = self.channel.tell_class(address, letter, keep)
-            with self.sessions.begin() as db:
-                _settle_class_letter(db, address.class_id, letter, keep, outcome, how, now=now)
-        return len(letters)
+        return self._one_by_one(self._tell_next_letter)
 
-    def confirm_removals(self, *, now: datetime) -> int:
+    def confirm_removals(self) -> int:
         """Ask Google who holds what callbacks spoke of: they come late and in any order, `hasUsers` is the truth.
 
         Returns how many were asked about.
         """
+        return self._one_by_one(self._confirm_next)
+
+    def _one_by_one(self, do_next: Callable[[datetime], bool | None]) -> int:
+        """Returns how many were tried. `do_next` says whether Google answered; None: nothing was due."""
+        tried, is_answering = 0, True
+        while is_answering and tried < AT_ONCE and not self.stopping():
+            done = do_next(self.clock())
+            if done is None:
+                break
+            tried, is_answering = tried + 1, done
+        return tried
+
+    def _tell_next_letter(self, now: datetime) -> bool | None:
         with self.sessions.begin() as db:
-            rows = db.execute(
+            row = self._due_letter(db, now)
+            if row is None:
+                return None
+            address, letter, keep = self._class_letter(db, row, now=now)
+        outcome, how = self.channel.tell_class(address, letter, keep, before=now + self.lease - self.timeout)
+        with self.sessions.begin() as db:
+            _settle_class_letter(db, address.class_id, letter, keep, outcome, how, now=now)
+        return not isinstance(outcome, Later | ChannelDown)
+
+    def _confirm_next(self, now: datetime) -> bool | None:
+        until = now + self.lease
+        with self.sessions.begin() as db:
+            row = db.execute(
                 select(GoogleObject.id, GoogleObject.object_id)
                 .join(Delivery, Delivery.google_object_id == GoogleObject.id)
                 .where(Delivery.program_id == self.program_id, GoogleObject.confirm_at <= now)
                 .order_by(GoogleObject.confirm_at)
-                .limit(AT_ONCE)
+                .limit(1)
                 .with_for_update(of=GoogleObject, skip_locked=True)
-            ).all()
-            mine = update(GoogleObject).where(GoogleObject.id.in_([row.id for row in rows]))
-            db.execute(mine.values(confirm_at=now + self.lease))
+            ).one_or_none()
+            if row is None:
+                return None
+            db.execute(update(GoogleObject).where(GoogleObject.id == row.id).values(confirm_at=until))
             kinds = set(db.scalars(select(GoogleClass.kind).where(GoogleClass.program_id == self.program_id)))
-        for row in rows:
-            self._confirm(row.id, row.object_id, sorted(kinds) or ["loyalty"], asked_at=now + self.lease, now=now)
-        return len(rows)
+        return self._confirm(row.id, row.object_id, sorted(kinds) or ["loyalty"], until=until, now=now)
 
-    def _confirm(self, pk: int, object_id: str, kinds: Sequence[str], *, asked_at: datetime, now: datetime) -> None:
+    def _confirm(self, pk: int, object_id: str, kinds: Sequence[str], *, until: datetime, now: datetime) -> bool:
+        """Returns whether Google answered."""
         for kind in kinds:
             path = f"{KINDS[kind].object_collection}/{quote(object_id, safe='')}?fields=id,hasUsers"
             try:
-                answer = self.channel.transport.ask(Call("GET", path))
+                answer = self.channel.transport.ask(Call("GET", path), before=until - self.timeout)
             except (Unreachable, RefreshError) as error:
                 log.info("google_holder_not_confirmed", object_id=object_id, reason=str(error))
-                return
+                return False
             if answer.is_good:
                 is_held = bool(answer.json().get("hasUsers"))
                 with self.sessions.begin() as db:
-                    settle_holder(db, pk, is_held, asked_at=asked_at, now=now)
-                return
+                    settle_holder(db, pk, is_held, asked_at=until, now=now)
+                break
+        return True
 
-    def _due_letters(self, db: Session, now: datetime) -> Sequence[GoogleMessage]:
-        rows = db.scalars(
+    def _due_letter(self, db: Session, now: datetime) -> GoogleMessage | None:
+        """The one that has waited longest, claimed; so none that fails again and again is in the others' way."""
+        row = db.scalars(
             select(GoogleMessage)
             .where(
                 GoogleMessage.program_id == self.program_id,
@@ -106,13 +139,13 @@ class Duties:
                 GoogleMessage.next_attempt_at <= now,
                 GoogleMessage.ends_at > now,
             )
-            .order_by(GoogleMessage.id)
-            .limit(AT_ONCE)
+            .order_by(GoogleMessage.next_attempt_at, GoogleMessage.id)
+            .limit(1)
             .with_for_update(skip_locked=True)
-        ).all()
-        for row in rows:
+        ).one_or_none()
+        if row is not None:
             row.next_attempt_at = now + self.lease
-        return rows
+        return row
 
     def _class_letter(
         self, db: Session, row: GoogleMessage, *, now: datetime

@@ -53,6 +53,11 @@ class RenewingGoogleChannel(Generic[Terms]):
             return
         yield from channel.announce(notices)
 
+    def stop(self) -> None:
+        """Send nothing more on the channel that is open. From any thread."""
+        if (channel := self._open) is not None:
+            channel.stop()
+
     def close(self) -> None:
         """Hang up."""
         if self._open is not None:

@@ -8,8 +8,9 @@ Source: google-wallet.md sections 11, 12 (notifications) and 16 (endpoints, PATC
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from wallet_service.wallets.google.kinds import Kind, kind_of
 from wallet_service.wallets.google.messages import Letter
 from wallet_service.wallets.google.notices import GoogleNotice, Held
 from wallet_service.wallets.google.rate import Rate
-from wallet_service.wallets.google.transport import Transport
+from wallet_service.wallets.google.transport import ANY_TIME, Transport
 from wallet_service.wallets.protocol import Accepted, CardView, ChannelDown, Later, Notice, Outcome, Refused
 
 _SILENT: How = "silent"
@@ -92,10 +93,16 @@ class GoogleChannel:
         ):
             yield from told
 
-    def tell(self, notices: Iterable[GoogleNotice]) -> Iterator[list[Told]]:
-        """The same, lazily: `notices` is read as there is room, and outcomes come as soon as there are some."""
+    def tell(
+        self, notices: Iterable[GoogleNotice], *, before: Callable[[GoogleNotice], datetime] = lambda _: ANY_TIME
+    ) -> Iterator[list[Told]]:
+        """The same, lazily: `notices` is read as there is room, and outcomes come as soon as there are some.
+
+        A notice whose turn does not come `before` its time, or before `stop`, has no outcome.
+        """
         self._down = None
-        return self.transport.hold_all((notice, self._tell(notice, self._ensured(notice))) for notice in notices)
+        talks = ((notice, self._tell(notice, self._ensured(notice))) for notice in notices)
+        return self.transport.hold_all(talks, before=before)
 
     def ensure_class(self, card: CardView) -> Outcome:
         """Insert or patch the class of the card's design, unless it is known to be as it should.
@@ -142,9 +149,17 @@ class GoogleChannel:
         self._told_classes.clear()
         return told
 
-    def tell_class(self, address: ClassAddress, letter: Letter, keep: Sequence[Body] | None) -> tuple[Outcome, How]:
-        """One message to everybody who holds an object of the class: one call, however many they are."""
-        return self.transport.hold(self._class_letter_talk(address, letter, keep))
+    def tell_class(
+        self, address: ClassAddress, letter: Letter, keep: Sequence[Body] | None, *, before: datetime = ANY_TIME
+    ) -> tuple[Outcome, How]:
+        """One message to everybody who holds an object of the class: one call, however many they are. What cannot leave
+        `before` then is `Later`.
+        """
+        return self.transport.hold(self._class_letter_talk(address, letter, keep), before=before)
+
+    def stop(self) -> None:
+        """Send nothing more; what is on its way comes to its answer. From any thread."""
+        self.transport.stop()
 
     def close(self) -> None:
         """Hang up."""

@@ -6,10 +6,10 @@ Source: google-wallet.md sections 2 and 16; section 25, checks 2, 35 and 36.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -29,6 +29,8 @@ Key = TypeVar("Key")
 Result = TypeVar("Result")
 MOST_AT_ONCE = 500
 """Results that are handed over in one list."""
+ANY_TIME = datetime.max.replace(tzinfo=UTC)
+"""For calls that may leave however late their turn comes."""
 
 
 class Transport:
@@ -39,7 +41,6 @@ class Transport:
         timeout_s: for each request.
         in_flight: requests on their way at once.
         batch: calls in one request; 1 sends each alone.
-        wait: called with the seconds until a call may leave.
 
     Raises:
         SettingsError: the account's file is incomplete.
@@ -55,10 +56,9 @@ class Transport:
         clock: Clock,
         in_flight: int = 8,
         batch: int = 1,
-        wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self._api_url, self._timeout_s, self._clock = api_url, timeout_s, clock
-        self._rate, self._wait = rate, wait
+        self._rate, self._stopped = rate, threading.Event()
         self._in_flight, self._batch = in_flight, batch
         self._token_session = requests.Session()
         # one refresh after a 401, as check 2 asks; a second 401 stops the channel
@@ -74,25 +74,27 @@ class Transport:
         self._session.headers.update({"User-Agent": "wallet-service (gzip)", "Accept-Encoding": "gzip"})
         self._pool = ThreadPoolExecutor(in_flight, thread_name_prefix="google")
 
-    def ask(self, call: Call) -> Answer:
+    def ask(self, call: Call, *, before: datetime = ANY_TIME) -> Answer:
         """One call, in its turn.
 
         Raises:
-            Unreachable: no answer.
+            Unreachable: no answer; or its turn does not come `before` then, or before the stop.
             RefreshError: no token.
         """
+        if not all(self._turns([before])):
+            raise Unreachable("Google was not asked: the turn did not come in time")
         (answer,) = self._send([call])
         if answer is None:
             raise Unreachable("Google did not answer")
         return answer
 
-    def hold(self, talk: Talk[Result]) -> Result:
-        """One conversation to its end, in this thread."""
+    def hold(self, talk: Talk[Result], *, before: datetime = ANY_TIME) -> Result:
+        """One conversation to its end, in this thread; its calls as in `ask`."""
         try:
             call = next(talk)
             while True:
                 try:
-                    answer = self.ask(call)
+                    answer = self.ask(call, before=before)
                 except (Unreachable, RefreshError) as error:
                     call = talk.throw(error)
                 else:
@@ -101,13 +103,17 @@ class Transport:
             result: Result = end.value
             return result
 
-    def hold_all(self, talks: Iterable[tuple[Key, Talk[Result]]]) -> Iterator[list[tuple[Key, Result]]]:
+    def hold_all(
+        self, talks: Iterable[tuple[Key, Talk[Result]]], *, before: Callable[[Key], datetime] = lambda _: ANY_TIME
+    ) -> Iterator[list[tuple[Key, Result]]]:
         """Many conversations, several at once; yields whatever has come to its end since the last list.
 
-        `talks` is asked for more whenever there is room, one caller at a time, from the threads that send.
+        `talks` is asked for more whenever there is room, one caller at a time, from the threads that send. A
+        conversation ends without a result where the turn of its next call does not come `before` its time, or before
+        the stop.
         """
         desk = _Desk(talks)
-        workers = [self._pool.submit(self._work, desk) for _ in range(self._in_flight)]
+        workers = [self._pool.submit(self._work, desk, before) for _ in range(self._in_flight)]
         left = len(workers)
         try:
             while left:
@@ -126,15 +132,24 @@ class Transport:
             for worker in workers:
                 worker.result()
 
+    def stop(self) -> None:
+        """Send nothing more, and wait for nobody's turn; what is on its way comes to its answer. From any thread."""
+        self._stopped.set()
+
     def close(self) -> None:
         """Hang up."""
+        self.stop()
         self._pool.shutdown()
         self._session.close()
         self._token_session.close()
 
-    def _work(self, desk: _Desk[Key, Result]) -> None:
+    def _work(self, desk: _Desk[Key, Result], before: Callable[[Key], datetime]) -> None:
         try:
-            while portion := desk.take(self._batch):
+            while not self._stopped.is_set() and (taken := desk.take(self._batch)):
+                turns = self._turns([before(pending.key) for pending in taken])
+                portion = [pending for pending, its_turn in zip(taken, turns, strict=True) if its_turn]
+                if not portion:
+                    continue
                 calls = [pending.call for pending in portion]
                 try:
                     answers: Sequence[Answer | None] = self._send(calls)
@@ -149,10 +164,18 @@ class Transport:
         finally:
             desk.leave()
 
+    def _turns(self, before: Sequence[datetime]) -> Sequence[bool]:
+        """Take a turn for calls that go together, and wait for it: which of them may still leave. What would leave
+        after its lease might be sent by another worker, too.
+        """
+        pause = self._rate.take(len(before))
+        in_vain = max(before) - timedelta(seconds=pause) <= self._clock()
+        if in_vain or self._stopped.wait(pause):
+            return [False] * len(before)
+        now = self._clock()  # not when it was thought to be: the machine may have slept
+        return [now < one for one in before]
+
     def _send(self, calls: Sequence[Call]) -> Sequence[Answer | None]:
-        pause = self._rate.take(len(calls))
-        if pause > 0:
-            self._wait(pause)
         if len(calls) == 1:
             answers: Sequence[Answer | None] = [self._send_one(calls[0])]
         else:
