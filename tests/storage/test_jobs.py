@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 import orjson
@@ -42,27 +43,31 @@ def test_a_duty_that_takes_long_ends_early(house: House, monkeypatch: pytest.Mon
     assert len(house.rows("SELECT FROM card_versions")) == 2
 
 
-def ended() -> bool:
-    """Whether no runner's thread is left."""
-    return all(thread.name != "jobs" for thread in threading.enumerate())
+@pytest.fixture
+def runners() -> Iterator[list[JobRunner]]:
+    """What a test starts has ended after it."""
+    before = set(threading.enumerate())
+    started: list[JobRunner] = []
+    yield started
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.name == "jobs"]
+    assert started
+    assert left == []
 
 
 @pytest.mark.parametrize("after_s", [0, 0.005, 0.02, 0.05, 0.1, 0.2])
-def test_the_jobs_stop_whenever_they_are_asked_to(house: House, after_s: float) -> None:
-    runner = JobRunner(house.services.database.libpq_url, {})
-    runner.start()
+def test_the_jobs_stop_whenever_they_are_asked_to(house: House, runners: list[JobRunner], after_s: float) -> None:
+    runners.append(JobRunner(house.services.database.libpq_url, {}))
+    runners[0].start()
     time.sleep(after_s)
-    runner.stop()
-    assert ended()
+    runners[0].stop()
 
 
-def test_the_jobs_stop_while_the_database_does_not_answer() -> None:
+def test_the_jobs_stop_while_the_database_does_not_answer(runners: list[JobRunner]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        runner = JobRunner(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", {})
-        runner.start()
+        runners.append(JobRunner(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", {}))
+        runners[0].start()
         with silent.accept()[0]:
-            runner.stop()
-    assert ended()
+            runners[0].stop()
 
 
 def run_tonight(house: House, duty: str) -> None:
