@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import orjson
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.house import House, eventually
+from tests.storage.silent_line import SilentLine
 from tests.wallets.google.test_budget import at_rest, saved_card
 from wallet_service.delivery.nightly import audit_google, nightly_duties
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
@@ -68,6 +70,19 @@ def test_the_jobs_stop_while_the_database_does_not_answer(runners: list[JobRunne
         runners[0].start()
         with silent.accept()[0]:
             runners[0].stop()
+
+
+def test_the_jobs_stop_though_their_worker_cannot_sign_off(house: House, runners: list[JobRunner]) -> None:
+    """The database goes away while they are stopping, and does not come back."""
+    with ThreadPoolExecutor(1) as asking:
+        with SilentLine(house.services.database) as line:
+            runners.append(JobRunner(line.url, {}))
+            runners[0].start()
+            eventually(lambda: house.rows("SELECT FROM procrastinate_workers"))
+            line.silent.set()
+            stopping = asking.submit(runners[0].stop)
+            eventually(lambda: runners[0]._stopped)
+        stopping.result()
 
 
 def run_tonight(house: House, duty: str) -> None:

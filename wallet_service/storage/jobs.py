@@ -113,17 +113,19 @@ class JobRunner:
             runner.run(self._work())
 
     async def _work(self) -> None:
-        """The pool is ours and opens in the background: one that is cancelled while it opens never ends."""
+        """The pool is ours and opens in the background: one that is cancelled while it opens never ends.
+
+        A worker that is cancelled and then fails to sign off raises that failure, not the cancellation.
+        """
         self._task = asyncio.current_task()
-        if self._stopped:
-            return
         pool = AsyncConnectionPool(
             self._url, min_size=1, max_size=3, timeout=_PAUSE_S, check=AsyncConnectionPool.check_connection, open=False
         )
         async with pool, self._app.open_async(pool):
-            while True:
+            while not self._stopped:
                 try:
                     await self._app.run_worker_async(install_signal_handlers=False, delete_jobs="successful")
                 except ConnectorException as error:
                     log.warning("jobs_lost_database", error=str(error))
-                await asyncio.sleep(_PAUSE_S)
+                if not self._stopped:
+                    await asyncio.sleep(_PAUSE_S)
