@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import orjson
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
@@ -162,9 +163,7 @@ SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_ans
     again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
     next_attempt_at = CASE WHEN d.wanted_version > s.version THEN GREATEST(:now + CAST(:spacing AS interval),
         (CAST(:now AS timestamptz) || d.announced_at)[:per_hour] + interval '1 hour') ELSE d.next_attempt_at END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:answers AS text[]), CAST(:agains AS
-timestamptz[]))
-    AS s(id, version, answer, again_at)
+FROM jsonb_to_recordset(CAST(:told AS jsonb)) AS s(id bigint, version bigint, answer text, again_at timestamptz)
 WHERE d.id = s.id AND d.claim = :claim
 RETURNING d.id
 """)
@@ -221,14 +220,16 @@ def settle(
     ours: set[int] = set()
     told = [(claimed, step) for claimed, step in results if isinstance(step, Told)]
     if told:
-        parameters = {
-            "ids": [claimed.delivery_id for claimed, _ in told],
-            "versions": [claimed.version for claimed, _ in told],
-            "answers": [step.answer for _, step in told],
-            "agains": [now + step.again_after if step.again_after is not None else None for _, step in told],
-            "now": now,
-            "claim": claim_id,
-        }
+        rows = [
+            {
+                "id": claimed.delivery_id,
+                "version": claimed.version,
+                "answer": step.answer,
+                "again_at": now + step.again_after if step.again_after is not None else None,
+            }
+            for claimed, step in told
+        ]
+        parameters = {"told": orjson.dumps(rows).decode(), "now": now, "claim": claim_id}
         ours.update(db.scalars(_TOLD, parameters | pacing.values()))
     waiting: list[tuple[int, datetime, str, str | None]] = []
     for claimed, step in results:
