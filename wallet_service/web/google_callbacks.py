@@ -60,7 +60,7 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return
     desk.lock(db, db.scalars(select(GoogleObject.id).where(is_theirs)).all())
-    google_object = db.scalars(select(GoogleObject).where(is_theirs).with_for_update(key_share=True)).one()
+    google_object = db.scalars(select(GoogleObject).where(is_theirs)).one()
     row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id)).one()
     # Callbacks come late, twice and in any order: the worker asks Google who holds the card, whatever this one says.
     google_object.confirm_at = now()

@@ -103,8 +103,8 @@ WHERE o.id = s.id AND d.told_version >= s.version
 
 
 def lock(db: Session, object_pks: Sequence[int]) -> None:
-    """Begin with this wherever an object is written to as well as its delivery: the deliveries first, by number, as
-    settling does, and nobody waits in a circle.
+    """Lock objects and their deliveries; begin with this wherever both are written to. The delivery goes before its
+    object, and several by number, as in settling: so nobody waits in a circle.
     """
     db.execute(_LOCK, {"ids": list(object_pks)})
 
@@ -128,7 +128,8 @@ def owe_waiting(db: Session, object_pks: Sequence[int], *, now: datetime) -> Non
 
 _LOCK = text("""
 SELECT count(*) FROM (
-    SELECT FROM deliveries WHERE google_object_id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+    SELECT FROM deliveries d JOIN google_objects o ON o.id = d.google_object_id
+    WHERE d.google_object_id = ANY(:ids) ORDER BY d.id FOR NO KEY UPDATE OF d, o
 ) AS locked
 """)
 _WAITING = text("""

@@ -176,8 +176,7 @@ def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, no
     desk.lock(db, [pk])
     as_it_is = {"populate_existing": True}
     delivery = db.scalars(select(Delivery).where(Delivery.google_object_id == pk), execution_options=as_it_is).one()
-    locked = select(GoogleObject).where(GoogleObject.id == pk).with_for_update(key_share=True)
-    row = db.scalars(locked, execution_options=as_it_is).one()
+    row = db.scalars(select(GoogleObject).where(GoogleObject.id == pk), execution_options=as_it_is).one()
     if is_held:
         row.saved_at, row.removed_at = row.saved_at or now, None
         if delivery.parked == "removed":

@@ -28,7 +28,7 @@ def link_objects(db: Session, card_object_id: str, linked_id: str, *, now: datet
     """
     is_card = GoogleObject.object_id == card_object_id
     desk.lock(db, db.scalars(select(GoogleObject.id).where(is_card)).all())
-    card = db.scalar(select(GoogleObject).where(is_card).with_for_update(key_share=True))
+    card = db.scalar(select(GoogleObject).where(is_card))
     linked = db.scalar(select(GoogleObject).where(GoogleObject.object_id == linked_id))
     if card is None or linked is None:
         raise NotFound(f"there is no object {linked_id if card is not None else card_object_id}")
