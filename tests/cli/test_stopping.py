@@ -60,10 +60,10 @@ def test_a_worker_ends_while_its_database_does_not_answer(
     with SilentLine(database) as line, open_house(engine.connect(line.url), chain, tmp_path, **BRIEF) as house:
         worker = house.worker_process()
         eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))
-        line.silent.set()
+        line.fail("black hole")
         worker.terminate()
         assert worker.wait(60) == 1
-        line.hang_up()
+        line.fail("reset")
     database.close()
 
 

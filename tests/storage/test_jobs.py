@@ -79,7 +79,7 @@ def test_the_jobs_stop_though_their_worker_cannot_sign_off(house: House, runners
             runners.append(JobRunner(line.url, {}))
             runners[0].start()
             eventually(lambda: house.rows("SELECT FROM procrastinate_workers"))
-            line.silent.set()
+            line.fail("black hole")
             stopping = asking.submit(runners[0].stop)
             eventually(lambda: runners[0]._stopped)
         stopping.result()

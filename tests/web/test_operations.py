@@ -33,16 +33,16 @@ def test_a_database_that_does_not_answer_is_told_in_time(
     with SilentLine(database) as line, open_house(engine.connect(line.url), chain, tmp_path) as house:
         ready = f"{house.url}/readyz"
         assert requests.get(ready, timeout=30).json()["checks"]["database"] == "ok"
-        line.silent.set()
+        line.fail("black hole")
         with ThreadPoolExecutor(9) as probes:
             answers = list(probes.map(timed, [ready] * 9))
         assert {status for status, _ in answers} == {503}
         assert max(took_s for _, took_s in answers) < 10
         assert sorted(took_s for _, took_s in answers)[-2] < LIMIT_S, "one request waits, the others do not"
         assert requests.get(ready, timeout=30).json() == {"ready": False, "checks": {"database": "unreachable"}}
-        line.silent.clear()
+        line.fail("none")
         assert requests.get(ready, timeout=30).json()["checks"]["database"] == "ok"
-        line.hang_up()
+        line.fail("reset")
     database.close()
 
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, Self
 
 Fault = Literal["none", "delay", "black hole", "reset", "half close"]
 _CHUNK = 65536
@@ -15,13 +15,14 @@ _PATIENCE_S = 5.0
 
 
 class TcpProxy:
-    """Carries connections to `target`; `fault` may be changed at any moment and holds for open connections, too.
+    """Carries connections to `target` (host and port, or the path of a Unix socket); `fault` may be changed at any
+    moment and holds for open connections, too.
 
     `delay` holds each chunk back for `delay_s`; `black hole` reads and forwards nothing; `reset` cuts every connection
     with an RST, both ways at once; `half close` ends the sending direction (FIN) and goes on listening.
     """
 
-    def __init__(self, target: tuple[str, int], *, delay_s: float = 0.3) -> None:
+    def __init__(self, target: tuple[str, int] | str, *, delay_s: float = 0.3) -> None:
         self._target = target
         self._delay_s = delay_s
         self._fault: Fault = "none"
@@ -49,7 +50,7 @@ class TcpProxy:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_WR)
 
-    def __enter__(self) -> TcpProxy:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
@@ -69,7 +70,7 @@ class TcpProxy:
             if self._stopping.is_set():
                 near.close()
                 return
-            far = socket.create_connection(self._target)
+            far = _connected(self._target)
             with self._lock:
                 self._connections += [near, far]
             for source, sink in ((near, far), (far, near)):
@@ -88,6 +89,14 @@ class TcpProxy:
                     sink.sendall(chunk)
             if self._fault != "reset":  # else a FIN would go before the RST
                 sink.shutdown(socket.SHUT_WR)
+
+
+def _connected(target: tuple[str, int] | str) -> socket.socket:
+    if not isinstance(target, str):
+        return socket.create_connection(target)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(target)
+    return connection
 
 
 def _reset(connection: socket.socket) -> None:
