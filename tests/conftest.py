@@ -1,4 +1,4 @@
-"""Databases, keys and houses for every test."""
+"""Databases, keys and systems for every test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.house import PASS_TYPE, TEAM, House, open_house
+from tests.system import PASS_TYPE, TEAM, System, running_system
 from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.storage import embedded, engine, schema
 from wallet_service.storage.engine import Database
@@ -67,20 +67,20 @@ def chain(authority: DevelopmentAuthority) -> Chain:
     return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC))
 
 
-OpenHouse = Callable[..., House]
+OpenSystem = Callable[..., System]
 
 
 @pytest.fixture
-def open_a_house(new_database: Callable[[], Database], chain: Chain, tmp_path: Path) -> Iterator[OpenHouse]:
-    """Opens a house with settings of the test's own choice."""
+def open_system(new_database: Callable[[], Database], chain: Chain, tmp_path: Path) -> Iterator[OpenSystem]:
+    """Opens a system with settings of the test's own choice."""
     with ExitStack() as cleanup:
-        yield lambda **options: cleanup.enter_context(open_house(new_database(), chain, tmp_path, **options))
+        yield lambda **options: cleanup.enter_context(running_system(new_database(), chain, tmp_path, **options))
 
 
 @pytest.fixture
-def house(open_a_house: OpenHouse) -> House:
-    """The usual house: a CRM's programme with the points card."""
-    return open_a_house()
+def system(open_system: OpenSystem) -> System:
+    """The usual system: a CRM's programme with the points card."""
+    return open_system()
 
 
 def _administer(server: embedded.EmbeddedPostgres, statement: str) -> None:

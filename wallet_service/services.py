@@ -9,23 +9,23 @@ from random import Random
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from wallet_service.cards.catalogue import Catalogue
 from wallet_service.cards.pacing import Pacing
+from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.cards.publishing import Publisher
 from wallet_service.clock import Clock, clock_from
-from wallet_service.delivery.lanes import Tools
 from wallet_service.delivery.policy import Backoff, Patience
+from wallet_service.delivery.queues import Tools
 from wallet_service.delivery.worker import Worker
 from wallet_service.errors import SettingsError
-from wallet_service.programs.keys import KeyRing
+from wallet_service.issuing.issuer import Issuer
+from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
 from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
 from wallet_service.storage.sealing import sealer_for
 from wallet_service.storage.statements import Statements
 from wallet_service.wallets.apple.certificates import Trust, apple_trust, development_trust
-from wallet_service.wallets.google.key_cache import KeyCache, fetch_from
-from wallet_service.wallets.issuing import Issuer
+from wallet_service.wallets.google.callbacks.root_keys import KeyCache, fetch_from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Services:
     clock: Clock
     database: Database
     sessions: sessionmaker[Session]
-    catalogue: Catalogue
+    program_cache: ProgramCache
     publisher: Publisher
     keys: KeyRing
     trust: Trust
@@ -50,13 +50,13 @@ class Services:
         self.database.close()
 
     def tools(self) -> Tools:
-        """What the lanes to the platforms work with."""
+        """What the queues to the platforms work with."""
         settings = self.settings
         return Tools(
             sessions=self.sessions,
             settings=settings,
             clock=self.clock,
-            catalogue=self.catalogue,
+            program_cache=self.program_cache,
             backoff=Backoff(
                 first=timedelta(seconds=settings.retry_first_s), most=timedelta(seconds=settings.retry_most_s)
             ),
@@ -83,22 +83,22 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
     try:
         if not is_current(database.engine):
             raise SettingsError("the database has not this release's tables yet; run: wallet-service db upgrade")
-        catalogue = Catalogue()
+        program_cache = ProgramCache()
         keys = KeyRing(sealer_for(settings), clock)
         return Services(
             settings=settings,
             clock=clock,
             database=database,
             sessions=sessionmaker(database.engine, expire_on_commit=False),
-            catalogue=catalogue,
+            program_cache=program_cache,
             publisher=Publisher(
-                catalogue=catalogue,
+                program_cache=program_cache,
                 public_url=settings.public_url,
                 pacing=Pacing.of(settings),
             ),
             keys=keys,
             trust=_trust(settings.apple_root_file),
-            issuer=Issuer(settings=settings, catalogue=catalogue, keys=keys),
+            issuer=Issuer(settings=settings, program_cache=program_cache, keys=keys),
             google_keys=KeyCache(fetch_from(settings.google_keys_url)),
             statements=Statements(database.libpq_url),
         )

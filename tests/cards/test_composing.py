@@ -18,13 +18,16 @@ from wallet_service.cards.composing import (
     ean_digit,
     money_text,
     next_change_at,
-    speaking_field,
+    notifying_field,
 )
-from wallet_service.cards.content import CardContent, Money, Place
-from wallet_service.cards.facts import CardFactsheet, OfferFacts, VoucherFacts
+from wallet_service.cards.content import CardContent
+from wallet_service.cards.facts import Facts
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
 from wallet_service.cards.template_folder import load_template
+from wallet_service.documents.balances import VoucherFacts
 from wallet_service.errors import Invalid
+from wallet_service.offers.facts import OfferFacts, Place
+from wallet_service.values import Money
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cards"
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -32,7 +35,7 @@ POINTS = Composer(load_template(DESIGNS / "points-card"))
 STAMPS = Composer(load_template(DESIGNS / "stamp-card"))
 
 
-def facts(locale: str = "fr", **changes: dict[str, Any] | None) -> CardFactsheet:
+def facts(locale: str = "fr", **changes: dict[str, Any] | None) -> Facts:
     """The sample member, with `balance={"points": 3}` and the like changed."""
     sheet = sample_facts(locale=locale, now=NOW)
     changed = {
@@ -42,7 +45,7 @@ def facts(locale: str = "fr", **changes: dict[str, Any] | None) -> CardFactsheet
     return sheet.model_copy(update=changed)
 
 
-def composed(sheet: CardFactsheet, locale: str = "fr", composer: Composer = POINTS, now: datetime = NOW) -> CardContent:
+def composed(sheet: Facts, locale: str = "fr", composer: Composer = POINTS, now: datetime = NOW) -> CardContent:
     return composer.compose(sheet, locale=locale, now=now)
 
 
@@ -196,23 +199,23 @@ def test_eleven_places_and_a_foreign_language_are_refused() -> None:
 def test_one_field_speaks_the_first_that_changed() -> None:
     template = POINTS.template
     old = composed(facts())
-    assert speaking_field(template, None, old) is None
+    assert notifying_field(template, None, old) is None
     points = composed(facts(balance={"points": 1300}))
-    assert speaking_field(template, old, points) == "points"
+    assert notifying_field(template, old, points) == "points"
     tier = composed(facts(balance={"tier": "Or"}))
-    assert speaking_field(template, old, tier) == "tier"
+    assert notifying_field(template, old, tier) == "tier"
     both = composed(facts(balance={"points": 1300, "tier": "Or"}))
-    assert speaking_field(template, old, both) == "points"
-    appeared = speaking_field(template, composed(facts(balance={"vouchers": ()})), old)
+    assert notifying_field(template, old, both) == "points"
+    appeared = notifying_field(template, composed(facts(balance={"vouchers": ()})), old)
     assert appeared == "voucher"
 
 
 def test_a_silent_change_leaves_the_floor_to_the_last_speaker() -> None:
     template = POINTS.template
     old = composed(facts()).model_copy(update={"notify_field": "tier"})
-    assert speaking_field(template, old, composed(facts(offer=None))) == "tier"
+    assert notifying_field(template, old, composed(facts(offer=None))) == "tier"
     vanished = composed(facts(balance={"vouchers": ()}))
-    assert speaking_field(template, old, vanished) == "tier"
+    assert notifying_field(template, old, vanished) == "tier"
 
 
 @given(points=st.none() | st.integers(-(10**12), 10**12), title=st.none() | st.text(max_size=40), voided=st.booleans())

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import requests
 
-from tests.house import PASS_TYPE
+from tests.system import PASS_TYPE
 from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apns.devices import Push
 

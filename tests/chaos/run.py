@@ -23,7 +23,7 @@ import requests
 from tests.chaos.fleet import Fleet, Phone
 from tests.chaos.killer import Killer
 from tests.chaos.repeats import Repeats, explain
-from tests.house import PASS_TYPE, SECRET, TEAM, write_program
+from tests.system import PASS_TYPE, SECRET, TEAM, write_program
 from wallet_service.demo.processes import free_port, running, wait_until_ready
 from wallet_service.programs.apply import apply_program
 from wallet_service.services import build_services

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from tests.delivery.brands import add_phones, owe_campaign
-from tests.house import House
-from wallet_service.cli import bench_latency
-from wallet_service.cli.bench_delivery import _settle_all, _Workplace
-from wallet_service.cli.bench_latency import _settle
-from wallet_service.cli.bench_site import BenchSite
+from tests.system import System
+from wallet_service.cli.bench import latency
+from wallet_service.cli.bench.delivery import _settle_all, _Workplace
+from wallet_service.cli.bench.installation import BenchInstallation
+from wallet_service.cli.bench.latency import _settle
 
 
 def test_a_worker_that_dies_at_its_start(capfd: pytest.CaptureFixture[str]) -> None:
@@ -24,16 +24,16 @@ def test_a_worker_that_dies_at_its_start(capfd: pytest.CaptureFixture[str]) -> N
     assert "cannot be reached" in capfd.readouterr().err
 
 
-def test_what_is_never_done_and_what_was_refused(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_latency, "_SETTLED_WITHIN_S", 0.1)
-    environment = {"WALLET_DATABASE_URL": house.services.database.url}
-    site = BenchSite(folder=house.folder, url=house.url, environment=environment, key="", apns=house.apns)
-    add_phones(house, "lumiere", 1)
+def test_what_is_never_done_and_what_was_refused(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "_SETTLED_WITHIN_S", 0.1)
+    environment = {"WALLET_DATABASE_URL": system.services.database.url}
+    site = BenchInstallation(folder=system.folder, url=system.url, environment=environment, key="", apns=system.apns)
+    add_phones(system, "lumiere", 1)
     _settle(site)
-    owe_campaign(house, "lumiere")
+    owe_campaign(system, "lumiere")
     with pytest.raises(RuntimeError, match=r"parked IS NULL says \(1,\)"):
         _settle(site)
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         db.execute(text("UPDATE deliveries SET parked = 'refused'"))
     with pytest.raises(RuntimeError, match=r"parked IS NOT NULL says \(1,\)"):
         _settle(site)

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from tests.wallets.apple.conftest import CARD, DATA, NOW, PASS_TYPE, SERVICE, TEAM, key_pem, make_chain
 from wallet_service.cli.certs import certs_group
 from wallet_service.cli.passes import passes
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
+from wallet_service.wallets.apple.passes.archive import PassBuilder
 
 
 @pytest.fixture

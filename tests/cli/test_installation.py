@@ -7,46 +7,46 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from tests.house import House
+from tests.system import System
 from wallet_service.cli import main
 from wallet_service.simulators.apple_pki import make_chain
 
 
-def run(house: House, *arguments: object) -> Result:
-    environment = house.environment | {"WALLET_DATABASE_URL": house.services.database.libpq_url}
+def run(system: System, *arguments: object) -> Result:
+    environment = system.environment | {"WALLET_DATABASE_URL": system.services.database.libpq_url}
     return CliRunner(env=environment).invoke(main, [str(each) for each in arguments])
 
 
-def test_a_new_certificate_is_imported_and_signs_the_next_pass(house: House, tmp_path: Path) -> None:
-    serial_number = house.enrol()["serial_number"]
-    root = house.environment["WALLET_APPLE_ROOT_FILE"]
-    built = run(house, "pass", "build", serial_number, "--out", tmp_path / "card.pkpass")
+def test_a_new_certificate_is_imported_and_signs_the_next_pass(system: System, tmp_path: Path) -> None:
+    serial_number = system.enrol()["serial_number"]
+    root = system.environment["WALLET_APPLE_ROOT_FILE"]
+    built = run(system, "pass", "build", serial_number, "--out", tmp_path / "card.pkpass")
     assert built.exit_code == 0, built.output
-    checked = run(house, "pass", "check", tmp_path / "card.pkpass", "--root", root)
+    checked = run(system, "pass", "check", tmp_path / "card.pkpass", "--root", root)
     assert checked.exit_code == 0, checked.output
     assert "good" in checked.output
 
-    (tmp_path / "key.pem").write_bytes(house.chain.key_pem)
-    (tmp_path / "leaf.pem").write_bytes(house.chain.leaf_pem + house.chain.intermediate_pem)
+    (tmp_path / "key.pem").write_bytes(system.chain.key_pem)
+    (tmp_path / "leaf.pem").write_bytes(system.chain.leaf_pem + system.chain.intermediate_pem)
     files = (tmp_path / "leaf.pem", "--key", tmp_path / "key.pem")
-    imported = run(house, "certs", "import", *files, "--program", "lumiere")
+    imported = run(system, "certs", "import", *files, "--program", "lumiere")
     assert imported.exit_code == 0, imported.output
-    nobody = run(house, "certs", "import", *files, "--program", "nobody")
+    nobody = run(system, "certs", "import", *files, "--program", "nobody")
     assert nobody.exit_code == 1
 
 
-def test_a_certificate_of_another_pass_type_is_not_imported(house: House, tmp_path: Path) -> None:
+def test_a_certificate_of_another_pass_type_is_not_imported(system: System, tmp_path: Path) -> None:
     chain = make_chain("pass.example.other", "OTHER12345", "Other", datetime.now(UTC))
     (tmp_path / "leaf.pem").write_bytes(chain.leaf_pem + chain.intermediate_pem)
     (tmp_path / "key.pem").write_bytes(chain.key_pem)
     (tmp_path / "root.pem").write_bytes(chain.root_pem)
     arguments = (tmp_path / "leaf.pem", "--key", tmp_path / "key.pem", "--root", tmp_path / "root.pem")
-    refused = run(house, "certs", "import", *arguments, "--program", "lumiere")
+    refused = run(system, "certs", "import", *arguments, "--program", "lumiere")
     assert refused.exit_code == 1
     assert "pass.example.other instead of pass.example.lumiere" in refused.output
 
 
-def test_a_card_that_does_not_exist(house: House, tmp_path: Path) -> None:
-    missing = run(house, "pass", "build", "nothing", "--out", tmp_path / "card.pkpass")
+def test_a_card_that_does_not_exist(system: System, tmp_path: Path) -> None:
+    missing = run(system, "pass", "build", "nothing", "--out", tmp_path / "card.pkpass")
     assert missing.exit_code == 1
     assert not (tmp_path / "card.pkpass").exists()

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.house import House
+from tests.system import System
 from wallet_service.cards.template_folder import load_template
 from wallet_service.cli.passes import passes
 from wallet_service.errors import Invalid
 from wallet_service.simulators.phones.wallet_rules import open_bundle
-from wallet_service.wallets.apple.bundle import bundle_of
 from wallet_service.wallets.apple.certificates import development_trust
-from wallet_service.wallets.apple.check import check_path
+from wallet_service.wallets.apple.checking.check import check_path
+from wallet_service.wallets.apple.passes.archive import bundle_of
 
 DESIGNS = sorted(path for path in (Path(__file__).parents[2] / "pass_templates").iterdir() if path.is_dir())
 POINTS = str(next(path for path in DESIGNS if path.name == "points-card"))
@@ -98,9 +98,9 @@ def test_shipped_designs_pass_the_linter_in_every_language(folder: Path, develop
         open_bundle(out.read_bytes(), roots_pem=(development / "root.pem").read_bytes())
 
 
-def test_item_82_a_bundle_of_stored_cards(house: House, tmp_path: Path) -> None:
-    serials = [str(house.enrol(f"M-{number}")["serial_number"]) for number in range(11)]
-    environment = house.environment | {"WALLET_DATABASE_URL": house.services.database.url}
+def test_item_82_a_bundle_of_stored_cards(system: System, tmp_path: Path) -> None:
+    serials = [str(system.enrol(f"M-{number}")["serial_number"]) for number in range(11)]
+    environment = system.environment | {"WALLET_DATABASE_URL": system.services.database.url}
 
     def run(count: int) -> Result:
         arguments = ["build", *serials[:count], "--out", str(tmp_path / f"{count}.pkpasses")]
@@ -111,7 +111,7 @@ def test_item_82_a_bundle_of_stored_cards(house: House, tmp_path: Path) -> None:
         assert archive.testzip() is None
         assert sorted(archive.namelist()) == sorted(f"{serial}.pkpass" for serial in serials[:10])
         first = archive.read(f"{serials[0]}.pkpass")
-    opened = open_bundle(first, roots_pem=house.chain.root_pem, allow_http=True)
+    opened = open_bundle(first, roots_pem=system.chain.root_pem, allow_http=True)
     assert opened.serial_number == serials[0]
     refused = run(11)
     assert refused.exit_code == 1

@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from tests.house import House, eventually, open_house
 from tests.storage.silent_line import SilentLine
+from tests.system import System, eventually, running_system
 from wallet_service.cli.serve import serve
 from wallet_service.cli.stopping import stopping_by
 from wallet_service.simulators.apple_pki import Chain
@@ -57,9 +57,9 @@ def test_a_worker_ends_while_its_database_does_not_answer(
     new_database: Callable[[], Database], chain: Chain, tmp_path: Path
 ) -> None:
     database = new_database()
-    with SilentLine(database) as line, open_house(engine.connect(line.url), chain, tmp_path, **BRIEF) as house:
-        worker = house.worker_process()
-        eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))
+    with SilentLine(database) as line, running_system(engine.connect(line.url), chain, tmp_path, **BRIEF) as system:
+        worker = system.worker_process()
+        eventually(lambda: system.rows("SELECT FROM worker_heartbeats"))
         line.fail("black hole")
         worker.terminate()
         assert worker.wait(60) == 1
@@ -67,19 +67,19 @@ def test_a_worker_ends_while_its_database_does_not_answer(
     database.close()
 
 
-def test_web_processes_give_a_statement_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_web_processes_give_a_statement_up(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of `serve` but the server, in whose place the database is asked how long a statement may take."""
 
     class Asking:
         def __init__(self, *_: object, **__: object) -> None: ...
 
         def serve(self) -> None:
-            database = engine.connect(house.services.database.url)
+            database = engine.connect(system.services.database.url)
             with database.engine.connect() as connection:
                 click.echo(connection.execute(text("SHOW statement_timeout")).scalar_one())
             database.close()
 
     monkeypatch.setattr(granian, "Granian", Asking)
-    environment = house.environment | {"WALLET_DATABASE_URL": house.services.database.url}
+    environment = system.environment | {"WALLET_DATABASE_URL": system.services.database.url}
     assert CliRunner().invoke(serve, env=environment | {"PGOPTIONS": None}).output == "30s\n"
     assert CliRunner().invoke(serve, env=environment | {"PGOPTIONS": "-c statement_timeout=5s"}).output == "5s\n"

@@ -1,4 +1,4 @@
-"""More brands for a house, each with its own pass type and certificate, and phones for them by the thousand."""
+"""More brands for a system, each with its own pass type and certificate, and phones for them by the thousand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from tests.house import TEAM, Api, House
+from tests.system import TEAM, Api, System
 from wallet_service.programs.apply import apply_program
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.wallets.apple.certificates import development_trust
@@ -31,28 +31,28 @@ intermediate_file = "{name}.intermediate.pem"
 """
 
 
-def add_brand(house: House, authority: DevelopmentAuthority, name: str) -> Api:
+def add_brand(system: System, authority: DevelopmentAuthority, name: str) -> Api:
     """A programme `name` with the pass type `pass.example.{name}`, on Apple only; returns its API.
 
-    The house's simulator must trust the authority.
+    The system's simulator must trust the authority.
     """
     pass_type = f"pass.example.{name}"
-    chain = authority.issue(pass_type, TEAM, f"Maison {name}", house.clock())
-    (house.folder / f"{name}.pem").write_bytes(chain.leaf_pem)
-    (house.folder / f"{name}.key").write_bytes(chain.key_pem)
-    (house.folder / f"{name}.intermediate.pem").write_bytes(chain.intermediate_pem)
-    file = house.folder / f"{name}.toml"
+    chain = authority.issue(pass_type, TEAM, f"Maison {name}", system.clock())
+    (system.folder / f"{name}.pem").write_bytes(chain.leaf_pem)
+    (system.folder / f"{name}.key").write_bytes(chain.key_pem)
+    (system.folder / f"{name}.intermediate.pem").write_bytes(chain.intermediate_pem)
+    file = system.folder / f"{name}.toml"
     file.write_text(_PROGRAM.format(name=name, pass_type=pass_type, TEAM=TEAM), encoding="utf-8")
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         apply_program(
             db,
             file,
-            templates_dir=house.services.settings.templates_dir,
-            keys=house.services.keys,
+            templates_dir=system.services.settings.templates_dir,
+            keys=system.services.keys,
             trust=development_trust(authority.root_pem),
-            now=house.clock(),
+            now=system.clock(),
         )
-        return Api(house.url, create_key(db, name, "tests", role="technical", now=house.clock()))
+        return Api(system.url, create_key(db, name, "tests", role="technical", now=system.clock()))
 
 
 _FURNISH = """
@@ -81,25 +81,25 @@ SELECT m.member_id, d.push_token FROM members m
 """
 
 
-def add_phones(house: House, name: str, phones: int) -> dict[str, str]:
+def add_phones(system: System, name: str, phones: int) -> dict[str, str]:
     """So many members of a brand (`P-1` …), each with a card on a phone that is told and never comes; returns
     member → push token.
     """
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         for statement in _FURNISH.split(";\n"):
             values = {"name": name} | ({"phones": phones} if ":phones" in statement else {})
             rows = db.execute(text(statement), values)
         token_of = {row.member_id: row.push_token for row in rows}
     for token in token_of.values():
-        house.apns.connect_device(token, f"pass.example.{name}", lambda _push: None)
+        system.apns.connect_device(token, f"pass.example.{name}", lambda _push: None)
     return token_of
 
 
-def owe_campaign(house: House, name: str, *, but_the_first: int = 0) -> None:
+def owe_campaign(system: System, name: str, *, but_the_first: int = 0) -> None:
     """A change that concerns everybody: every phone of a brand is owed it, due for a minute; the first members were
     told already.
     """
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         db.execute(
             text("""
                 UPDATE deliveries d SET wanted_version = 2, urgency = 1, next_attempt_at = :due,
@@ -109,7 +109,7 @@ def owe_campaign(house: House, name: str, *, but_the_first: int = 0) -> None:
             """),
             {
                 "name": name,
-                "due": house.clock() - timedelta(minutes=1),
+                "due": system.clock() - timedelta(minutes=1),
                 "told": [f"P-{number}" for number in range(1, but_the_first + 1)],
             },
         )

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from wallet_service.cli.opening import opened_services
+from wallet_service.cli.services import opened_services
 from wallet_service.delivery import ledger
-from wallet_service.wallets.apple.apns import ApnsChannel
+from wallet_service.wallets.apple.push.apns import ApnsChannel
 from wallet_service.wallets.protocol import Notice, Outcome
 
 POINTS = ("before claim", "after claim", "after send", "before settle", "after settle")

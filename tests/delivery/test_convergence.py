@@ -15,21 +15,21 @@ from random import Random
 import orjson
 
 from tests.chaos.fleet import Fleet, Phone
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from tests.delivery.brands import add_phones
-from tests.house import House, eventually
-from wallet_service.delivery.status import lane_statuses
+from tests.system import System, eventually
+from wallet_service.delivery.status import queue_statuses
 
 PHONES, OFF, LOST = 100, 5, 0.3
 MOST = 12
 """So many reminders that a reachable phone misses all of them once in millions of runs."""
 
 
-def a_fleet(house: House, seed: int) -> Fleet:
-    """The phones of the house's brand, some of them switched off."""
+def a_fleet(system: System, seed: int) -> Fleet:
+    """The phones of the system's brand, some of them switched off."""
     chance = Random(seed)
-    add_phones(house, "lumiere", PHONES)
-    rows = house.rows(
+    add_phones(system, "lumiere", PHONES)
+    rows = system.rows(
         "SELECT m.member_id, c.serial_number, c.auth_token, d.device_library_id, d.push_token FROM registrations r"
         " JOIN cards c ON c.id = r.card_id JOIN members m ON m.id = c.member_pk JOIN devices d ON d.id = r.device_id"
         " ORDER BY r.id"
@@ -46,15 +46,15 @@ def a_fleet(house: House, seed: int) -> Fleet:
         )
         for number, row in enumerate(rows)
     ]
-    return Fleet(phones, house.apns, house.url, chance)
+    return Fleet(phones, system.apns, system.url, chance)
 
 
-def all_told(house: House) -> bool:
+def all_told(system: System) -> bool:
     """Whether nobody waits for an announcement or for a reminder that is due."""
     query = (
         "SELECT FROM deliveries WHERE (wanted_version > told_version OR again_at <= :now) AND kind = 'apple' LIMIT 1"
     )
-    return not house.rows(query, now=house.clock())
+    return not system.rows(query, now=system.clock())
 
 
 def shows(phones: Sequence[Phone], points: int, replay: str) -> None:
@@ -65,35 +65,35 @@ def shows(phones: Sequence[Phone], points: int, replay: str) -> None:
         raise AssertionError(f"{sum(phone.points != points for phone in phones)} phones do not; {replay}") from error
 
 
-def test_every_reachable_phone_converges_and_the_others_are_counted(open_a_house: OpenHouse) -> None:
+def test_every_reachable_phone_converges_and_the_others_are_counted(open_system: OpenSystem) -> None:
     seed = int(os.environ.get("TEST_SEED") or secrets.randbelow(10**6))
     replay = f"replay with TEST_SEED={seed}"
-    house = open_a_house(WALLET_ANNOUNCE_AGAIN_AFTER_S="10", WALLET_ANNOUNCE_AGAIN_MOST=str(MOST))
-    with closing(a_fleet(house, seed)) as fleet:
+    system = open_system(WALLET_ANNOUNCE_AGAIN_AFTER_S="10", WALLET_ANNOUNCE_AGAIN_MOST=str(MOST))
+    with closing(a_fleet(system, seed)) as fleet:
         fleet.register_all()
-        house.apns.lose(LOST, seed=seed)
+        system.apns.lose(LOST, seed=seed)
         events = [
             {"specversion": "1.0", "id": phone.member_id, "source": "crm", "type": "balances.set"}
             | {"subject": phone.member_id, "data": {"sequence": 1, "points": 5}}
             for phone in fleet.phones
         ]
         reachable = [phone for phone in fleet.phones if phone.reachable]
-        with house.working():
-            house.api.ok("POST", "/events", b"\n".join(map(orjson.dumps, events)), Content_Type="application/x-ndjson")
+        with system.working():
+            system.api.ok("POST", "/events", b"\n".join(map(orjson.dumps, events)), Content_Type="application/x-ndjson")
             for _ in range(MOST + 2):
-                eventually(lambda: all_told(house))
-                house.clock.advance(timedelta(days=1))
-            eventually(lambda: all_told(house))
+                eventually(lambda: all_told(system))
+                system.clock.advance(timedelta(days=1))
+            eventually(lambda: all_told(system))
             shows(reachable, 5, replay)
-            with house.services.sessions() as db:
-                (lane,) = [one for one in lane_statuses(db, now=house.clock()) if one.kind == "apple"]
-            stale = {one["serial_number"] for one in house.api.ok("GET", "/deliveries?state=stale")["items"]}
+            with system.services.sessions() as db:
+                (queue,) = [one for one in queue_statuses(db, now=system.clock()) if one.kind == "apple"]
+            stale = {one["serial_number"] for one in system.api.ok("GET", "/deliveries?state=stale")["items"]}
             away = [phone for phone in fleet.phones if not phone.reachable]
             assert stale == {phone.serial for phone in away}, replay
-            assert lane.stale == OFF, replay
-            assert any(one.lost for one in house.apns.announcements), replay
-            house.apns.lose(0)
+            assert queue.stale == OFF, replay
+            assert any(one.lost for one in system.apns.announcements), replay
+            system.apns.lose(0)
             for phone in away:
                 fleet.switch_on(phone)
             shows(fleet.phones, 5, replay)
-    assert house.api.ok("GET", "/deliveries?state=stale")["items"] == [], replay
+    assert system.api.ok("GET", "/deliveries?state=stale")["items"] == [], replay

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from tests.delivery.brands import add_phones, owe_campaign
-from wallet_service.delivery.apple_lane import AppleLane
+from wallet_service.delivery.apple_queue import AppleQueue
 from wallet_service.delivery.channels import open_apple
 from wallet_service.delivery.refusals import MANY_CARDS, Refusals
 from wallet_service.metrics import ANNOUNCEMENTS
-from wallet_service.wallets.google.calls import Answer
+from wallet_service.wallets.google.client.calls import Answer
 from wallet_service.wallets.protocol import Accepted, Gone, Later, Outcome, Refused, word_of
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -42,24 +42,24 @@ def test_a_doubtful_channel_is_counted_by_what_apple_said() -> None:
     assert {word_of(outcome) for outcome in Refusals().judged(answers, now=NOW)} == {"BadDeviceToken"}
 
 
-def test_many_time_outs_are_one_series(open_a_house: OpenHouse) -> None:
+def test_many_time_outs_are_one_series(open_system: OpenSystem) -> None:
     """libcurl says after how many milliseconds; the row keeps that, the metric does not."""
-    house = open_a_house(WALLET_APNS_TIMEOUT_S="1", WALLET_GOOGLE_TIMEOUT_S="1")
-    add_phones(house, "lumiere", PHONES)
-    tools = house.services.tools()
-    line = open_apple("lumiere", tools, house.services.keys)
-    with closing(AppleLane("lumiere", line, tools, signer=line.signer)) as lane:
-        owe_campaign(house, "lumiere", but_the_first=PHONES - 1)
-        assert lane.step() == 1, "the connection has proved itself, and carries many at once"
-        owe_campaign(house, "lumiere")
+    system = open_system(WALLET_APNS_TIMEOUT_S="1", WALLET_GOOGLE_TIMEOUT_S="1")
+    add_phones(system, "lumiere", PHONES)
+    tools = system.services.tools()
+    line = open_apple("lumiere", tools, system.services.keys)
+    with closing(AppleQueue("lumiere", line, tools, signer=line.signer)) as queue:
+        owe_campaign(system, "lumiere", but_the_first=PHONES - 1)
+        assert queue.step() == 1, "the connection has proved itself, and carries many at once"
+        owe_campaign(system, "lumiere")
         before = timed_out()
-        house.apns.delay(5)
-        assert lane.step() == PHONES
-        house.apns.delay(0)
+        system.apns.delay(5)
+        assert queue.step() == PHONES
+        system.apns.delay(0)
     assert timed_out() - before == PHONES
     words = {sample.labels["reason"] for metric in ANNOUNCEMENTS.collect() for sample in metric.samples}
     assert not [word for word in words if "millisecond" in word]
-    assert len(house.rows("SELECT FROM deliveries WHERE last_outcome LIKE 'libcurl 28: %millisecond%'")) == PHONES
+    assert len(system.rows("SELECT FROM deliveries WHERE last_outcome LIKE 'libcurl 28: %millisecond%'")) == PHONES
 
 
 def timed_out() -> float:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from threading import Event
 
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from tests.delivery.brands import add_brand, add_phones, owe_campaign
-from tests.house import Api, House, eventually
-from wallet_service.delivery.apple_lane import LOOK_FOR_URGENT, AppleLane
+from tests.system import Api, System, eventually
+from wallet_service.delivery.apple_queue import LOOK_FOR_URGENT, AppleQueue
 from wallet_service.simulators.apns import Announcement
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.wallets.protocol import Accepted, Notice, Outcome
@@ -18,22 +18,24 @@ BACKLOG, CUSTOMERS = 20_000, 6
 A_SECOND_OF_CAMPAIGN = 1_000
 
 
-def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(house: House, authority: DevelopmentAuthority) -> None:
-    brands = {f"brand{number}": add_brand(house, authority, f"brand{number}") for number in range(10)}
+def test_ten_pass_types_are_ten_connections_kept_for_all_pushes(
+    system: System, authority: DevelopmentAuthority
+) -> None:
+    brands = {f"brand{number}": add_brand(system, authority, f"brand{number}") for number in range(10)}
     for name in brands:
-        add_phones(house, name, 3)
-    with house.working():
+        add_phones(system, name, 3)
+    with system.working():
         for turn in (1, 2, 3):
             for api in brands.values():
                 for number in (1, 2, 3):
                     api.ok("PUT", f"/members/P-{number}/balances", {"sequence": turn, "points": turn})
-            eventually(lambda turn=turn: len(house.apns.announcements) == turn * 30)
-    assert {one.status for one in house.apns.announcements} == {200}
-    assert house.apns.connections == 10
-    assert len({(one.topic, one.connection) for one in house.apns.announcements}) == 10
+            eventually(lambda turn=turn: len(system.apns.announcements) == turn * 30)
+    assert {one.status for one in system.apns.announcements} == {200}
+    assert system.apns.connections == 10
+    assert len({(one.topic, one.connection) for one in system.apns.announcements}) == 10
 
 
-def told_before(house: House, api: Api, member_id: str, token: str) -> int:
+def told_before(system: System, api: Api, member_id: str, token: str) -> int:
     """How many other announcements Apple hears between a CRM's request and the announcement that follows from it."""
     told: list[Announcement] = []
     arrived = Event()
@@ -43,41 +45,41 @@ def told_before(house: House, api: Api, member_id: str, token: str) -> int:
             told.append(one)
             arrived.set()
 
-    house.apns.watch(look)
+    system.apns.watch(look)
     asked_at = datetime.now(UTC)
     api.ok("PUT", f"/members/{member_id}/balances", {"sequence": 1, "points": 5})
     assert arrived.wait(60), f"{member_id} was not told at all"
-    return sum(asked_at < one.arrived_at < told[0].arrived_at for one in house.apns.announcements)
+    return sum(asked_at < one.arrived_at < told[0].arrived_at for one in system.apns.announcements)
 
 
-def test_a_customer_waits_for_nobodys_campaign(open_a_house: OpenHouse, authority: DevelopmentAuthority) -> None:
+def test_a_customer_waits_for_nobodys_campaign(open_system: OpenSystem, authority: DevelopmentAuthority) -> None:
     """Seconds of campaign are in the worker's hands; a customer of another brand, or of the same, goes first."""
-    house = open_a_house(WALLET_BATCH="3000")
-    campaigner, other = add_brand(house, authority, "campaigner"), add_brand(house, authority, "other")
-    phones, others = add_phones(house, "campaigner", BACKLOG), add_phones(house, "other", CUSTOMERS)
-    owe_campaign(house, "campaigner", but_the_first=CUSTOMERS)
-    house.apns.delay(0.3)  # 300 on their way at once: 1 000 a second at the most
-    with house.working():
-        eventually(lambda: len(house.apns.announcements) > 300)
+    system = open_system(WALLET_BATCH="3000")
+    campaigner, other = add_brand(system, authority, "campaigner"), add_brand(system, authority, "other")
+    phones, others = add_phones(system, "campaigner", BACKLOG), add_phones(system, "other", CUSTOMERS)
+    owe_campaign(system, "campaigner", but_the_first=CUSTOMERS)
+    system.apns.delay(0.3)  # 300 on their way at once: 1 000 a second at the most
+    with system.working():
+        eventually(lambda: len(system.apns.announcements) > 300)
         before = {
-            brand: sorted(told_before(house, api, member, tokens[member]) for member in others)
+            brand: sorted(told_before(system, api, member, tokens[member]) for member in others)
             for brand, api, tokens in (("other", other, others), ("campaigner", campaigner, phones))
         }
         left = "SELECT count(*) AS rows FROM deliveries WHERE wanted_version > told_version AND urgency = 1"
-        assert house.rows(left)[0]["rows"] > BACKLOG / 2, "the campaign was still being sent"
-        house.apns.delay(0)
+        assert system.rows(left)[0]["rows"] > BACKLOG / 2, "the campaign was still being sent"
+        system.apns.delay(0)
     assert max(before["other"] + before["campaigner"]) < A_SECOND_OF_CAMPAIGN, before
 
 
-def test_what_waits_for_the_same_phone_goes_with_what_overtakes(house: House) -> None:
+def test_what_waits_for_the_same_phone_goes_with_what_overtakes(system: System) -> None:
     """A campaign about one card, then a purchase on another card of the same phone: one push, the next one."""
-    phones = [house.iphone() for _ in range(3)]
+    phones = [system.iphone() for _ in range(3)]
     for number, phone in enumerate(phones):
         for card in ("a", "b"):
-            phone.open_link(house.enrol(f"M-{number}-{card}")["links"]["card"])
+            phone.open_link(system.enrol(f"M-{number}-{card}")["links"]["card"])
     for number in range(3):
-        house.set_points(f"M-{number}-a", 5, sequence=1)
-    with house.services.sessions.begin() as db:
+        system.set_points(f"M-{number}-a", 5, sequence=1)
+    with system.services.sessions.begin() as db:
         db.connection().exec_driver_sql("UPDATE deliveries SET urgency = 1 WHERE wanted_version > told_version")
     told: list[Notice] = []
 
@@ -87,33 +89,33 @@ def test_what_waits_for_the_same_phone_goes_with_what_overtakes(house: House) ->
         def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
             for notice in notices:
                 if not told:
-                    house.set_points("M-2-b", 7, sequence=1)
-                    house.clock.advance(LOOK_FOR_URGENT)
+                    system.set_points("M-2-b", 7, sequence=1)
+                    system.clock.advance(LOOK_FOR_URGENT)
                 told.append(notice)
                 yield notice, Accepted("ok")
 
         def close(self) -> None:
             pass
 
-    lane = AppleLane("lumiere", Line(), house.services.tools())
-    assert lane.step() == 4
-    lane.close()
+    queue = AppleQueue("lumiere", Line(), system.services.tools())
+    assert queue.step() == 4
+    queue.close()
     assert [one.far_end for one in told] == [next(iter(phones[n].push_tokens.values())) for n in (0, 2, 1)]
-    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+    assert system.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
 
 
 class CampaignLine:
     """Takes one push at a time; during the first, something happens that is looked at before the second."""
 
-    def __init__(self, house: House, happens: Callable[[], None]) -> None:
+    def __init__(self, system: System, happens: Callable[[], None]) -> None:
         self.told: list[str] = []
-        self._house, self._happens = house, happens
+        self._system, self._happens = system, happens
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         for notice in notices:
             if not self.told:
                 self._happens()
-                self._house.clock.advance(LOOK_FOR_URGENT)
+                self._system.clock.advance(LOOK_FOR_URGENT)
             self.told.append(notice.far_end)
             yield notice, Accepted("ok")
 
@@ -121,28 +123,28 @@ class CampaignLine:
         pass
 
 
-def test_who_waits_in_the_campaigns_own_hand_is_moved_to_its_front(house: House) -> None:
+def test_who_waits_in_the_campaigns_own_hand_is_moved_to_its_front(system: System) -> None:
     """And is told once: the push is about the newer version, too."""
-    tokens = add_phones(house, "lumiere", 50)
-    owe_campaign(house, "lumiere")
-    line = CampaignLine(house, lambda: house.set_points("P-40", 5, sequence=1))
-    lane = AppleLane("lumiere", line, house.services.tools())
-    assert lane.step() == 50
+    tokens = add_phones(system, "lumiere", 50)
+    owe_campaign(system, "lumiere")
+    line = CampaignLine(system, lambda: system.set_points("P-40", 5, sequence=1))
+    queue = AppleQueue("lumiere", line, system.services.tools())
+    assert queue.step() == 50
     assert line.told[1] == tokens["P-40"]
     assert sorted(line.told) == sorted(tokens.values())
-    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
-    lane.close()
+    assert system.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+    queue.close()
 
 
-def test_a_lane_that_is_to_stop_claims_no_more(house: House) -> None:
-    add_phones(house, "lumiere", 50)
-    owe_campaign(house, "lumiere", but_the_first=1)
+def test_a_lane_that_is_to_stop_claims_no_more(system: System) -> None:
+    add_phones(system, "lumiere", 50)
+    owe_campaign(system, "lumiere", but_the_first=1)
 
     def stop() -> None:
-        lane.stop()
-        house.set_points("P-1", 5, sequence=1)
+        queue.stop()
+        system.set_points("P-1", 5, sequence=1)
 
-    lane = AppleLane("lumiere", CampaignLine(house, stop), house.services.tools())
-    assert lane.step() == 49
-    assert len(house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version")) == 1
-    lane.close()
+    queue = AppleQueue("lumiere", CampaignLine(system, stop), system.services.tools())
+    assert queue.step() == 49
+    assert len(system.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version")) == 1
+    queue.close()

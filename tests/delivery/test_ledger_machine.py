@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, text
 
-from tests.house import PASS_TYPE, House
+from tests.system import PASS_TYPE, System
 from wallet_service.cards.pacing import UNPACED
 from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _owe
 from wallet_service.delivery import ledger
@@ -58,7 +58,7 @@ class Hand:
 class World:
     """One far end of one card: a Google object (content travels) or an iPhone (it comes to fetch)."""
 
-    house: House
+    system: System
     card_id: int
     now: datetime = START
     version: int = 0
@@ -78,7 +78,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.world.hands = []
-        with self.world.house.services.sessions.begin() as db:
+        with self.world.system.services.sessions.begin() as db:
             db.execute(text("DELETE FROM devices"))
             db.execute(text("UPDATE deliveries SET parked = NULL, claim = NULL, attempts = 0, told_version = 0"))
         self.install()
@@ -88,7 +88,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def change(self, urgency: int) -> None:
         """The card looks different: every far end is owed the new version."""
         world = self.world
-        with world.house.services.sessions.begin() as db:
+        with world.system.services.sessions.begin() as db:
             (world.version,) = next_change_numbers(db, "lumiere")
             db.execute(
                 text("UPDATE cards SET version = :version WHERE id = :card"),
@@ -103,7 +103,7 @@ class LedgerMachine(RuleBasedStateMachine):
         world = self.world
         world.claims += 1
         claim_id = f"claim-{world.claims}"
-        with world.house.services.sessions.begin() as db:
+        with world.system.services.sessions.begin() as db:
             rows = ledger.claim(
                 db, kind=self.kind, program_id="lumiere", now=world.now, lease=LEASE, batch=10, claim_id=claim_id
             )
@@ -145,9 +145,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def try_again(self) -> None:
         """A person has seen to what was refused."""
-        house = self.world.house
-        for row in house.rows("SELECT id FROM deliveries WHERE parked IS NOT NULL"):
-            with house.services.sessions.begin() as db:
+        system = self.world.system
+        for row in system.rows("SELECT id FROM deliveries WHERE parked IS NOT NULL"):
+            with system.services.sessions.begin() as db:
                 retry_far_end(db, "lumiere", row["id"], now=self.world.now)
 
     @rule(seconds=st.sampled_from([5, 31, 31]))
@@ -178,7 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for hand in list(world.hands):
                 self._send(hand, arrives=True)
                 self._settle(hand)
-            if not world.house.rows(unfinished, kind=self.kind):
+            if not world.system.rows(unfinished, kind=self.kind):
                 break
         else:
             pytest.fail("the ledger never came to rest")
@@ -207,12 +207,12 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _write_down(self, hand: Hand, step: Step) -> None:
         self.world.hands.remove(hand)
-        with self.world.house.services.sessions.begin() as db:
+        with self.world.system.services.sessions.begin() as db:
             ledger.settle(db, [(row, step) for row in hand.rows], claim_id=hand.claim_id, now=self.world.now)
 
     def _give_back(self, hand: Hand) -> None:
         self.world.hands.remove(hand)
-        with self.world.house.services.sessions.begin() as db:
+        with self.world.system.services.sessions.begin() as db:
             ledger.release(db, hand.rows, claim_id=hand.claim_id, now=self.world.now)
 
 
@@ -224,7 +224,7 @@ class GoogleMachine(LedgerMachine):
     def install(self) -> None:
         world = self.world
         world.has_pass = True
-        with world.house.services.sessions.begin() as db:
+        with world.system.services.sessions.begin() as db:
             db.execute(text("UPDATE deliveries SET wanted_version = 1 WHERE wanted_version = 0"))
 
     def arrive(self, hand: Hand) -> None:
@@ -256,7 +256,7 @@ class AppleMachine(LedgerMachine):
 
     @rule()
     def remind(self) -> None:
-        with self.world.house.services.sessions.begin() as db:
+        with self.world.system.services.sessions.begin() as db:
             ledger.remind(db, now=self.world.now, most=2, per_day=1000)
 
     def install(self) -> None:
@@ -273,7 +273,7 @@ class AppleMachine(LedgerMachine):
 
     def come(self) -> None:
         """The phone lists what is new, and fetches it."""
-        world, statements = self.world, self.world.house.services.statements
+        world, statements = self.world, self.world.system.services.statements
         devices.list_changed(statements, PHONE, PASS_TYPE, tag=0, now=world.now)
         devices.fetched(statements, world.card_id, world.version, now=world.now)
         world.shows = world.version
@@ -281,7 +281,7 @@ class AppleMachine(LedgerMachine):
     def _register(self) -> None:
         world = self.world
         world.now += SECOND
-        with world.house.services.sessions.begin() as db:
+        with world.system.services.sessions.begin() as db:
             if not world.has_pass:
                 devices.handed_out(db, world.card_id, world.version)
                 world.has_pass, world.shows = True, world.version
@@ -290,11 +290,11 @@ class AppleMachine(LedgerMachine):
 
 
 @pytest.mark.parametrize("machine", [GoogleMachine, AppleMachine])
-def test_whatever_happens_the_far_side_shows_the_last_face(house: House, machine: type[LedgerMachine]) -> None:
-    house.enrol()
+def test_whatever_happens_the_far_side_shows_the_last_face(system: System, machine: type[LedgerMachine]) -> None:
+    system.enrol()
 
     class Machine(machine):  # type: ignore[misc,valid-type]
-        world = World(house, card_id=house.rows("SELECT id FROM cards")[0]["id"])
+        world = World(system, card_id=system.rows("SELECT id FROM cards")[0]["id"])
 
     run_state_machine_as_test(
         Machine,

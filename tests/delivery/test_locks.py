@@ -12,8 +12,8 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tests.delivery.brands import add_phones, owe_campaign
-from tests.house import House, eventually
-from tests.wallets.google.test_budget import at_rest
+from tests.system import System, eventually
+from tests.wallets.google.test_quota import at_rest
 from wallet_service.cards.erasure import forget_tombstones
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
@@ -22,8 +22,8 @@ from wallet_service.errors import Invalid
 from wallet_service.simulators.phones.android import Android
 from wallet_service.storage.tables import Card, GoogleObject
 from wallet_service.wallets.apple import devices
-from wallet_service.wallets.google.duties import settle_holder
-from wallet_service.wallets.google.linking import link_objects
+from wallet_service.wallets.google.linked_objects import link_objects
+from wallet_service.wallets.google.maintenance import settle_holder
 
 LEASE, SECOND = timedelta(seconds=40), timedelta(seconds=1)
 CLAIM = "a"
@@ -36,31 +36,31 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def waiting(house: House) -> int:
+def waiting(system: System) -> int:
     """How many sessions wait for a lock."""
     query = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    return len(house.rows(query))
+    return len(system.rows(query))
 
 
-def claim(house: House) -> list[Claimed]:
+def claim(system: System) -> list[Claimed]:
     """Take every Apple row that is due, by number."""
-    with house.services.sessions.begin() as db:
-        now = house.clock() + SECOND
+    with system.services.sessions.begin() as db:
+        now = system.clock() + SECOND
         return ledger.claim(db, kind="apple", program_id="lumiere", now=now, lease=LEASE, batch=10, claim_id=CLAIM)
 
 
-def settle(house: House, *results: tuple[Claimed, Step]) -> int:
+def settle(system: System, *results: tuple[Claimed, Step]) -> int:
     """Write down, in this order; whoever waits for a lock for longer than a moment gives up."""
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         db.execute(text("SET LOCAL lock_timeout = '5s'"))
-        return ledger.settle(db, results, claim_id=CLAIM, now=house.clock())
+        return ledger.settle(db, results, claim_id=CLAIM, now=system.clock())
 
 
-def test_a_batch_of_events_and_a_page_of_answers(house: House, threads: ThreadPoolExecutor) -> None:
+def test_a_batch_of_events_and_a_page_of_answers(system: System, threads: ThreadPoolExecutor) -> None:
     """The batch has the first row and waits for the second; the answers are about the third, and then the first."""
-    add_phones(house, "lumiere", 3)
-    owe_campaign(house, "lumiere")
-    first, second, third = claim(house)
+    add_phones(system, "lumiere", 3)
+    owe_campaign(system, "lumiere")
+    first, second, third = claim(system)
     batch = [
         {
             "specversion": "1.0",
@@ -72,53 +72,53 @@ def test_a_batch_of_events_and_a_page_of_answers(house: House, threads: ThreadPo
         }
         for number in (1, 2, 3)
     ]
-    with house.services.sessions() as holding:
+    with system.services.sessions() as holding:
         holding.execute(text("SELECT FROM deliveries WHERE id = :id FOR UPDATE"), {"id": second.delivery_id})
-        posted = threads.submit(house.api, "POST", "/events", batch, Content_Type="application/cloudevents-batch+json")
-        eventually(lambda: waiting(house) == 1)
-        settled = threads.submit(settle, house, (third, Told("ok")), (first, Retry(SECOND, "503")))
-        eventually(lambda: waiting(house) == 2)
+        posted = threads.submit(system.api, "POST", "/events", batch, Content_Type="application/cloudevents-batch+json")
+        eventually(lambda: waiting(system) == 1)
+        settled = threads.submit(settle, system, (third, Told("ok")), (first, Retry(SECOND, "503")))
+        eventually(lambda: waiting(system) == 2)
         holding.rollback()
         assert posted.result().ok, posted.result().text
         assert settled.result() == 0
 
 
-def test_what_has_gone_waits_for_no_registration(house: House) -> None:
+def test_what_has_gone_waits_for_no_registration(system: System) -> None:
     """A phone adds another card while Apple says of the first that the phone has gone."""
-    phone = house.iphone()
-    phone.open_link(house.enrol("M-1")["links"]["card"])
-    another = house.enrol("M-2")["serial_number"]
-    house.set_points("M-1", 5, sequence=1)
-    (row,) = claim(house)
-    device = house.rows("SELECT device_library_id AS id, push_token FROM devices")[0]
-    gone = Forget(house.clock())
-    with house.services.sessions() as registering:
+    phone = system.iphone()
+    phone.open_link(system.enrol("M-1")["links"]["card"])
+    another = system.enrol("M-2")["serial_number"]
+    system.set_points("M-1", 5, sequence=1)
+    (row,) = claim(system)
+    device = system.rows("SELECT device_library_id AS id, push_token FROM devices")[0]
+    gone = Forget(system.clock())
+    with system.services.sessions() as registering:
         card = registering.scalars(select(Card).where(Card.serial_number == another)).one()
-        devices.register(registering, card, device["id"], device["push_token"], now=house.clock())
-        assert settle(house, (row, gone)) == 0
+        devices.register(registering, card, device["id"], device["push_token"], now=system.clock())
+        assert settle(system, (row, gone)) == 0
         registering.commit()
-    assert len(house.rows("SELECT FROM registrations")) == 2
-    house.clock.advance(LEASE)
-    again = claim(house)
-    settle(house, *((one, gone) for one in again if one.delivery_id == row.delivery_id))
-    left = house.rows("SELECT c.serial_number FROM registrations r JOIN cards c ON c.id = r.card_id, devices")
+    assert len(system.rows("SELECT FROM registrations")) == 2
+    system.clock.advance(LEASE)
+    again = claim(system)
+    settle(system, *((one, gone) for one in again if one.delivery_id == row.delivery_id))
+    left = system.rows("SELECT c.serial_number FROM registrations r JOIN cards c ON c.id = r.card_id, devices")
     assert left == [{"serial_number": another}], "and the device stays for its other card"
 
 
-def test_a_tombstone_goes_while_its_card_is_voided(house: House, threads: ThreadPoolExecutor) -> None:
-    house.enrol()
-    house.api.ok("DELETE", "/members/M-1")
-    ids = house.rows("SELECT m.id AS member, c.id AS card FROM members m JOIN cards c ON c.member_pk = m.id")[0]
+def test_a_tombstone_goes_while_its_card_is_voided(system: System, threads: ThreadPoolExecutor) -> None:
+    system.enrol()
+    system.api.ok("DELETE", "/members/M-1")
+    ids = system.rows("SELECT m.id AS member, c.id AS card FROM members m JOIN cards c ON c.member_pk = m.id")[0]
 
     def forget() -> int:
         days = timedelta(days=40)
-        sessions = house.services.sessions
-        return forget_tombstones(sessions, longest=days / 2, now=house.clock() + days, stopping=lambda: False)
+        sessions = system.services.sessions
+        return forget_tombstones(sessions, longest=days / 2, now=system.clock() + days, stopping=lambda: False)
 
-    with house.services.sessions() as voiding:
+    with system.services.sessions() as voiding:
         _lock(voiding, "members", ids["member"])
         forgotten = threads.submit(forget)
-        eventually(lambda: waiting(house) == 1)
+        eventually(lambda: waiting(system) == 1)
         _lock(voiding, "cards", ids["card"])
         voiding.rollback()
     assert forgotten.result() == 1
@@ -129,36 +129,36 @@ def _lock(db: Session, table: str, row_id: int) -> None:
     db.execute(text(f"SELECT FROM {table} WHERE id = :id FOR NO KEY UPDATE"), {"id": row_id})
 
 
-def _confirm(house: House, _android: Android) -> None:
-    with house.services.sessions.begin() as db:
+def _confirm(system: System, _android: Android) -> None:
+    with system.services.sessions.begin() as db:
         (pk,) = db.scalars(select(GoogleObject.id))
-        settle_holder(db, pk, True, asked_at=house.clock(), now=house.clock())
+        settle_holder(db, pk, True, asked_at=system.clock(), now=system.clock())
 
 
-def _link(house: House, _android: Android) -> None:
-    with house.services.sessions.begin() as db, suppress(Invalid):
+def _link(system: System, _android: Android) -> None:
+    with system.services.sessions.begin() as db, suppress(Invalid):
         (object_id,) = db.scalars(select(GoogleObject.object_id))
-        link_objects(db, object_id, object_id, now=house.clock())
+        link_objects(db, object_id, object_id, now=system.clock())
 
 
-def _call_back(_house: House, android: Android) -> None:
+def _call_back(_system: System, android: Android) -> None:
     android.remove()
 
 
 @pytest.mark.parametrize("write", [_confirm, _link, _call_back])
 def test_the_delivery_is_locked_before_the_object(
-    house: House, threads: ThreadPoolExecutor, write: Callable[[House, Android], None]
+    system: System, threads: ThreadPoolExecutor, write: Callable[[System, Android], None]
 ) -> None:
     """Settling has the delivery and is about to write down what Google holds; so has an erasure."""
-    android, card = house.android(), house.enrol()
-    with house.working():
+    android, card = system.android(), system.enrol()
+    with system.working():
         android.open_link(card["links"]["card"])
-        at_rest(house)
-    with house.services.sessions() as settling:
+        at_rest(system)
+    with system.services.sessions() as settling:
         settling.execute(text("SELECT FROM deliveries WHERE kind = 'google' FOR NO KEY UPDATE"))
-        writing = threads.submit(write, house, android)
-        eventually(lambda: waiting(house) == 1)
+        writing = threads.submit(write, system, android)
+        eventually(lambda: waiting(system) == 1)
         settling.execute(text("SELECT FROM google_objects FOR NO KEY UPDATE NOWAIT"))
         settling.rollback()
     writing.result()
-    eventually(lambda: waiting(house) == 0)
+    eventually(lambda: waiting(system) == 0)

@@ -11,15 +11,15 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from tests.delivery.brands import add_phones, owe_campaign
-from tests.house import House, eventually
+from tests.system import System, eventually
 from wallet_service.delivery import worker
-from wallet_service.delivery.apple_lane import AppleLane
+from wallet_service.delivery.apple_queue import AppleQueue
 from wallet_service.delivery.channels import open_apple
-from wallet_service.delivery.google_lane import GoogleLane
+from wallet_service.delivery.google_queue import GoogleQueue
 from wallet_service.delivery.worker import Loop
-from wallet_service.programs.document import GoogleDocument
-from wallet_service.wallets.google.renewal import Account, RenewingGoogleChannel
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.documents.programs import GoogleDocument
+from wallet_service.wallets.google.channel import GoogleChannel
+from wallet_service.wallets.google.renewing_channel import Account, RenewingGoogleChannel
 
 STEPS = 6
 
@@ -28,7 +28,7 @@ def _never(_account: Account, _document: GoogleDocument) -> GoogleChannel:
     raise AssertionError("dialled without an account")
 
 
-def seconds_for_steps(lane: AppleLane | GoogleLane, house: House) -> float:
+def seconds_for_steps(queue: AppleQueue | GoogleQueue, system: System) -> float:
     """How long a loop takes for so many steps in which it gets nothing done."""
     begun, enough, steps = time.monotonic(), Event(), 0
 
@@ -37,11 +37,11 @@ def seconds_for_steps(lane: AppleLane | GoogleLane, house: House) -> float:
         steps += 1
         if steps == STEPS:
             enough.set()
-        done = lane.step()
+        done = queue.step()
         assert done == 0
         return done
 
-    loop = Loop("idle", step, lane.next_due_at, house.services.tools())
+    loop = Loop("idle", step, queue.next_due_at, system.services.tools())
     loop.start()
     assert enough.wait(20)
     took = time.monotonic() - begun
@@ -50,36 +50,38 @@ def seconds_for_steps(lane: AppleLane | GoogleLane, house: House) -> float:
     return took
 
 
-def test_a_row_in_anothers_hands_is_waited_for(house: House) -> None:
-    add_phones(house, "lumiere", 1)
-    owe_campaign(house, "lumiere")
-    tools = house.services.tools()
-    lane = AppleLane("lumiere", open_apple("lumiere", tools, house.services.keys), tools)
-    with house.services.sessions() as another:
+def test_a_row_in_anothers_hands_is_waited_for(system: System) -> None:
+    add_phones(system, "lumiere", 1)
+    owe_campaign(system, "lumiere")
+    tools = system.services.tools()
+    queue = AppleQueue("lumiere", open_apple("lumiere", tools, system.services.keys), tools)
+    with system.services.sessions() as another:
         another.execute(text("SELECT FROM deliveries FOR UPDATE"))
-        assert seconds_for_steps(lane, house) >= (STEPS - 1) * 0.1
-    lane.close()
+        assert seconds_for_steps(queue, system) >= (STEPS - 1) * 0.1
+    queue.close()
 
 
-def test_without_a_channel_to_google_the_lane_polls(house: House) -> None:
-    house.enrol()
-    with house.services.sessions.begin() as db:
+def test_without_a_channel_to_google_the_lane_polls(system: System) -> None:
+    system.enrol()
+    with system.services.sessions.begin() as db:
         db.execute(
             text("UPDATE deliveries SET wanted_version = 1, next_attempt_at = :due"),
-            {"due": house.clock() - timedelta(minutes=1)},
+            {"due": system.clock() - timedelta(minutes=1)},
         )
-    tools = house.services.tools()
+    tools = system.services.tools()
     line: RenewingGoogleChannel[GoogleDocument] = RenewingGoogleChannel(lambda: None, _never)
-    lane = GoogleLane("lumiere", line, tools, house.services.keys.sealer)
-    assert seconds_for_steps(lane, house) >= (STEPS - 1) * tools.settings.poll_s
-    lane.close()
+    queue = GoogleQueue("lumiere", line, tools, system.services.keys.sealer)
+    assert seconds_for_steps(queue, system) >= (STEPS - 1) * tools.settings.poll_s
+    queue.close()
 
 
-def test_a_worker_with_a_loop_that_hangs_does_not_count_as_alive(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_with_a_loop_that_hangs_does_not_count_as_alive(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(worker, "STUCK", timedelta(seconds=0.5))
-    sessions = house.services.sessions
-    with house.working():
-        eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))
+    sessions = system.services.sessions
+    with system.working():
+        eventually(lambda: system.rows("SELECT FROM worker_heartbeats"))
         with capture_logs() as logs, sessions() as another:
             another.execute(text("LOCK TABLE campaigns"))
 
@@ -92,5 +94,5 @@ def test_a_worker_with_a_loop_that_hangs_does_not_count_as_alive(house: House, m
             rounds = len(said())
             eventually(lambda: len(said()) > rounds + 2)
             assert said()[-1] == ["composing"]
-            assert house.rows("SELECT FROM worker_heartbeats") == []
-        eventually(lambda: house.rows("SELECT FROM worker_heartbeats"))
+            assert system.rows("SELECT FROM worker_heartbeats") == []
+        eventually(lambda: system.rows("SELECT FROM worker_heartbeats"))

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from tests.delivery.brands import add_phones
-from tests.delivery.postroom import fullest
-from tests.house import PASS_TYPE, TEAM, House, eventually
+from tests.delivery.rounds import fullest
 from tests.routes.test_balance_event import iphone_shows
-from wallet_service.delivery.apple_lane import AppleLane
-from wallet_service.delivery.channels import open_lanes
+from tests.system import PASS_TYPE, TEAM, System, eventually
+from wallet_service.delivery.apple_queue import AppleQueue
+from wallet_service.delivery.channels import open_queues
 from wallet_service.delivery.refusals import Refusals, unpark
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
 from wallet_service.storage.tables import Card
@@ -87,173 +87,173 @@ class Line:
         pass
 
 
-def parked(house: House) -> int:
+def parked(system: System) -> int:
     """How many far ends wait for a person."""
-    return len(house.rows("SELECT FROM deliveries WHERE parked IS NOT NULL"))
+    return len(system.rows("SELECT FROM deliveries WHERE parked IS NOT NULL"))
 
 
-def change(house: House, members: Iterable[int], turn: int) -> None:
+def change(system: System, members: Iterable[int], turn: int) -> None:
     """A purchase by each of these members of `add_phones`."""
     for number in members:
-        house.set_points(f"P-{number}", turn, sequence=turn)
+        system.set_points(f"P-{number}", turn, sequence=turn)
 
 
 @pytest.mark.parametrize("reason", ["BadDeviceToken", "DeviceTokenNotForTopic", "BadPath"])
-def test_invented_phones_on_ones_own_card_stop_nobody_else(open_a_house: OpenHouse, reason: str) -> None:
-    house = open_a_house(**WAIT)
-    tokens = set(add_phones(house, "lumiere", 1).values())
-    evil = house.enrol("M-evil")
-    with house.services.sessions.begin() as db:
+def test_invented_phones_on_ones_own_card_stop_nobody_else(open_system: OpenSystem, reason: str) -> None:
+    system = open_system(**WAIT)
+    tokens = set(add_phones(system, "lumiere", 1).values())
+    evil = system.enrol("M-evil")
+    with system.services.sessions.begin() as db:
         card = db.scalars(select(Card).where(Card.serial_number == evil["serial_number"])).one()
         for number in range(12):
-            devices.register(db, card, f"invented-{number}", f"{number:064x}", now=house.clock())
-    lane = AppleLane(
+            devices.register(db, card, f"invented-{number}", f"{number:064x}", now=system.clock())
+    queue = AppleQueue(
         "lumiere",
         Line(lambda notice: Accepted("ok") if notice.far_end in tokens else Refused(reason)),
-        house.services.tools(),
+        system.services.tools(),
     )
-    assert lane.step() == 12
-    assert (lane.halted_until, parked(house)) == (None, 12)
-    change(house, [1], 1)
-    assert lane.step() == 1
-    assert parked(house) == 12
-    lane.close()
+    assert queue.step() == 12
+    assert (queue.halted_until, parked(system)) == (None, 12)
+    change(system, [1], 1)
+    assert queue.step() == 1
+    assert parked(system) == 12
+    queue.close()
 
 
-def test_a_quiet_brand_in_a_wrong_environment_parks_nobody_in_the_end(open_a_house: OpenHouse) -> None:
+def test_a_quiet_brand_in_a_wrong_environment_parks_nobody_in_the_end(open_system: OpenSystem) -> None:
     """One purchase at a time: the fifth card is one too many, and the four before it are taken back."""
-    house = open_a_house(**WAIT)
-    add_phones(house, "lumiere", 9)
+    system = open_system(**WAIT)
+    add_phones(system, "lumiere", 9)
     right: list[Outcome] = []
     line = Line(lambda _notice: right[0] if right else BAD)
-    lane = AppleLane("lumiere", line, house.services.tools())
+    queue = AppleQueue("lumiere", line, system.services.tools())
     for number in range(1, 10):
-        change(house, [number], 1)
-        lane.step()
-    assert lane.halted_until is not None
-    assert (len(line.sent), parked(house)) == (5, 0)
-    house.clock.advance(timedelta(seconds=301))
-    assert lane.step() == 9, "it is tried again"
-    assert parked(house) == 0
+        change(system, [number], 1)
+        queue.step()
+    assert queue.halted_until is not None
+    assert (len(line.sent), parked(system)) == (5, 0)
+    system.clock.advance(timedelta(seconds=301))
+    assert queue.step() == 9, "it is tried again"
+    assert parked(system) == 0
     right.append(Accepted("ok"))
-    house.clock.advance(timedelta(seconds=301))
-    assert lane.step() == 9
-    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
-    lane.close()
+    system.clock.advance(timedelta(seconds=301))
+    assert queue.step() == 9
+    assert system.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+    queue.close()
 
 
 @pytest.mark.parametrize("known", [Accepted("ok"), Gone(NOW)])
-def test_a_witness_tells_dead_phones_from_a_wrong_channel(open_a_house: OpenHouse, known: Outcome) -> None:
+def test_a_witness_tells_dead_phones_from_a_wrong_channel(open_system: OpenSystem, known: Outcome) -> None:
     """Twenty phones are refused in a row, and one that was told before is not: the brand goes on at once."""
-    house = open_a_house(**WAIT)
-    tokens = add_phones(house, "lumiere", 22)
+    system = open_system(**WAIT)
+    tokens = add_phones(system, "lumiere", 22)
     dead = {tokens[f"P-{number}"] for number in range(3, 23)}
     line = Line(lambda notice: BAD if notice.far_end in dead else Accepted("ok"))
-    lane = AppleLane("lumiere", line, house.services.tools())
-    change(house, [1], 1)
-    assert lane.step() == 1
+    queue = AppleQueue("lumiere", line, system.services.tools())
+    change(system, [1], 1)
+    assert queue.step() == 1
     line.answer = lambda notice: BAD if notice.far_end in dead else known
-    change(house, range(3, 23), 1)
-    assert lane.step() == 20
+    change(system, range(3, 23), 1)
+    assert queue.step() == 20
     assert line.sent[-1] == tokens["P-1"]
-    assert (lane.halted_until, parked(house)) == (None, 0)
+    assert (queue.halted_until, parked(system)) == (None, 0)
     line.answer = lambda notice: BAD if notice.far_end in dead else Accepted("ok")
-    change(house, [2], 1)
-    assert lane.step() == 21, "nobody waits"
-    assert (lane.halted_until, parked(house)) == (None, 20)
-    lane.close()
+    change(system, [2], 1)
+    assert queue.step() == 21, "nobody waits"
+    assert (queue.halted_until, parked(system)) == (None, 20)
+    queue.close()
 
 
-def test_our_own_mistake_parks_nobody(house: House) -> None:
+def test_our_own_mistake_parks_nobody(system: System) -> None:
     """A pass type that the certificate may not push to: what Apple's table calls a bug of ours stops the channel."""
-    add_phones(house, "lumiere", 300)
-    with house.services.sessions.begin() as db:
+    add_phones(system, "lumiere", 300)
+    with system.services.sessions.begin() as db:
         db.execute(text("UPDATE deliveries SET wanted_version = 2 WHERE kind = 'apple'"))
-        (lane, *others) = open_lanes(db, "lumiere", house.services.tools(), house.services.keys, known=[])
-    house.apns.answer_next(400, "TopicDisallowed")
-    lane.step()
-    assert lane.halted_until is not None
-    assert (len(house.apns.announcements), parked(house)) == (1, 0)
-    for one in (lane, *others):
+        (queue, *others) = open_queues(db, "lumiere", system.services.tools(), system.services.keys, known=[])
+    system.apns.answer_next(400, "TopicDisallowed")
+    queue.step()
+    assert queue.halted_until is not None
+    assert (len(system.apns.announcements), parked(system)) == (1, 0)
+    for one in (queue, *others):
         one.close()
 
 
 def test_another_certificate_tries_at_once_what_the_old_one_was_refused_for(
-    open_a_house: OpenHouse, authority: DevelopmentAuthority
+    open_system: OpenSystem, authority: DevelopmentAuthority
 ) -> None:
     """Three cards: too few to say whose fault it is. And a channel that stopped goes on, whatever pause was begun."""
-    house = open_a_house(WALLET_RETRY_MOST_S="3600")
-    phones = [house.iphone() for _ in range(3)]
+    system = open_system(WALLET_RETRY_MOST_S="3600")
+    phones = [system.iphone() for _ in range(3)]
     for number, phone in enumerate(phones):
-        phone.open_link(house.enrol(f"M-{number}")["links"]["card"])
-    house.apns.answer_next(400, "DeviceTokenNotForTopic", count=2)
-    with house.working():
+        phone.open_link(system.enrol(f"M-{number}")["links"]["card"])
+    system.apns.answer_next(400, "DeviceTokenNotForTopic", count=2)
+    with system.working():
         for number in range(2):
-            house.set_points(f"M-{number}", 5, sequence=1)
-        eventually(lambda: parked(house) == 2)
-        house.apns.answer_next(403, "BadCertificate")
-        house.set_points("M-2", 5, sequence=1)
-        eventually(lambda: house.rows("SELECT FROM deliveries WHERE last_outcome = 'BadCertificate'"))
-        made = authority.issue(PASS_TYPE, TEAM, "Maison Lumière", house.clock() + timedelta(minutes=30))
+            system.set_points(f"M-{number}", 5, sequence=1)
+        eventually(lambda: parked(system) == 2)
+        system.apns.answer_next(403, "BadCertificate")
+        system.set_points("M-2", 5, sequence=1)
+        eventually(lambda: system.rows("SELECT FROM deliveries WHERE last_outcome = 'BadCertificate'"))
+        made = authority.issue(PASS_TYPE, TEAM, "Maison Lumière", system.clock() + timedelta(minutes=30))
         identity = identity_from_files(made.leaf_pem, made.key_pem, intermediate=made.intermediate_pem)
-        with house.services.sessions.begin() as db:
-            assert house.services.keys.store_identity(db, "lumiere", identity, now=house.clock())
+        with system.services.sessions.begin() as db:
+            assert system.services.keys.store_identity(db, "lumiere", identity, now=system.clock())
         for phone in phones[:2]:
             iphone_shows(phone, "5")
         iphone_shows(phones[2], "5")
-    assert parked(house) == 0
+    assert parked(system) == 0
 
 
-def test_a_worker_that_starts_tries_the_refused_once_more(house: House) -> None:
+def test_a_worker_that_starts_tries_the_refused_once_more(system: System) -> None:
     """It may have been started with the right address, which the one before did not have."""
-    phone = house.iphone()
-    phone.open_link(house.enrol()["links"]["card"])
-    house.apns.answer_next(400, "BadDeviceToken")
-    with house.working():
-        house.set_points("M-1", 5, sequence=1)
-        eventually(lambda: parked(house) == 1)
-    with house.working():
+    phone = system.iphone()
+    phone.open_link(system.enrol()["links"]["card"])
+    system.apns.answer_next(400, "BadDeviceToken")
+    with system.working():
+        system.set_points("M-1", 5, sequence=1)
+        eventually(lambda: parked(system) == 1)
+    with system.working():
         iphone_shows(phone, "5")
 
 
-def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(house: House) -> None:
+def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(system: System) -> None:
     phones = []
     for number in range(8):
-        phone = house.iphone()
-        phone.open_link(house.enrol(f"M-{number}")["links"]["card"])
+        phone = system.iphone()
+        phone.open_link(system.enrol(f"M-{number}")["links"]["card"])
         phones.append(phone)
-    house.apns.answer_next(400, "BadDeviceToken", count=8)
+    system.apns.answer_next(400, "BadDeviceToken", count=8)
     for number in range(8):
-        house.set_points(f"M-{number}", 5, sequence=1)
-    with house.working():
+        system.set_points(f"M-{number}", 5, sequence=1)
+    with system.working():
         for phone in phones:
             iphone_shows(phone, "5")
-    assert parked(house) == 0
-    assert len(house.rows("SELECT FROM registrations")) == 8
+    assert parked(system) == 0
+    assert len(system.rows("SELECT FROM registrations")) == 8
 
 
-def test_witnesses_are_not_called_more_often_than_a_phone_may_be_told(open_a_house: OpenHouse) -> None:
+def test_witnesses_are_not_called_more_often_than_a_phone_may_be_told(open_system: OpenSystem) -> None:
     """One person's cards are refused again and again; whoever can testify is left in peace in between."""
-    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR="3", **WAIT)
-    tokens = add_phones(house, "lumiere", 9)
+    system = open_system(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR="3", **WAIT)
+    tokens = add_phones(system, "lumiere", 9)
     heard_at: list[datetime] = []
 
     def answer(notice: Notice) -> Outcome:
         if notice.far_end != tokens["P-1"]:
             return BAD
-        heard_at.append(house.clock())
+        heard_at.append(system.clock())
         return Accepted("ok")
 
-    lane = AppleLane("lumiere", Line(answer), house.services.tools())
+    queue = AppleQueue("lumiere", Line(answer), system.services.tools())
     for turn in range(1, 10):
-        change(house, [1], turn)
-        lane.step()
-        change(house, range(2, 9), turn)
-        lane.step()
-        with house.services.sessions.begin() as db:
-            unpark(db, "lumiere", now=house.clock())
-        house.clock.advance(timedelta(minutes=10, seconds=30))
-    lane.close()
+        change(system, [1], turn)
+        queue.step()
+        change(system, range(2, 9), turn)
+        queue.step()
+        with system.services.sessions.begin() as db:
+            unpark(db, "lumiere", now=system.clock())
+        system.clock.advance(timedelta(minutes=10, seconds=30))
+    queue.close()
     assert len(heard_at) > 3, "there was occasion in the second hour as well"
     assert fullest(heard_at, HOUR) <= 3
     assert fullest(heard_at, timedelta(minutes=1)) == 1

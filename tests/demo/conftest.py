@@ -1,4 +1,4 @@
-"""A scene as the demo sets it, in a test's own house."""
+"""A session as the demo sets it, in a test's own system."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import requests
 from rich.console import Console
 
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from wallet_service.clock import system_clock
 from wallet_service.demo.brand import HEROINE, MEMBERS, POINTS, STORES
+from wallet_service.demo.installation import Api, DemoInstallation
 from wallet_service.demo.page import DemoPage
-from wallet_service.demo.scene import SHOP, Scene
-from wallet_service.demo.stage import Api, Stage
+from wallet_service.demo.session import SHOP, DemoSession
 from wallet_service.demo.timeline import Timeline
 
 
@@ -23,8 +23,8 @@ class Playing:
     """A page that is open, and what stands behind it."""
 
     url: str
-    scene: Scene
-    stage: Stage
+    session: DemoSession
+    installation: DemoInstallation
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """One request as a browser sends it."""
@@ -37,32 +37,32 @@ class Playing:
 
     def wait_for_points(self, points: str) -> None:
         """Until the iPhone shows them."""
-        serial = self.scene.serial_number
-        self.stage.iphone.wait_until(lambda phone: phone.shows(serial).text("points") == points, 20)
+        serial = self.session.serial_number
+        self.installation.iphone.wait_until(lambda phone: phone.shows(serial).text("points") == points, 20)
 
 
 @pytest.fixture
-def playing(open_a_house: OpenHouse) -> Iterator[Playing]:
+def playing(open_system: OpenSystem) -> Iterator[Playing]:
     """Claire's card on both phones, the worker at work, the page open."""
-    house = open_a_house(master="builtin")
-    with house.working():
-        stage = Stage(
-            url=house.url,
-            apis={POINTS.program_id: Api(f"{house.url}/api/v1", house.api.key)},
-            apns=house.apns,
-            google=house.google,
-            iphone=house.iphone(),
-            android=house.android(),
+    system = open_system(master="builtin")
+    with system.working():
+        installation = DemoInstallation(
+            url=system.url,
+            apis={POINTS.program_id: Api(f"{system.url}/api/v1", system.api.key)},
+            apns=system.apns,
+            google=system.google,
+            iphone=system.iphone(),
+            android=system.android(),
         )
-        stage.api("PUT", f"/stores/{SHOP}", STORES[SHOP])
-        stage.api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
-        scene = Scene(stage)
+        installation.api("PUT", f"/stores/{SHOP}", STORES[SHOP])
+        installation.api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
+        session = DemoSession(installation)
         timeline = Timeline(_silent(), system_clock)
         with timeline.step("The CRM reports a purchase of 79.90 €") as step:
             step.note("Android shows {points} points", system_clock(), points=79)
-        page = DemoPage(scene, stage, timeline)
-        with scene.playing(), page.serving():
-            yield Playing(page.url, scene, stage)
+        page = DemoPage(session, installation, timeline)
+        with session.playing(), page.serving():
+            yield Playing(page.url, session, installation)
 
 
 def _silent() -> Console:

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.demo.processes import command
-from tests.house import eventually
+from tests.system import eventually
 from wallet_service.demo.words import WORDS
 
 STEPS = 8

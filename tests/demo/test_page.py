@@ -14,7 +14,7 @@ import requests
 from PIL import Image, ImageChops
 
 from tests.demo.conftest import Playing
-from tests.house import eventually
+from tests.system import eventually
 from wallet_service.demo.commands import commands
 from wallet_service.demo.words import WORDS, language_of
 
@@ -53,8 +53,8 @@ def test_the_page_in_both_languages(playing: Playing) -> None:
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         assert "<script>" not in page.text
         assert "style=" not in page.text
-        assert playing.scene.link in page.text
-        assert f"{playing.stage.url}/api/docs" in page.text
+        assert playing.session.link in page.text
+        assert f"{playing.installation.url}/api/docs" in page.text
     assert playing.get("/static/page.css").ok
     assert playing.get("/static/page.js").headers["Content-Type"].startswith("text/javascript")
     assert playing.get("/static/../page.py").status_code == 404
@@ -90,17 +90,17 @@ def test_offline_then_online(playing: Playing) -> None:
     assert WORDS["fr"]["online"] in page.text
     playing.press("purchase")
     eventually(lambda: WORDS["fr"]["state_told"] in playing.get("/?lang=fr").text)
-    assert playing.stage.iphone.shows(playing.scene.serial_number).text("points") == "0"
+    assert playing.installation.iphone.shows(playing.session.serial_number).text("points") == "0"
     assert playing.press("online", script=True).json()["message"] == WORDS["fr"]["done_online"]
     playing.wait_for_points("25")
     eventually(lambda: WORDS["fr"]["state_told"] not in playing.get("/?lang=fr").text)
 
 
 def test_pull_to_refresh_fetches_without_a_push(playing: Playing) -> None:
-    before = len(playing.stage.apns.announcements)
+    before = len(playing.installation.apns.announcements)
     playing.press("refresh")
-    assert playing.stage.iphone.events[-1].step in ("unchanged", "shown")
-    assert len(playing.stage.apns.announcements) == before
+    assert playing.installation.iphone.events[-1].step in ("unchanged", "shown")
+    assert len(playing.installation.apns.announcements) == before
 
 
 def test_an_offer_comes_to_the_lock_screen(playing: Playing) -> None:
@@ -109,7 +109,7 @@ def test_an_offer_comes_to_the_lock_screen(playing: Playing) -> None:
 
 
 def test_the_service_says_no(playing: Playing) -> None:
-    playing.stage.api("DELETE", "/members/M-1001")
+    playing.installation.api("DELETE", "/members/M-1001")
     answer = playing.press("purchase", script=True, language="en")
     assert answer.status_code == 502
     assert answer.json()["message"].startswith(WORDS["en"]["failed"])
@@ -122,14 +122,14 @@ def test_other_sites_are_kept_out(playing: Playing) -> None:
     assert playing.get("/", Host="attacker.example").status_code == 403
     assert playing.press("purchase", Origin="https://attacker.example").status_code == 403
     assert playing.get("/do/purchase").status_code == 404
-    assert playing.stage.iphone.shows(playing.scene.serial_number).text("points") == "0"
+    assert playing.installation.iphone.shows(playing.session.serial_number).text("points") == "0"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
 def test_every_command_does_what_it_says(playing: Playing) -> None:
     lines = {
         one.name: one.lines
-        for one in commands(playing.stage.api.base, playing.stage.api.key, playing.scene.serial_number)
+        for one in commands(playing.installation.api.base, playing.installation.api.key, playing.session.serial_number)
     }
 
     def run(name: str) -> str:
@@ -146,8 +146,8 @@ def test_every_command_does_what_it_says(playing: Playing) -> None:
     assert json.loads(run("offer"))["state"] == "published"
     eventually(lambda: "Un thé vous attend" in playing.get("/").text)
     assert json.loads(run("void"))["state"] == "void"
-    serial = playing.scene.serial_number
-    playing.stage.iphone.wait_until(lambda phone: phone.shows(serial).voided, 20)
+    serial = playing.session.serial_number
+    playing.installation.iphone.wait_until(lambda phone: phone.shows(serial).voided, 20)
 
 
 @pytest.mark.parametrize(

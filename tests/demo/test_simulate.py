@@ -14,30 +14,30 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from PIL import Image
 
-from tests.conftest import OpenHouse
+from tests.conftest import OpenSystem
 from tests.demo.processes import command
-from tests.house import House
+from tests.system import System
 from wallet_service.cli import main
 from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.google.accounts import SCOPE
 
 
-def test_an_iphone_and_apns_in_other_processes(open_a_house: OpenHouse, chain: Chain, tmp_path: Path) -> None:
+def test_an_iphone_and_apns_in_other_processes(open_system: OpenSystem, chain: Chain, tmp_path: Path) -> None:
     root, ca, picture = tmp_path / "the root.pem", tmp_path / "apns.pem", tmp_path / "iphone.png"
     root.write_bytes(chain.root_pem)
     apns_arguments = ("--trust", str(root), "--port", "0", "--control-port", "0", "--write-ca", str(ca))
     with command("simulate", "apns", *apns_arguments) as apns:
         url = apns.wait_for(r"WALLET_APNS_URL=(\S+)")
         control = apns.wait_for(r"control (\S+)")
-        house = open_a_house(WALLET_APNS_URL=url, WALLET_APNS_CA_FILE=str(ca))
-        link = house.enrol()["links"]["card"]
-        house.set_points("M-1", 100, sequence=1)
+        system = open_system(WALLET_APNS_URL=url, WALLET_APNS_CA_FILE=str(ca))
+        link = system.enrol()["links"]["card"]
+        system.set_points("M-1", 100, sequence=1)
         phone_arguments = ("--link", link, "--apns-control", control, "--root", str(root), "--draw", str(picture))
-        with house.working(), command("simulate", "phone", *phone_arguments) as phone:
+        with system.working(), command("simulate", "phone", *phone_arguments) as phone:
             phone.wait_for(r"Points 100, Titulaire Claire Moreau")
             phone.wait_for(r"registered +201")
             first = picture.read_bytes()
-            house.set_points("M-1", 120, sequence=2)
+            system.set_points("M-1", 120, sequence=2)
             phone.wait_for(r"pushed")
             phone.wait_for(r"listed +\w+")
             phone.wait_for(r"fetched")
@@ -51,13 +51,13 @@ def test_an_iphone_and_apns_in_other_processes(open_a_house: OpenHouse, chain: C
         assert apns.stop() == 0
 
 
-def test_an_android_phone_in_another_process(house: House, tmp_path: Path) -> None:
+def test_an_android_phone_in_another_process(system: System, tmp_path: Path) -> None:
     picture = tmp_path / "android.png"
-    link = house.enrol()["links"]["card"]
-    arguments = ("--android", "--google", house.google.url, "--link", link, "--draw", str(picture))
-    with house.working(), command("simulate", "phone", *arguments, "--locale", "en_GB") as phone:
+    link = system.enrol()["links"]["card"]
+    arguments = ("--android", "--google", system.google.url, "--link", link, "--draw", str(picture))
+    with system.working(), command("simulate", "phone", *arguments, "--locale", "en_GB") as phone:
         phone.wait_for(r"saved")
-        house.set_points("M-1", 1250, sequence=1)
+        system.set_points("M-1", 1250, sequence=1)
         phone.wait_for(r"Points 1,250")
         assert phone.stop() == 0
     assert Image.open(io.BytesIO(picture.read_bytes())).format == "PNG"
@@ -108,7 +108,7 @@ def test_what_cannot_be_is_said_in_words(arguments: tuple[str, ...], status: int
     assert words in refused.output
 
 
-def test_a_port_that_is_taken_is_named(house: House) -> None:
-    refused = CliRunner().invoke(main, ["simulate", "google", "--port", house.google.url.rsplit(":", 1)[1]])
+def test_a_port_that_is_taken_is_named(system: System) -> None:
+    refused = CliRunner().invoke(main, ["simulate", "google", "--port", system.google.url.rsplit(":", 1)[1]])
     assert refused.exit_code == 1
     assert "a port cannot be opened" in refused.output

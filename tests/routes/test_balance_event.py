@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tests.conftest import OpenHouse
-from tests.house import House, eventually
+from tests.conftest import OpenSystem
+from tests.system import System, eventually
 from wallet_service.simulators.phones.android import Android
 from wallet_service.simulators.phones.iphone import Iphone
 
@@ -47,97 +47,97 @@ def android_shows(phone: Android, points: str) -> None:
     phone.wait_until(holds, 20)
 
 
-def test_a_balance_reaches_both_phones_and_is_proved(house: House) -> None:
-    card = house.enrol()
-    iphone, android = house.iphone(), house.android()
-    with house.working():
+def test_a_balance_reaches_both_phones_and_is_proved(system: System) -> None:
+    card = system.enrol()
+    iphone, android = system.iphone(), system.android()
+    with system.working():
         iphone.open_link(card["links"]["card"])
         android.open_link(card["links"]["card"])
-        house.api.ok("POST", "/events", balances(1, 120))
+        system.api.ok("POST", "/events", balances(1, 120))
         iphone_shows(iphone, "120")
         android_shows(android, "120")
-        eventually(lambda: {end["state"] for end in house.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
-    ends = {end["kind"]: end for end in house.card(card["serial_number"])["far_ends"]}
+        eventually(lambda: {end["state"] for end in system.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
+    ends = {end["kind"]: end for end in system.card(card["serial_number"])["far_ends"]}
     assert ends["apple"]["fetched_version"] == ends["apple"]["wanted_version"] == ends["apple"]["told_version"]
     assert ends["apple"]["listed_at"] <= ends["apple"]["fetched_at"]
     assert ends["apple"]["told_at"] <= ends["apple"]["fetched_at"]  # a phone may ask before APNs' answer is read
     assert ends["google"]["installed_at"] is not None
 
 
-def test_a_purchase_earns_where_we_keep_the_books(open_a_house: OpenHouse) -> None:
-    house = open_a_house(master="builtin")
-    card = house.enrol()
-    iphone = house.iphone()
-    with house.working():
+def test_a_purchase_earns_where_we_keep_the_books(open_system: OpenSystem) -> None:
+    system = open_system(master="builtin")
+    card = system.enrol()
+    iphone = system.iphone()
+    with system.working():
         iphone.open_link(card["links"]["card"])
-        house.api.ok("POST", "/events", PURCHASE)
+        system.api.ok("POST", "/events", PURCHASE)
         iphone_shows(iphone, "79")
     assert [note.text for note in iphone.notifications] == ["Votre nouveau solde : 79 points"]
 
 
-def test_the_same_event_twice_changes_nothing(open_a_house: OpenHouse) -> None:
-    house = open_a_house(master="builtin")
-    card = house.enrol()
-    first, second = (house.api.ok("POST", "/events", PURCHASE)["status"] for _ in range(2))
+def test_the_same_event_twice_changes_nothing(open_system: OpenSystem) -> None:
+    system = open_system(master="builtin")
+    card = system.enrol()
+    first, second = (system.api.ok("POST", "/events", PURCHASE)["status"] for _ in range(2))
     assert (first, second) == ("applied", "repeated")
-    state = house.card(card["serial_number"])
+    state = system.card(card["serial_number"])
     assert state["face"]["points"]["value"] == "79"
     assert state["version"] == 2
 
 
-def test_the_same_event_twice_in_one_batch_counts_once(open_a_house: OpenHouse) -> None:
-    house = open_a_house(master="builtin")
-    card = house.enrol()
-    answer = house.api.ok("POST", "/events", [PURCHASE, PURCHASE], Content_Type="application/cloudevents-batch+json")
+def test_the_same_event_twice_in_one_batch_counts_once(open_system: OpenSystem) -> None:
+    system = open_system(master="builtin")
+    card = system.enrol()
+    answer = system.api.ok("POST", "/events", [PURCHASE, PURCHASE], Content_Type="application/cloudevents-batch+json")
     assert [result["status"] for result in answer["results"]] == ["applied", "repeated"]
-    assert house.card(card["serial_number"])["face"]["points"]["value"] == "79"
+    assert system.card(card["serial_number"])["face"]["points"]["value"] == "79"
 
 
-def test_older_news_is_ignored(house: House) -> None:
-    card = house.enrol()
+def test_older_news_is_ignored(system: System) -> None:
+    card = system.enrol()
     for sequence, points, status in ((5, 50, "applied"), (4, 40, "ignored"), (5, 55, "ignored"), (6, 60, "applied")):
         event = balances(sequence, points, event_id=f"{sequence}-{points}")
-        assert house.api.ok("POST", "/events", event)["status"] == status
-    assert house.card(card["serial_number"])["face"]["points"]["value"] == "60"
+        assert system.api.ok("POST", "/events", event)["status"] == status
+    assert system.card(card["serial_number"])["face"]["points"]["value"] == "60"
 
 
-def test_a_change_that_nobody_can_see_tells_nobody(house: House) -> None:
-    card = house.enrol()
-    house.set_points("M-1", 10, sequence=1)
-    before = house.card(card["serial_number"])["version"]
-    house.set_points("M-1", 10, sequence=2)
-    house.api.ok("PUT", "/members/M-1", {"phone": "+33 1 99 00 12 34"})
-    assert house.card(card["serial_number"])["version"] == before
+def test_a_change_that_nobody_can_see_tells_nobody(system: System) -> None:
+    card = system.enrol()
+    system.set_points("M-1", 10, sequence=1)
+    before = system.card(card["serial_number"])["version"]
+    system.set_points("M-1", 10, sequence=2)
+    system.api.ok("PUT", "/members/M-1", {"phone": "+33 1 99 00 12 34"})
+    assert system.card(card["serial_number"])["version"] == before
 
 
-def test_a_burst_in_one_request_is_one_version(house: House) -> None:
-    card = house.enrol()
-    before = house.card(card["serial_number"])["version"]
+def test_a_burst_in_one_request_is_one_version(system: System) -> None:
+    card = system.enrol()
+    before = system.card(card["serial_number"])["version"]
     lines = b"\n".join(orjson.dumps(balances(n, n)) for n in range(1, 51))
-    answer = house.api.ok("POST", "/events", lines, Content_Type="application/x-ndjson")
+    answer = system.api.ok("POST", "/events", lines, Content_Type="application/x-ndjson")
     assert answer["refused"] == 0
-    assert house.card(card["serial_number"])["version"] == before + 1
-    assert house.card(card["serial_number"])["face"]["points"]["value"] == "50"
+    assert system.card(card["serial_number"])["version"] == before + 1
+    assert system.card(card["serial_number"])["face"]["points"]["value"] == "50"
 
 
 @pytest.mark.parametrize("killed_at", ["before the push", "during the push"])
-def test_a_worker_killed_between_event_and_push_loses_nothing(open_a_house: OpenHouse, killed_at: str) -> None:
-    house = open_a_house(WALLET_LEASE_S="2", WALLET_APNS_TIMEOUT_S="1", WALLET_GOOGLE_TIMEOUT_S="1")
-    card = house.enrol()
-    iphone, android = house.iphone(), house.android()
-    worker = house.worker_process()
+def test_a_worker_killed_between_event_and_push_loses_nothing(open_system: OpenSystem, killed_at: str) -> None:
+    system = open_system(WALLET_LEASE_S="2", WALLET_APNS_TIMEOUT_S="1", WALLET_GOOGLE_TIMEOUT_S="1")
+    card = system.enrol()
+    iphone, android = system.iphone(), system.android()
+    worker = system.worker_process()
     iphone.open_link(card["links"]["card"])
     android.open_link(card["links"]["card"])
-    eventually(lambda: house.rows("SELECT FROM google_objects WHERE saved_at IS NOT NULL"))
+    eventually(lambda: system.rows("SELECT FROM google_objects WHERE saved_at IS NOT NULL"))
     if killed_at == "before the push":
         worker.kill()
         worker.wait()
     else:
-        house.apns.during_next_push(worker.kill)
-    house.set_points("M-1", 75, sequence=1)
+        system.apns.during_next_push(worker.kill)
+    system.set_points("M-1", 75, sequence=1)
     worker.wait(20)
-    assert house.rows("SELECT FROM deliveries WHERE wanted_version > told_version")
-    house.worker_process()
+    assert system.rows("SELECT FROM deliveries WHERE wanted_version > told_version")
+    system.worker_process()
     iphone_shows(iphone, "75")
     android_shows(android, "75")
-    eventually(lambda: {end["state"] for end in house.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
+    eventually(lambda: {end["state"] for end in system.card(card["serial_number"])["far_ends"]} == {"up_to_date"})

@@ -6,19 +6,19 @@ from datetime import timedelta
 
 import pytest
 
-from tests.house import House
 from tests.routes.test_offer import STORE, publish
+from tests.system import System
 
 
-def test_item_85_a_geofence_update_changes_no_speaking_field(house: House) -> None:
+def test_item_85_a_geofence_update_changes_no_speaking_field(system: System) -> None:
     """An offer moves places and texts; no field whose value changed has words for the lock screen."""
-    house.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
-    card = house.enrol(favourite_store_id="lyon")
-    phone = house.iphone()
-    with house.working():
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
+    phone = system.iphone()
+    with system.working():
         phone.open_link(card["links"]["card"])
         before = len(phone.notifications)
-        publish(house, timedelta(hours=1))
+        publish(system, timedelta(hours=1))
         phone.wait_until(lambda it: [near.text for near in it.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
         assert len(phone.notifications) == before
 
@@ -31,12 +31,12 @@ def test_item_85_a_geofence_update_changes_no_speaking_field(house: House) -> No
         ("Maison Lumière vous attend", "names the brand"),
     ],
 )
-def test_item_87_texts_that_a_lock_screen_cannot_show(house: House, text: str, words: str) -> None:
-    house.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+def test_item_87_texts_that_a_lock_screen_cannot_show(system: System, text: str, words: str) -> None:
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
     document = {
         "code": "maille", "title": "Maille", "proximity_text": {"fr": text}, "store_ids": ["lyon"],
         "starts_at": "2026-12-01T00:00:00Z", "ends_at": "2026-12-02T00:00:00Z",
     }  # fmt: skip
-    answer = house.api("POST", "/offers", document)
+    answer = system.api("POST", "/offers", document)
     assert answer.status_code == 422
     assert words in answer.text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.house import Api, House
+from tests.system import Api, System
 
 BATCH = "application/cloudevents-batch+json"
 
@@ -28,110 +28,110 @@ def said(at: datetime | None, subject: str = "M-1", **data: Any) -> dict[str, An
     return event if at is None else event | {"time": at.isoformat()}
 
 
-def take(house: House, event: dict[str, Any]) -> str:
+def take(system: System, event: dict[str, Any]) -> str:
     """What became of one event."""
-    status: str = house.api.ok("POST", "/events", event)["status"]
+    status: str = system.api.ok("POST", "/events", event)["status"]
     return status
 
 
-def member(house: House, member_id: str = "M-1") -> dict[str, Any]:
-    answer: dict[str, Any] = house.api.ok("GET", f"/members/{member_id}")
+def member(system: System, member_id: str = "M-1") -> dict[str, Any]:
+    answer: dict[str, Any] = system.api.ok("GET", f"/members/{member_id}")
     return answer
 
 
-def test_a_late_consent_does_not_undo_the_withdrawal(house: House) -> None:
-    now = house.clock()
-    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
+def test_a_late_consent_does_not_undo_the_withdrawal(system: System) -> None:
+    now = system.clock()
+    assert take(system, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
     late = said(now - timedelta(hours=2), consents={"marketing": True})
-    answer = house.api.ok("POST", "/events", late)
+    answer = system.api.ok("POST", "/events", late)
     assert (answer["status"], answer["detail"]) == ("ignored", "older than what is known")
-    assert member(house)["consents"] == {"marketing": False}
-    assert take(house, late) == "repeated"
+    assert member(system)["consents"] == {"marketing": False}
+    assert take(system, late) == "repeated"
 
 
-def test_a_late_word_counts_for_what_nobody_has_spoken_of_since(house: House) -> None:
-    now = house.clock()
-    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False}, email="new@x.fr")) == "applied"
+def test_a_late_word_counts_for_what_nobody_has_spoken_of_since(system: System) -> None:
+    now = system.clock()
+    assert take(system, said(now - timedelta(hours=1), consents={"marketing": False}, email="new@x.fr")) == "applied"
     late = said(now - timedelta(hours=2), consents={"marketing": True}, email=None, first_name="Claire")
-    assert take(house, late) == "applied"
-    found = member(house)
+    assert take(system, late) == "applied"
+    found = member(system)
     assert (found["consents"], found["email"], found["first_name"]) == ({"marketing": False}, "new@x.fr", "Claire")
-    assert take(house, said(now - timedelta(hours=3), first_name="Clara", last_name="Moreau")) == "applied"
-    assert (member(house)["first_name"], member(house)["last_name"]) == ("Claire", "Moreau")
+    assert take(system, said(now - timedelta(hours=3), first_name="Clara", last_name="Moreau")) == "applied"
+    assert (member(system)["first_name"], member(system)["last_name"]) == ("Claire", "Moreau")
 
 
-def test_a_field_that_was_cleared_stays_so(house: House) -> None:
-    now = house.clock()
+def test_a_field_that_was_cleared_stays_so(system: System) -> None:
+    now = system.clock()
     home = {"latitude": 45.76, "longitude": 4.83}
-    assert take(house, said(now - timedelta(hours=3), home=home, phone="+33 6 00 00 00 00")) == "applied"
-    assert take(house, said(now - timedelta(hours=1), home=None, phone=None)) == "applied"
-    assert take(house, said(now - timedelta(hours=2), home=home, phone="+33 6 11 11 11 11")) == "ignored"
-    assert (member(house)["home"], member(house)["phone"]) == (None, None)
+    assert take(system, said(now - timedelta(hours=3), home=home, phone="+33 6 00 00 00 00")) == "applied"
+    assert take(system, said(now - timedelta(hours=1), home=None, phone=None)) == "applied"
+    assert take(system, said(now - timedelta(hours=2), home=home, phone="+33 6 11 11 11 11")) == "ignored"
+    assert (member(system)["home"], member(system)["phone"]) == (None, None)
 
 
-def test_in_order_both_count(house: House) -> None:
-    now = house.clock()
-    assert take(house, said(now - timedelta(hours=2), consents={"marketing": True}, first_name="Claire")) == "applied"
-    assert take(house, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
-    assert (member(house)["consents"], member(house)["first_name"]) == ({"marketing": False}, "Claire")
+def test_in_order_both_count(system: System) -> None:
+    now = system.clock()
+    assert take(system, said(now - timedelta(hours=2), consents={"marketing": True}, first_name="Claire")) == "applied"
+    assert take(system, said(now - timedelta(hours=1), consents={"marketing": False})) == "applied"
+    assert (member(system)["consents"], member(system)["first_name"]) == ({"marketing": False}, "Claire")
 
 
-def test_a_batch_with_both_ends_with_the_last_word(house: House) -> None:
-    card = house.enrol()
-    now = house.clock() + timedelta(seconds=1)
-    house.clock.advance(timedelta(minutes=1))
+def test_a_batch_with_both_ends_with_the_last_word(system: System) -> None:
+    card = system.enrol()
+    now = system.clock() + timedelta(seconds=1)
+    system.clock.advance(timedelta(minutes=1))
     batch = [
         said(now + timedelta(seconds=2), first_name="Nouvelle"),
         said(now, first_name="Ancienne"),
     ]
-    answer = house.api.ok("POST", "/events", batch, Content_Type=BATCH)
+    answer = system.api.ok("POST", "/events", batch, Content_Type=BATCH)
     assert [result["status"] for result in answer["results"]] == ["applied", "ignored"]
-    assert house.card(card["serial_number"])["face"]["member"]["value"] == "Nouvelle Moreau"
+    assert system.card(card["serial_number"])["face"]["member"]["value"] == "Nouvelle Moreau"
 
 
-def test_of_two_words_of_one_instant_the_later_to_arrive_counts(house: House) -> None:
-    at = house.clock() - timedelta(hours=1)
-    assert take(house, said(at, first_name="Une")) == "applied"
-    assert take(house, said(at, first_name="Deux")) == "applied"
-    assert member(house)["first_name"] == "Deux"
+def test_of_two_words_of_one_instant_the_later_to_arrive_counts(system: System) -> None:
+    at = system.clock() - timedelta(hours=1)
+    assert take(system, said(at, first_name="Une")) == "applied"
+    assert take(system, said(at, first_name="Deux")) == "applied"
+    assert member(system)["first_name"] == "Deux"
 
 
-def test_a_word_without_a_time_and_a_put_count_as_now(house: House) -> None:
-    now = house.clock()
-    assert take(house, said(now, first_name="A")) == "applied"
-    assert take(house, said(None, first_name="B")) == "applied"
-    assert take(house, said(now, first_name="C")) == "ignored"
-    house.api.ok("PUT", "/members/M-1", {"first_name": "D"})
-    assert take(house, said(now + timedelta(milliseconds=1), first_name="E")) == "ignored"
-    house.clock.advance(timedelta(minutes=5))
-    assert take(house, said(house.clock(), first_name="F")) == "applied"
-    assert member(house)["first_name"] == "F"
+def test_a_word_without_a_time_and_a_put_count_as_now(system: System) -> None:
+    now = system.clock()
+    assert take(system, said(now, first_name="A")) == "applied"
+    assert take(system, said(None, first_name="B")) == "applied"
+    assert take(system, said(now, first_name="C")) == "ignored"
+    system.api.ok("PUT", "/members/M-1", {"first_name": "D"})
+    assert take(system, said(now + timedelta(milliseconds=1), first_name="E")) == "ignored"
+    system.clock.advance(timedelta(minutes=5))
+    assert take(system, said(system.clock(), first_name="F")) == "applied"
+    assert member(system)["first_name"] == "F"
 
 
-def test_a_clock_that_is_years_ahead_silences_nobody(house: House) -> None:
-    assert take(house, said(house.clock() + timedelta(days=3650), first_name="Futur")) == "applied"
-    house.clock.advance(timedelta(seconds=1))
-    assert take(house, said(house.clock(), first_name="Présent")) == "applied"
-    house.api.ok("PUT", "/members/M-1", {"first_name": "Main"})
-    assert member(house)["first_name"] == "Main"
+def test_a_clock_that_is_years_ahead_silences_nobody(system: System) -> None:
+    assert take(system, said(system.clock() + timedelta(days=3650), first_name="Futur")) == "applied"
+    system.clock.advance(timedelta(seconds=1))
+    assert take(system, said(system.clock(), first_name="Présent")) == "applied"
+    system.api.ok("PUT", "/members/M-1", {"first_name": "Main"})
+    assert member(system)["first_name"] == "Main"
 
 
-def test_an_older_word_is_no_conflict_of_card_numbers(house: House) -> None:
-    house.api.ok("PUT", "/members/M-2", {"card_number": "2900000000002"})
-    assert take(house, said(house.clock(), card_number="2900000000001")) == "applied"
-    old = said(house.clock() - timedelta(days=1), card_number="2900000000002")
-    assert take(house, old) == "ignored"
-    new = said(house.clock(), card_number="2900000000002")
-    assert house.api("POST", "/events", new).status_code == 422
-    taken = house.api("PUT", "/members/M-3", {"card_number": "2900000000002"})
+def test_an_older_word_is_no_conflict_of_card_numbers(system: System) -> None:
+    system.api.ok("PUT", "/members/M-2", {"card_number": "2900000000002"})
+    assert take(system, said(system.clock(), card_number="2900000000001")) == "applied"
+    old = said(system.clock() - timedelta(days=1), card_number="2900000000002")
+    assert take(system, old) == "ignored"
+    new = said(system.clock(), card_number="2900000000002")
+    assert system.api("POST", "/events", new).status_code == 422
+    taken = system.api("PUT", "/members/M-3", {"card_number": "2900000000002"})
     assert taken.status_code == 409
-    assert house.api("GET", "/members/M-3").status_code == 404
+    assert system.api("GET", "/members/M-3").status_code == 404
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["a batch each", "one by one"])
-def test_whatever_the_order_of_arrival_the_last_word_wins(house: House, together: bool) -> None:
+def test_whatever_the_order_of_arrival_the_last_word_wins(system: System, together: bool) -> None:
     """Every order of four words, each a whole document."""
-    first = house.clock() - timedelta(days=1)
+    first = system.clock() - timedelta(days=1)
     orders = list(permutations(range(4)))
     for number, order in enumerate(orders):
         subject = f"M-{number}"
@@ -140,16 +140,16 @@ def test_whatever_the_order_of_arrival_the_last_word_wins(house: House, together
             for i in order
         ]
         for batch in [events] if together else [[event] for event in events]:
-            answers = house.api.ok("POST", "/events", batch, Content_Type=BATCH)["results"]
+            answers = system.api.ok("POST", "/events", batch, Content_Type=BATCH)["results"]
             assert {answer["status"] for answer in answers} <= {"applied", "ignored"}
-        found = member(house, subject)
+        found = member(system, subject)
         assert (found["first_name"], found["consents"]) == ("N3", {"marketing": False}), order
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["a batch each", "one by one"])
-def test_whatever_the_order_of_arrival_no_partial_word_is_lost(house: House, together: bool) -> None:
+def test_whatever_the_order_of_arrival_no_partial_word_is_lost(system: System, together: bool) -> None:
     """Every order of four words, each about some fields: every field ends as it was last spoken of."""
-    first = house.clock() - timedelta(days=1)
+    first = system.clock() - timedelta(days=1)
     words: list[dict[str, Any]] = [
         {"first_name": "Claire", "consents": {"marketing": True}},
         {"last_name": "Moreau"},
@@ -160,8 +160,8 @@ def test_whatever_the_order_of_arrival_no_partial_word_is_lost(house: House, tog
         subject = f"M-{number}"
         events = [said(first + timedelta(seconds=i), subject, **words[i]) for i in order]
         for batch in [events] if together else [[event] for event in events]:
-            house.api.ok("POST", "/events", batch, Content_Type=BATCH)
-        found = member(house, subject)
+            system.api.ok("POST", "/events", batch, Content_Type=BATCH)
+        found = member(system, subject)
         assert [found[name] for name in ("first_name", "last_name", "email", "consents")] == [
             "Clara",
             "Moreau",
@@ -170,15 +170,15 @@ def test_whatever_the_order_of_arrival_no_partial_word_is_lost(house: House, tog
         ], order
 
 
-def test_two_batches_with_the_same_new_members_in_other_orders(house: House) -> None:
+def test_two_batches_with_the_same_new_members_in_other_orders(system: System) -> None:
     """Neither waits for the other in a circle: both are taken whole, though they come together."""
-    members, at = [f"N-{number}" for number in range(150)], house.clock() - timedelta(hours=1)
+    members, at = [f"N-{number}" for number in range(150)], system.clock() - timedelta(hours=1)
     orders = [members, members[::-1], sorted(members, key=lambda one: one[::-1])]
     together = Barrier(len(orders))
 
     def post(number: int) -> list[str]:
         events = [said(at + timedelta(seconds=number), one, first_name=f"C{number}") for one in orders[number]]
-        api = Api(house.url, house.api.key)
+        api = Api(system.url, system.api.key)
         with api.session:
             together.wait(20)
             return [result["id"] for result in api.ok("POST", "/events", events, Content_Type=BATCH)["results"]]
@@ -188,5 +188,5 @@ def test_two_batches_with_the_same_new_members_in_other_orders(house: House) -> 
             answers = list(pool.map(post, range(len(orders))))
     for answer, order in zip(answers, orders, strict=True):
         assert [event_id.split()[0] for event_id in answer] == order, "each answer in its event's place"
-    assert len(house.rows("SELECT FROM members")) == len(members)
-    assert {row["first_name"] for row in house.rows("SELECT first_name FROM members")} == {"C2"}
+    assert len(system.rows("SELECT FROM members")) == len(members)
+    assert {row["first_name"] for row in system.rows("SELECT first_name FROM members")} == {"C2"}

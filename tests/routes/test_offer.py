@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.house import House, eventually
+from tests.system import System, eventually
 
 STORE = {"latitude": 45.7578, "longitude": 4.8320, "proximity_text": {"fr": "À deux pas", "en": "Round the corner"}}
 
 
-def publish(house: House, lasts: timedelta, **more: Any) -> dict[str, Any]:
+def publish(system: System, lasts: timedelta, **more: Any) -> dict[str, Any]:
     """An offer that holds from now on."""
-    now = house.clock()
+    now = system.clock()
     document = {
         "code": "maille",
         "title": {"fr": "−20 % sur la maille", "en": "20% off knitwear"},
@@ -21,61 +21,61 @@ def publish(house: House, lasts: timedelta, **more: Any) -> dict[str, Any]:
         "starts_at": now.isoformat(),
         "ends_at": (now + lasts).isoformat(),
     }
-    offer = house.api.ok("POST", "/offers", document | more)
-    answer: dict[str, Any] = house.api.ok("POST", f"/offers/{offer['id']}/publish")
+    offer = system.api.ok("POST", "/offers", document | more)
+    answer: dict[str, Any] = system.api.ok("POST", f"/offers/{offer['id']}/publish")
     return answer
 
 
-def test_item_86_an_offer_comes_and_goes_on_both_phones(house: House) -> None:
-    house.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
-    card = house.enrol(favourite_store_id="lyon")
-    iphone, android = house.iphone(), house.android()
-    with house.working():
+def test_item_86_an_offer_comes_and_goes_on_both_phones(system: System) -> None:
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
+    iphone, android = system.iphone(), system.android()
+    with system.working():
         iphone.open_link(card["links"]["card"])
         android.open_link(card["links"]["card"])
-        publish(house, timedelta(hours=1))
+        publish(system, timedelta(hours=1))
         iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
         android.wait_until(lambda phone: "−20 %" in str(phone.shows().object.get("textModulesData")), 20)
         assert android.shows().merchant_locations == ((45.7578, 4.832),)
         before = len(iphone.notifications)
-        house.clock.advance(timedelta(hours=1, seconds=1))
+        system.clock.advance(timedelta(hours=1, seconds=1))
         iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 20)
         android.wait_until(lambda phone: "−20 %" not in str(phone.shows().object.get("textModulesData")), 20)
     assert len(iphone.notifications) == before, "a geofence-only change is silent (checklist 85)"
 
 
-def test_an_offer_for_another_tier_changes_no_card(house: House) -> None:
-    house.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
-    card = house.enrol(favourite_store_id="lyon")
-    with house.working():
-        eventually(lambda: not house.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
-        version = house.card(card["serial_number"])["version"]
-        publish(house, timedelta(hours=1), target={"tiers": ["Or"]})
-        eventually(lambda: not house.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
-        eventually(lambda: not house.rows("SELECT FROM cards WHERE recompose_at <= :now", now=house.clock()))
-        assert house.card(card["serial_number"])["version"] == version
-        house.api.ok("PUT", "/members/M-1/balances", {"sequence": 1, "tier": "Or"})
-        assert house.card(card["serial_number"])["places"][0]["text"] == "−20 % aujourd’hui"
+def test_an_offer_for_another_tier_changes_no_card(system: System) -> None:
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
+    with system.working():
+        eventually(lambda: not system.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
+        version = system.card(card["serial_number"])["version"]
+        publish(system, timedelta(hours=1), target={"tiers": ["Or"]})
+        eventually(lambda: not system.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
+        eventually(lambda: not system.rows("SELECT FROM cards WHERE recompose_at <= :now", now=system.clock()))
+        assert system.card(card["serial_number"])["version"] == version
+        system.api.ok("PUT", "/members/M-1/balances", {"sequence": 1, "tier": "Or"})
+        assert system.card(card["serial_number"])["places"][0]["text"] == "−20 % aujourd’hui"
 
 
-def test_a_cancelled_offer_leaves_the_cards(house: House) -> None:
-    house.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
-    card = house.enrol(favourite_store_id="lyon")
+def test_a_cancelled_offer_leaves_the_cards(system: System) -> None:
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
 
     def text() -> str:
-        return str(house.card(card["serial_number"])["places"][0]["text"])
+        return str(system.card(card["serial_number"])["places"][0]["text"])
 
-    with house.working():
-        offer = publish(house, timedelta(days=30))
+    with system.working():
+        offer = publish(system, timedelta(days=30))
         eventually(lambda: text() == "−20 % aujourd’hui")
-        house.api.ok("POST", f"/offers/{offer['id']}/cancel")
+        system.api.ok("POST", f"/offers/{offer['id']}/cancel")
         eventually(lambda: text() == "À deux pas")
 
 
-def test_item_32_ten_of_many_stores_are_chosen(house: House) -> None:
+def test_item_32_ten_of_many_stores_are_chosen(system: System) -> None:
     for number in range(15):
         store = {"name": f"Boutique {number}", "latitude": 45.0 + number / 10, "longitude": 4.8}
-        house.api.ok("PUT", f"/stores/s{number:02}", store)
-    card = house.enrol(home={"latitude": 45.0, "longitude": 4.8})
-    places = [place["store_id"] for place in house.card(card["serial_number"])["places"]]
+        system.api.ok("PUT", f"/stores/s{number:02}", store)
+    card = system.enrol(home={"latitude": 45.0, "longitude": 4.8})
+    places = [place["store_id"] for place in system.card(card["serial_number"])["places"]]
     assert places == [f"s{number:02}" for number in range(10)]

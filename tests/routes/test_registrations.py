@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import OpenHouse
-from tests.delivery.postroom import PATIENCE, Postroom
-from tests.house import House, eventually
+from tests.conftest import OpenSystem
+from tests.delivery.rounds import PATIENCE, DeliveryRounds
 from tests.routes.test_balance_event import iphone_shows
+from tests.system import System, eventually
 from tests.web.phone_calls import Caller, Pass
 from wallet_service.cards.pacing import Pacing
 from wallet_service.delivery import ledger
@@ -20,9 +20,9 @@ from wallet_service.delivery.policy import Park, Step, Told
 NEW_TOKEN = "cd" * 32
 
 
-def phones(house: House, one: Pass, *names: str) -> list[Caller]:
+def phones(system: System, one: Pass, *names: str) -> list[Caller]:
     """So many devices, registered for a pass and up to date."""
-    callers = [Caller(house, device=name, push_token=name.encode().hex() * 8) for name in names]
+    callers = [Caller(system, device=name, push_token=name.encode().hex() * 8) for name in names]
     for caller in callers:
         caller.register(one)
         come(caller, one)
@@ -35,209 +35,209 @@ def come(phone: Caller, one: Pass) -> int:
     return phone.fetch(one).status_code if one.serial in listed else 0
 
 
-def states(house: House, one: Pass) -> dict[str, str]:
+def states(system: System, one: Pass) -> dict[str, str]:
     """Device → state."""
-    return {end["id"]: end["state"] for end in house.card(one.serial)["far_ends"] if end["kind"] == "apple"}
+    return {end["id"]: end["state"] for end in system.card(one.serial)["far_ends"] if end["kind"] == "apple"}
 
 
-def row_of(house: House, device: str) -> dict[str, Any]:
+def row_of(system: System, device: str) -> dict[str, Any]:
     """What is owed to a device, of its first card."""
-    return house.rows(
+    return system.rows(
         "SELECT d.* FROM deliveries d JOIN registrations r ON r.id = d.registration_id"
         " JOIN devices v ON v.id = r.device_id WHERE v.device_library_id = :device ORDER BY d.id",
         device=device,
     )[0]
 
 
-def is_open(house: House, device: str) -> bool:
-    row = row_of(house, device)
+def is_open(system: System, device: str) -> bool:
+    row = row_of(system, device)
     return bool(row["wanted_version"] > row["told_version"] and row["parked"] is None)
 
 
-def settle(house: House, step: Step, claim_id: str) -> int:
+def settle(system: System, step: Step, claim_id: str) -> int:
     """Claim what is due, tell it, and hear that; returns the rows that were late."""
-    with house.services.sessions.begin() as db:
-        mine = Postroom(house).claim(db, claim_id)
-    with house.services.sessions.begin() as db:
-        return ledger.settle(db, [(row, step) for row in mine], claim_id=claim_id, now=house.clock())
+    with system.services.sessions.begin() as db:
+        mine = DeliveryRounds(system).claim(db, claim_id)
+    with system.services.sessions.begin() as db:
+        return ledger.settle(db, [(row, step) for row in mine], claim_id=claim_id, now=system.clock())
 
 
-def test_a_second_look_of_one_phone_is_not_counted_for_the_other(house: House) -> None:
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    away, here = phones(house, one, "away", "here")
-    house.set_points("M-1", 42, sequence=1)
+def test_a_second_look_of_one_phone_is_not_counted_for_the_other(system: System) -> None:
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    away, here = phones(system, one, "away", "here")
+    system.set_points("M-1", 42, sequence=1)
     assert room.tell() == 2
     assert come(here, one) == 200
     modified = here.fetch(one).headers["Last-Modified"]
     assert here.fetch(one, since=modified).status_code == 304
-    assert states(house, one) == {"away": "told", "here": "up_to_date"}
-    house.clock.advance(timedelta(hours=1))
+    assert states(system, one) == {"away": "told", "here": "up_to_date"}
+    system.clock.advance(timedelta(hours=1))
     assert room.remind() == 1
     assert come(away, one) == 200
-    assert set(states(house, one).values()) == {"up_to_date"}
+    assert set(states(system, one).values()) == {"up_to_date"}
 
 
-def test_of_two_phones_one_that_comes_by_itself_is_told_all_the_same(house: House) -> None:
+def test_of_two_phones_one_that_comes_by_itself_is_told_all_the_same(system: System) -> None:
     """Its visit names nobody: one push too many, and both are known to have the card."""
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    away, here = phones(house, one, "away", "here")
-    house.set_points("M-1", 42, sequence=1)
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    away, here = phones(system, one, "away", "here")
+    system.set_points("M-1", 42, sequence=1)
     assert here.fetch(one).status_code == 200
     assert room.tell() == 2
     for phone in (here, away):
         assert come(phone, one) == 200
-    assert set(states(house, one).values()) == {"up_to_date"}
+    assert set(states(system, one).values()) == {"up_to_date"}
 
 
 @pytest.mark.parametrize("token", ["same", "new"])
-def test_a_link_that_somebody_opened_closes_no_phones_gap(house: House, token: str) -> None:
+def test_a_link_that_somebody_opened_closes_no_phones_gap(system: System, token: str) -> None:
     """A mail's scanner downloads the newer pass; then the phone, which has the older one, registers again."""
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    (phone,) = phones(house, one, "phone")
-    house.set_points("M-1", 42, sequence=1)
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    (phone,) = phones(system, one, "phone")
+    system.set_points("M-1", 42, sequence=1)
     assert room.tell() == 1
     assert requests.get(one.link, timeout=30).ok
     phone.push_token = NEW_TOKEN if token == "new" else phone.push_token
     assert phone.register(one) == 200
-    assert states(house, one) == {"phone": "waiting"}
+    assert states(system, one) == {"phone": "waiting"}
     assert room.tell() == 1
     assert come(phone, one) == 200
-    assert states(house, one) == {"phone": "up_to_date"}
+    assert states(system, one) == {"phone": "up_to_date"}
 
 
-def test_an_older_copy_that_is_added_late_is_replaced_again(house: House) -> None:
+def test_an_older_copy_that_is_added_late_is_replaced_again(system: System) -> None:
     """Downloaded, then the card changed and the phone fetched that, then the holder taps "Add" on the older one."""
-    card = house.enrol()
-    phone = house.iphone()
+    card = system.enrol()
+    phone = system.iphone()
     phone.open_link(card["links"]["card"])
     older = requests.get(card["links"]["apple"], timeout=30)
-    with house.working():
-        house.set_points("M-1", 5, sequence=1)
+    with system.working():
+        system.set_points("M-1", 5, sequence=1)
         iphone_shows(phone, "5")
-        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+        eventually(lambda: system.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
         phone.add_pass(older.content, last_modified=older.headers["Last-Modified"])
         iphone_shows(phone, "5")
-        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
-    newest = house.api.ok("GET", f"/cards/{card['serial_number']}/timeline")["changes"][0]
+        eventually(lambda: system.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+    newest = system.api.ok("GET", f"/cards/{card['serial_number']}/timeline")["changes"][0]
     assert [end["fetched_ms"] is not None for end in newest["far_ends"]] == [True], "the proof of the change stays"
 
 
-def test_a_new_push_token_wakes_all_cards_of_the_device(house: House) -> None:
-    cards = [Pass.of(house, house.enrol(f"M-{number}")) for number in range(4)]
-    phone = Caller(house)
+def test_a_new_push_token_wakes_all_cards_of_the_device(system: System) -> None:
+    cards = [Pass.of(system, system.enrol(f"M-{number}")) for number in range(4)]
+    phone = Caller(system)
     for one in cards[:3]:
         phone.register(one)
         come(phone, one)
     for number in range(2):
-        house.set_points(f"M-{number}", 5, sequence=1)
-    assert settle(house, Park("BadDeviceToken"), "a") == 0
+        system.set_points(f"M-{number}", 5, sequence=1)
+    assert settle(system, Park("BadDeviceToken"), "a") == 0
     phone.push_token = NEW_TOKEN
     assert phone.register(cards[3]) == 201
-    assert house.rows("SELECT FROM deliveries WHERE parked IS NOT NULL") == []
-    states = [house.card(one.serial)["far_ends"][0]["state"] for one in cards]
+    assert system.rows("SELECT FROM deliveries WHERE parked IS NOT NULL") == []
+    states = [system.card(one.serial)["far_ends"][0]["state"] for one in cards]
     assert states == ["waiting", "waiting", "up_to_date", "up_to_date"]
-    assert Postroom(house).tell() == 1, "one push for both"
+    assert DeliveryRounds(system).tell() == 1, "one push for both"
 
 
-def test_the_same_push_token_wakes_the_card_alone(house: House) -> None:
-    cards = [Pass.of(house, house.enrol(f"M-{number}")) for number in range(2)]
-    phone = Caller(house)
+def test_the_same_push_token_wakes_the_card_alone(system: System) -> None:
+    cards = [Pass.of(system, system.enrol(f"M-{number}")) for number in range(2)]
+    phone = Caller(system)
     for one in cards:
         phone.register(one)
         come(phone, one)
     for number in range(2):
-        house.set_points(f"M-{number}", 5, sequence=1)
-    assert settle(house, Park("BadDeviceToken"), "a") == 0
+        system.set_points(f"M-{number}", 5, sequence=1)
+    assert settle(system, Park("BadDeviceToken"), "a") == 0
     assert phone.register(cards[0]) == 200
-    assert [house.card(one.serial)["far_ends"][0]["state"] for one in cards] == ["waiting", "refused"]
+    assert [system.card(one.serial)["far_ends"][0]["state"] for one in cards] == ["waiting", "refused"]
 
 
 @pytest.mark.parametrize("step", [Park("BadDeviceToken"), Told("ok", timedelta(hours=6))])
-def test_the_answer_to_an_older_push_token_is_of_no_account(house: House, step: Step) -> None:
+def test_the_answer_to_an_older_push_token_is_of_no_account(system: System, step: Step) -> None:
     """The phone registers anew while an announcement to its old token is under way."""
-    one = Pass.of(house, house.enrol())
-    (phone,) = phones(house, one, "phone")
-    house.set_points("M-1", 5, sequence=1)
-    with house.services.sessions.begin() as db:
-        mine = Postroom(house).claim(db, "a")
+    one = Pass.of(system, system.enrol())
+    (phone,) = phones(system, one, "phone")
+    system.set_points("M-1", 5, sequence=1)
+    with system.services.sessions.begin() as db:
+        mine = DeliveryRounds(system).claim(db, "a")
     phone.push_token = NEW_TOKEN
     assert phone.register(one) == 200
-    with house.services.sessions.begin() as db:
-        assert ledger.settle(db, [(row, step) for row in mine], claim_id="a", now=house.clock()) == 1
-    assert is_open(house, "phone")
-    assert Postroom(house).tell() == 1
+    with system.services.sessions.begin() as db:
+        assert ledger.settle(db, [(row, step) for row in mine], claim_id="a", now=system.clock()) == 1
+    assert is_open(system, "phone")
+    assert DeliveryRounds(system).tell() == 1
 
 
-def test_registering_again_and_again_keeps_to_the_devices_ceiling(open_a_house: OpenHouse) -> None:
+def test_registering_again_and_again_keeps_to_the_devices_ceiling(open_system: OpenSystem) -> None:
     spacing, per_hour = timedelta(seconds=60), 3
-    house = open_a_house(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR=str(per_hour))
-    one, room = Pass.of(house, house.enrol()), Postroom(house, pacing=Pacing(spacing, per_hour))
-    (phone,) = phones(house, one, "phone")
-    house.set_points("M-1", 5, sequence=1)
+    system = open_system(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR=str(per_hour))
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system, pacing=Pacing(spacing, per_hour))
+    (phone,) = phones(system, one, "phone")
+    system.set_points("M-1", 5, sequence=1)
     pushes = room.tell()
     for number in range(40):
-        house.clock.advance(timedelta(seconds=20))
+        system.clock.advance(timedelta(seconds=20))
         phone.push_token = f"{number:064x}"
         assert phone.register(one) == 200
         pushes += room.tell()
         assert pushes <= 1 + 20 * (number + 1) // 60
     assert pushes == per_hour
-    house.clock.advance(timedelta(hours=1))
+    system.clock.advance(timedelta(hours=1))
     assert room.tell() == 1, "and it is not forgotten"
 
 
-def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(house: House) -> None:
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    (phone,) = phones(house, one, "phone")
-    house.set_points("M-1", 5, sequence=1)
-    assert settle(house, Told("ok", PATIENCE.first), "a") == 0
+def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(system: System) -> None:
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    (phone,) = phones(system, one, "phone")
+    system.set_points("M-1", 5, sequence=1)
+    assert settle(system, Told("ok", PATIENCE.first), "a") == 0
     phone.register(one)
-    assert row_of(house, "phone")["again_at"] is None
-    assert settle(house, Park("BadDeviceToken"), "b") == 0
-    house.clock.advance(timedelta(days=2))
+    assert row_of(system, "phone")["again_at"] is None
+    assert settle(system, Park("BadDeviceToken"), "b") == 0
+    system.clock.advance(timedelta(days=2))
     assert room.remind() == 0
-    assert house.rows("SELECT FROM devices WHERE cardinality(reminded_at) > 0") == []
+    assert system.rows("SELECT FROM devices WHERE cardinality(reminded_at) > 0") == []
 
 
-def test_a_phone_whose_download_failed_is_listed_the_card_again(house: House) -> None:
+def test_a_phone_whose_download_failed_is_listed_the_card_again(system: System) -> None:
     """It has taken the tag, and would hear "nothing new" for ever."""
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    (phone,) = phones(house, one, "A")
-    house.set_points("M-1", 42, sequence=1)
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    (phone,) = phones(system, one, "A")
+    system.set_points("M-1", 42, sequence=1)
     assert room.tell() == 1
     tag = phone.changed().json()["lastUpdated"]
     assert phone.changed(tag).status_code == 204, "the download may be on its way"
-    house.clock.advance(timedelta(hours=1))
+    system.clock.advance(timedelta(hours=1))
     assert room.remind() == 1
     assert phone.changed(tag).json() == {"serialNumbers": [one.serial], "lastUpdated": tag}
     assert phone.fetch(one).status_code == 200
-    assert states(house, one) == {"A": "up_to_date"}
+    assert states(system, one) == {"A": "up_to_date"}
     assert phone.changed(tag).status_code == 204
 
 
-def test_a_second_listing_is_not_the_proof(house: House) -> None:
-    one = Pass.of(house, house.enrol())
-    (phone,) = phones(house, one, "A")
-    house.set_points("M-1", 42, sequence=1)
+def test_a_second_listing_is_not_the_proof(system: System) -> None:
+    one = Pass.of(system, system.enrol())
+    (phone,) = phones(system, one, "A")
+    system.set_points("M-1", 42, sequence=1)
     assert come(phone, one) == 200
 
     def proof() -> Any:
-        return house.api.ok("GET", f"/cards/{one.serial}/timeline")["changes"][0]["far_ends"][0]
+        return system.api.ok("GET", f"/cards/{one.serial}/timeline")["changes"][0]["far_ends"][0]
 
     before = proof()
-    house.clock.advance(timedelta(hours=5))
+    system.clock.advance(timedelta(hours=5))
     assert phone.changed().status_code == 200
     assert proof() == before
 
 
-def test_a_phone_that_said_goodbye_is_not_taken_for_the_one_that_stayed(house: House) -> None:
+def test_a_phone_that_said_goodbye_is_not_taken_for_the_one_that_stayed(system: System) -> None:
     """Its holder has turned its updates off, and pulls to refresh."""
-    one, room = Pass.of(house, house.enrol()), Postroom(house)
-    _, leaves = phones(house, one, "stays", "leaves")
+    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    _, leaves = phones(system, one, "stays", "leaves")
     assert leaves.unregister(one) == 200
-    house.set_points("M-1", 42, sequence=1)
+    system.set_points("M-1", 42, sequence=1)
     assert room.tell() == 1
     assert leaves.fetch(one).status_code == 200
-    assert states(house, one) == {"stays": "told"}
-    house.clock.advance(timedelta(hours=1))
+    assert states(system, one) == {"stays": "told"}
+    system.clock.advance(timedelta(hours=1))
     assert room.remind() == 1

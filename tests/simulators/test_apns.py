@@ -16,7 +16,8 @@ import requests
 from tests.simulators.apns_client import ApnsClient
 from tests.simulators.conftest import PASS_TYPE_ID
 from wallet_service.errors import Unreachable
-from wallet_service.simulators.apns import ApnsSimulator, Courier, Push
+from wallet_service.simulators.apns import ApnsSimulator, Push, RemotePushService
+from wallet_service.simulators.apns.control import ControlServer
 from wallet_service.simulators.apple_pki import Chain, make_chain
 
 TOKEN = "ab" * 32
@@ -42,8 +43,14 @@ class Phone:
 
 @pytest.fixture
 def apns(chain: Chain) -> Iterator[ApnsSimulator]:
-    with ApnsSimulator(chain.root_pem + chain.intermediate_pem, control_port=0, clock=lambda: NOW) as simulator:
+    with ApnsSimulator(chain.root_pem + chain.intermediate_pem, clock=lambda: NOW) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def control_url(apns: ApnsSimulator) -> Iterator[str]:
+    with ControlServer(apns) as control:
+        yield control.url
 
 
 @pytest.fixture
@@ -253,41 +260,41 @@ def test_a_thousand_pushes_share_one_connection(apns: ApnsSimulator, client: Apn
     assert (apns.connections, apns.requests) == (1, 1000)
 
 
-def test_a_phone_in_another_process_is_served_by_courier(apns: ApnsSimulator, client: ApnsClient) -> None:
+def test_a_phone_in_another_process_is_served(control_url: str, client: ApnsClient) -> None:
     phone = Phone()
-    with Courier(apns.control_url) as courier:
-        courier.connect_device(TOKEN, PASS_TYPE_ID, phone)
+    with RemotePushService(control_url) as push_service:
+        push_service.connect_device(TOKEN, PASS_TYPE_ID, phone)
         reply = client.push(TOKEN, STORED)
         assert phone.next() == Push(TOKEN, PASS_TYPE_ID, b"{}", reply.headers["apns-id"], int(WEEK))
-        courier.disconnect(TOKEN)
+        push_service.disconnect(TOKEN)
         client.push(TOKEN, STORED)
-        courier.connect_device(TOKEN, PASS_TYPE_ID, phone)
+        push_service.connect_device(TOKEN, PASS_TYPE_ID, phone)
         assert phone.next().body == b"{}"
-        courier.unregister(TOKEN, NOW)
+        push_service.unregister(TOKEN, NOW)
         assert client.push(TOKEN, HEADERS).status == 410
 
 
-def test_the_control_port_reads_the_record_and_writes_the_script(apns: ApnsSimulator, client: ApnsClient) -> None:
+def test_the_control_server_reads_the_record_and_writes_the_script(control_url: str, client: ApnsClient) -> None:
     order = {"status": 503, "reason": "Shutdown"}
-    requests.post(f"{apns.control_url}/script/answer_next", json=order, timeout=5).raise_for_status()
+    requests.post(f"{control_url}/script/answer_next", json=order, timeout=5).raise_for_status()
     assert client.push(TOKEN, HEADERS).reason == "Shutdown"
-    record = requests.get(f"{apns.control_url}/announcements", timeout=5).json()
+    record = requests.get(f"{control_url}/announcements", timeout=5).json()
     assert [one["reason"] for one in record["announcements"]] == ["Shutdown"]
-    assert requests.get(f"{apns.control_url}/counts", timeout=5).json()["requests"] == 1
-    wrong = requests.post(f"{apns.control_url}/script/answer_next", json={"colour": 1}, timeout=5)
+    assert requests.get(f"{control_url}/counts", timeout=5).json()["requests"] == 1
+    wrong = requests.post(f"{control_url}/script/answer_next", json={"colour": 1}, timeout=5)
     assert wrong.status_code == 400
-    assert requests.post(f"{apns.control_url}/script/stop", timeout=5).status_code == 404
+    assert requests.post(f"{control_url}/script/stop", timeout=5).status_code == 404
 
 
 def test_nothing_is_left_behind(chain: Chain) -> None:
     before = set(threading.enumerate())
-    with ApnsSimulator(chain.root_pem, control_port=0) as apns:
-        courier = Courier(apns.control_url)
-        courier.connect_device(TOKEN, PASS_TYPE_ID, Phone())
+    with ApnsSimulator(chain.root_pem) as apns, ControlServer(apns) as control:
+        push_service = RemotePushService(control.url)
+        push_service.connect_device(TOKEN, PASS_TYPE_ID, Phone())
         client = ApnsClient(apns, chain)
         client.push(TOKEN, HEADERS)
-    courier.close()
+    push_service.close()
     client.close()
     assert set(threading.enumerate()) <= before
     with pytest.raises(Unreachable):
-        courier.connect_device(TOKEN, PASS_TYPE_ID, Phone())
+        push_service.connect_device(TOKEN, PASS_TYPE_ID, Phone())

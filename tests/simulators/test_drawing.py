@@ -12,11 +12,11 @@ import segno
 from PIL import Image, ImageChops
 
 from tests.simulators.pass_maker import IMAGES, make_pass, pass_content, png
+from wallet_service.errors import Invalid
+from wallet_service.previews import draw_android, draw_iphone, draw_lock_screen
+from wallet_service.previews.canvas import Canvas
+from wallet_service.previews.codes import code128_widths
 from wallet_service.simulators.apple_pki import Chain
-from wallet_service.simulators.phones.drawing import draw_android, draw_iphone, draw_lock_screen
-from wallet_service.simulators.phones.drawing.canvas import Canvas
-from wallet_service.simulators.phones.drawing.codes import code128_widths
-from wallet_service.simulators.phones.wallet_rules import PassRefused
 
 NOW = datetime(2026, 11, 21, 8, 41, tzinfo=UTC)
 CLASS = {
@@ -176,5 +176,5 @@ def test_long_text_is_made_smaller_and_then_cut() -> None:
 
 
 def test_what_is_no_pass_is_not_drawn() -> None:
-    with pytest.raises(PassRefused):
+    with pytest.raises(Invalid):
         draw_iphone(b"%PDF-1.7")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.simulators.pass_maker import IMAGES, make_pass, pass_content, png
 from tests.simulators.test_drawing import NOW, differ, opened
+from wallet_service.previews import draw_iphone, draw_lock_screen
 from wallet_service.simulators.apple_pki import Chain
-from wallet_service.simulators.phones.drawing import draw_iphone, draw_lock_screen
 
 STYLES = ("storeCard", "coupon", "generic", "eventTicket", "boardingPass")
 PICTURES = {

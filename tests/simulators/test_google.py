@@ -11,7 +11,7 @@ import requests
 
 from tests.simulators.google_issuer import CLASS, ISSUER, OBJECT, Issuer, Time, loyalty_class, loyalty_object
 from wallet_service.errors import NotFound
-from wallet_service.simulators.google import GoogleCourier, GoogleSimulator
+from wallet_service.simulators.google import GoogleSimulator, RemoteGoogle
 from wallet_service.simulators.google.accounts import SCOPE
 from wallet_service.simulators.google.schema import resource_types
 from wallet_service.simulators.phones.android import Android
@@ -252,7 +252,7 @@ def test_nothing_is_left_behind() -> None:
     with GoogleSimulator() as google, Android(google):
         issuer = Issuer(google)
         issuer("POST", "loyaltyClass", loyalty_class())
-        courier = GoogleCourier(google.url)
+        courier = RemoteGoogle(google.url)
         courier.connect_phone("x", lambda change: None)
     issuer.session.close()
     courier.close()

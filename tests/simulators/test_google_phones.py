@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.simulators.google_issuer import CLASS, ISSUER, OBJECT, START, Issuer, loyalty_object
 from wallet_service.errors import Invalid
-from wallet_service.simulators.google import GoogleCourier, GoogleSimulator
+from wallet_service.simulators.google import GoogleSimulator, RemoteGoogle
 from wallet_service.simulators.loopback_http import LoopbackServer, Reply, Request
 from wallet_service.simulators.phones.android import Android
 
@@ -93,7 +93,7 @@ def test_an_offline_phone_sees_the_last_state(google: GoogleSimulator, card: Iss
 
 
 def test_a_phone_in_another_process_hears_too(google: GoogleSimulator, card: Issuer) -> None:
-    with GoogleCourier(google.url) as courier, Android(courier) as android:
+    with RemoteGoogle(google.url) as courier, Android(courier) as android:
         android.open_link(card.save_link(OBJECT))
         card("PATCH", f"loyaltyObject/{OBJECT}", {"loyaltyPoints": {"balance": {"int": 5}}})
         android.wait_until(lambda phone: phone.shows().fields["loyaltyPoints"].text == "5")

@@ -13,7 +13,8 @@ from tests.simulators.conftest import PASS_TYPE_ID
 from tests.simulators.pass_maker import make_pass, pass_content
 from tests.simulators.tiny_service import TinyService
 from wallet_service.errors import NotFound
-from wallet_service.simulators.apns import ApnsSimulator, Courier
+from wallet_service.simulators.apns import ApnsSimulator, RemotePushService
+from wallet_service.simulators.apns.control import ControlServer
 from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.loopback_http import Reply, Request
 from wallet_service.simulators.phones.iphone import Iphone
@@ -35,7 +36,7 @@ class Counter:
 
 @pytest.fixture
 def apns(chain: Chain) -> Iterator[ApnsSimulator]:
-    with ApnsSimulator(chain.root_pem, control_port=0, clock=lambda: NOW) as simulator:
+    with ApnsSimulator(chain.root_pem, clock=lambda: NOW) as simulator:
         yield simulator
 
 
@@ -281,10 +282,11 @@ def test_the_lock_screen_offers_the_card_near_a_shop(iphone: Iphone, chain: Chai
     assert iphone.near(45.7640, 4.8357) == ()
 
 
-def test_a_phone_in_another_process_hears_by_courier(service: TinyService, apns: ApnsSimulator, chain: Chain) -> None:
+def test_a_phone_in_another_process_hears_of_pushes(service: TinyService, apns: ApnsSimulator, chain: Chain) -> None:
     with (
-        Courier(apns.control_url) as courier,
-        Iphone(courier, roots_pem=chain.root_pem, allow_http=True) as iphone,
+        ControlServer(apns) as control,
+        RemotePushService(control.url) as push_service,
+        Iphone(push_service, roots_pem=chain.root_pem, allow_http=True) as iphone,
     ):
         iphone.open_link(f"{service.url}/get/carte-0001")
         service.publish(points=200)

@@ -13,36 +13,36 @@ import orjson
 import psycopg
 import pytest
 
-from tests.house import House, eventually
 from tests.storage.silent_line import SilentLine
-from tests.wallets.google.test_budget import at_rest, saved_card
-from wallet_service.delivery.nightly import audit_google, nightly_duties
+from tests.system import System, eventually
+from tests.wallets.google.test_quota import at_rest, saved_card
+from wallet_service.delivery.maintenance import audit_google, maintenance_tasks
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.storage import jobs
 from wallet_service.storage.jobs import KEEP, JobRunner, forget_history
 
 
-def test_history_is_kept_for_its_time_and_no_longer(house: House) -> None:
-    house.enrol()
+def test_history_is_kept_for_its_time_and_no_longer(system: System) -> None:
+    system.enrol()
     for points in (1, 2):
-        house.set_points("M-1", points, sequence=points)
-    assert len(house.rows("SELECT FROM card_versions")) == 3
-    now = house.clock()
-    assert set(forget_history(house.services.sessions, now=now).values()) == {0}
+        system.set_points("M-1", points, sequence=points)
+    assert len(system.rows("SELECT FROM card_versions")) == 3
+    now = system.clock()
+    assert set(forget_history(system.services.sessions, now=now).values()) == {0}
     later = now + max(kept for _, kept in KEEP.values()) + timedelta(seconds=1)
-    assert forget_history(house.services.sessions, now=later)["card_versions"] == 3
-    assert house.rows("SELECT FROM card_versions") == []
+    assert forget_history(system.services.sessions, now=later)["card_versions"] == 3
+    assert system.rows("SELECT FROM card_versions") == []
 
 
-def test_a_duty_that_takes_long_ends_early(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_duty_that_takes_long_ends_early(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "PORTION", 1)
     for member in ("M-1", "M-2", "M-3"):
-        house.enrol(member)
+        system.enrol(member)
     asked = iter([False, True])
-    house.clock.advance(timedelta(days=91))
-    duties = nightly_duties(house.services.tools(), house.services.keys, lambda: next(asked, True))
+    system.clock.advance(timedelta(days=91))
+    duties = maintenance_tasks(system.services.tools(), system.services.keys, lambda: next(asked, True))
     assert sum(duties["forget_history"]().values()) == 1
-    assert len(house.rows("SELECT FROM card_versions")) == 2
+    assert len(system.rows("SELECT FROM card_versions")) == 2
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def runners() -> Iterator[list[JobRunner]]:
 
 
 @pytest.mark.parametrize("after_s", [0, 0.005, 0.02, 0.05, 0.1, 0.2])
-def test_the_jobs_stop_whenever_they_are_asked_to(house: House, runners: list[JobRunner], after_s: float) -> None:
-    runners.append(JobRunner(house.services.database.libpq_url, {}))
+def test_the_jobs_stop_whenever_they_are_asked_to(system: System, runners: list[JobRunner], after_s: float) -> None:
+    runners.append(JobRunner(system.services.database.libpq_url, {}))
     runners[0].start()
     time.sleep(after_s)
     runners[0].stop()
@@ -72,68 +72,68 @@ def test_the_jobs_stop_while_the_database_does_not_answer(runners: list[JobRunne
             runners[0].stop()
 
 
-def test_the_jobs_stop_though_their_worker_cannot_sign_off(house: House, runners: list[JobRunner]) -> None:
+def test_the_jobs_stop_though_their_worker_cannot_sign_off(system: System, runners: list[JobRunner]) -> None:
     """The database goes away while they are stopping, and does not come back."""
     with ThreadPoolExecutor(1) as asking:
-        with SilentLine(house.services.database) as line:
+        with SilentLine(system.services.database) as line:
             runners.append(JobRunner(line.url, {}))
             runners[0].start()
-            eventually(lambda: house.rows("SELECT FROM procrastinate_workers"))
+            eventually(lambda: system.rows("SELECT FROM procrastinate_workers"))
             line.fail("black hole")
             stopping = asking.submit(runners[0].stop)
             eventually(lambda: runners[0]._stopped)
         stopping.result()
 
 
-def run_tonight(house: House, duty: str) -> None:
-    """Let a worker do a nightly duty now."""
-    with psycopg.connect(house.services.database.libpq_url, autocommit=True) as connection:
+def run_tonight(system: System, task: str) -> None:
+    """Let a worker do a nightly task now."""
+    with psycopg.connect(system.services.database.libpq_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('default', %s, '{\"timestamp\": 0}')",
-            (duty,),
+            (task,),
         )
         connection.execute("NOTIFY procrastinate_any_queue_v1")
 
 
-def test_a_worker_runs_the_duty_when_it_is_due(house: House) -> None:
-    house.enrol()
-    house.clock.advance(timedelta(days=91))
-    with house.working():
-        run_tonight(house, "forget_history")
-        eventually(lambda: not house.rows("SELECT FROM card_versions"))
+def test_a_worker_runs_the_duty_when_it_is_due(system: System) -> None:
+    system.enrol()
+    system.clock.advance(timedelta(days=91))
+    with system.working():
+        run_tonight(system, "forget_history")
+        eventually(lambda: not system.rows("SELECT FROM card_versions"))
 
 
-def test_a_worker_forgets_the_cards_of_erased_members(house: House) -> None:
-    house.enrol()
-    house.api.ok("DELETE", "/members/M-1")
-    house.clock.advance(timedelta(days=1))
-    with house.working():
-        run_tonight(house, "forget_erased")
-        eventually(lambda: not house.rows("SELECT FROM members"))
+def test_a_worker_forgets_the_cards_of_erased_members(system: System) -> None:
+    system.enrol()
+    system.api.ok("DELETE", "/members/M-1")
+    system.clock.advance(timedelta(days=1))
+    with system.working():
+        run_tonight(system, "forget_erased")
+        eventually(lambda: not system.rows("SELECT FROM members"))
 
 
-def test_a_worker_audits_google_and_counts_what_it_finds(house: House) -> None:
+def test_a_worker_audits_google_and_counts_what_it_finds(system: System) -> None:
     found = GOOGLE_AUDIT_FINDINGS.labels("lumiere", "different")
     before = found._value.get()
-    with house.working():
-        saved_card(house)
-        at_rest(house)
-        (row,) = house.rows("SELECT object_id FROM google_objects")
-        kind, _ = house.google.resources.find(row["object_id"], is_class=False) or pytest.fail("no object")
-        house.google.resources.patch(kind, row["object_id"], {"accountName": "Personne"})
-        run_tonight(house, "audit_google")
-        eventually(lambda: house.google.object(row["object_id"])["accountName"] == "Claire Moreau")
+    with system.working():
+        saved_card(system)
+        at_rest(system)
+        (row,) = system.rows("SELECT object_id FROM google_objects")
+        kind, _ = system.google.resources.find(row["object_id"], is_class=False) or pytest.fail("no object")
+        system.google.resources.patch(kind, row["object_id"], {"accountName": "Personne"})
+        run_tonight(system, "audit_google")
+        eventually(lambda: system.google.object(row["object_id"])["accountName"] == "Claire Moreau")
     assert found._value.get() == before + 1
 
 
-def test_an_audit_that_fails_or_is_interrupted_says_so(house: House) -> None:
-    tools, keys = house.services.tools(), house.services.keys
-    with house.working():
-        saved_card(house)
-        at_rest(house)
+def test_an_audit_that_fails_or_is_interrupted_says_so(system: System) -> None:
+    tools, keys = system.services.tools(), system.services.keys
+    with system.working():
+        saved_card(system)
+        at_rest(system)
     looks = iter([False, True])
     assert audit_google(tools, keys, lambda: next(looks)) == {"programs": 1}
     assert GOOGLE_AUDITS.labels("lumiere", "interrupted")._value.get() == 1
-    house.google.withdraw_service_account(orjson.loads((house.folder / "account.json").read_bytes())["client_email"])
+    system.google.withdraw_service_account(orjson.loads((system.folder / "account.json").read_bytes())["client_email"])
     assert audit_google(tools, keys, lambda: False) == {"programs": 0}
     assert GOOGLE_AUDITS.labels("lumiere", "failed")._value.get() == 1

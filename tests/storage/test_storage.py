@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from tests.house import House, eventually
+from tests.system import System, eventually
 from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from
 from wallet_service.storage import engine, schema
@@ -134,9 +134,9 @@ def test_every_connection_is_bounded_and_an_operators_own_bounds_stand(new_datab
     plain.close()
 
 
-def test_change_numbers_follow_the_commits(house: House) -> None:
+def test_change_numbers_follow_the_commits(system: System) -> None:
     """A reader that sees n has seen everything below n, however the writers interleave."""
-    sessions, seen = house.services.sessions, [0]
+    sessions, seen = system.services.sessions, [0]
     gaps: list[int] = []
     with sessions.begin() as db:
         db.execute(text("CREATE TABLE written (number bigint)"))

@@ -17,11 +17,11 @@ from wallet_service.cards.composing import nobodys
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.template import Template
 from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.wallets.apple.bundle import PassBuilder
-from wallet_service.wallets.apple.check import check_bundle
-from wallet_service.wallets.apple.pass_rules import Rules
-from wallet_service.wallets.google.notices import GoogleNotice
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.apple.checking.check import check_bundle
+from wallet_service.wallets.apple.passes.archive import PassBuilder
+from wallet_service.wallets.apple.passes.rules import Rules
+from wallet_service.wallets.google.channel import GoogleChannel
+from wallet_service.wallets.google.updates import ObjectUpdate
 from wallet_service.wallets.protocol import Accepted
 
 SHIPPED = sorted(folder.name for folder in DESIGNS.iterdir() if folder.is_dir())
@@ -62,7 +62,7 @@ def test_google_empties_the_object_of_every_kind(style: str) -> None:
         channel = GoogleChannel(google.url, account, public_url="https://x.example", rate=Unpaced(), timeout_s=5)
         held: list[dict[str, Any]] = []
         for version, one in enumerate((card, void), 1):
-            notice = GoogleNotice(delivery_id=1, far_end=OBJECT_ID, version=version, card=one)
+            notice = ObjectUpdate(delivery_id=1, far_end=OBJECT_ID, version=version, card=one)
             ((_, outcome),) = channel.announce([notice])
             assert isinstance(outcome, Accepted), outcome
             held.append(google.object(OBJECT_ID))

@@ -10,36 +10,36 @@ from typing import Any
 import orjson
 import requests
 
-from tests.house import PASS_TYPE, House
+from tests.system import PASS_TYPE, System
 
 
 @dataclass
 class Pass:
     """A card's pass, with what its bundle says of itself."""
 
-    house: House
+    system: System
     serial: str
     token: str
     link: str
 
     @classmethod
-    def of(cls, house: House, card: dict[str, Any], *, download: bool = True) -> Pass:
+    def of(cls, system: System, card: dict[str, Any], *, download: bool = True) -> Pass:
         """Read the token from a downloaded bundle; with `download` False, from the database, as if never downloaded."""
         if download:
             bundle = requests.get(card["links"]["apple"], timeout=30).content
             token = orjson.loads(zipfile.ZipFile(io.BytesIO(bundle)).read("pass.json"))["authenticationToken"]
         else:
-            token = house.rows("SELECT auth_token FROM cards WHERE serial_number = :s", s=card["serial_number"])[0][
+            token = system.rows("SELECT auth_token FROM cards WHERE serial_number = :s", s=card["serial_number"])[0][
                 "auth_token"
             ]
-        return cls(house, card["serial_number"], token, card["links"]["apple"])
+        return cls(system, card["serial_number"], token, card["links"]["apple"])
 
 
 @dataclass
 class Caller:
     """One device id, calling."""
 
-    house: House
+    system: System
     device: str = "device-1"
     push_token: str = "ab" * 32
     base: str = "/apple/v1"
@@ -50,7 +50,7 @@ class Caller:
         headers = options.pop("headers", {})
         if token is not None:
             headers["Authorization"] = f"ApplePass {token}"
-        url = f"{self.house.url}{self.base}{path}"
+        url = f"{self.system.url}{self.base}{path}"
         return requests.request(method, url, headers=headers, allow_redirects=False, timeout=30, **options)
 
     def _registration(self, one: Pass) -> str:

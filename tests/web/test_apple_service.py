@@ -11,82 +11,82 @@ import orjson
 import pytest
 import requests
 
-from tests.house import PASS_TYPE, House
+from tests.system import PASS_TYPE, System
 from tests.web.phone_calls import Caller, Pass
 from wallet_service.simulators.phones.wallet_rules import open_bundle
 
 
 @pytest.fixture
-def card(house: House) -> dict[str, Any]:
+def card(system: System) -> dict[str, Any]:
     """A member's card."""
-    return house.enrol()
+    return system.enrol()
 
 
 @pytest.fixture
-def one(house: House, card: dict[str, Any]) -> Pass:
+def one(system: System, card: dict[str, Any]) -> Pass:
     """Its pass, downloaded."""
-    return Pass.of(house, card)
+    return Pass.of(system, card)
 
 
 @pytest.fixture
-def phone(house: House) -> Caller:
+def phone(system: System) -> Caller:
     """A device."""
-    return Caller(house)
+    return Caller(system)
 
 
-def another(house: House, member_id: str) -> Pass:
+def another(system: System, member_id: str) -> Pass:
     """Another member's pass."""
-    return Pass.of(house, house.enrol(member_id))
+    return Pass.of(system, system.enrol(member_id))
 
 
-def registrations(house: House) -> int:
+def registrations(system: System) -> int:
     """How many there are."""
-    return len(house.rows("SELECT FROM registrations"))
+    return len(system.rows("SELECT FROM registrations"))
 
 
-def test_item_47_register_is_new_once_for_each_device(house: House, phone: Caller, one: Pass) -> None:
+def test_item_47_register_is_new_once_for_each_device(system: System, phone: Caller, one: Pass) -> None:
     assert [phone.register(one), phone.register(one)] == [201, 200]
-    assert Caller(house, device="device-2").register(one) == 201
+    assert Caller(system, device="device-2").register(one) == 201
 
 
-def test_item_48_a_known_registration_takes_the_new_push_token(house: House, phone: Caller, one: Pass) -> None:
+def test_item_48_a_known_registration_takes_the_new_push_token(system: System, phone: Caller, one: Pass) -> None:
     phone.register(one)
     phone.push_token = "cd" * 32
     assert phone.register(one) == 200
-    assert house.rows("SELECT push_token FROM devices") == [{"push_token": "cd" * 32}]
+    assert system.rows("SELECT push_token FROM devices") == [{"push_token": "cd" * 32}]
 
 
 @pytest.mark.parametrize("header", [None, "ApplePass wrong", "Bearer {token}", "AppleOrder {token}", "ApplePass"])
-def test_item_49_a_wrong_header_changes_nothing(house: House, phone: Caller, one: Pass, header: str | None) -> None:
+def test_item_49_a_wrong_header_changes_nothing(system: System, phone: Caller, one: Pass, header: str | None) -> None:
     headers = {} if header is None else {"Authorization": header.format(token=one.token)}
     path = f"/devices/device-1/registrations/{PASS_TYPE}/{one.serial}"
     answer = phone.call("POST", path, headers=headers, json={"pushToken": "ab" * 32})
     unknown = phone.call("POST", path + "x", headers=headers, json={"pushToken": "ab" * 32})
     assert (answer.status_code, answer.content) == (unknown.status_code, unknown.content) == (401, b"")
-    assert registrations(house) == 0
+    assert registrations(system) == 0
 
 
-def test_item_49_another_cards_token_opens_nothing(house: House, phone: Caller, one: Pass) -> None:
-    assert phone.register(one, token=another(house, "M-2").token) == 401
-    assert registrations(house) == 0
+def test_item_49_another_cards_token_opens_nothing(system: System, phone: Caller, one: Pass) -> None:
+    assert phone.register(one, token=another(system, "M-2").token) == 401
+    assert registrations(system) == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"pushToken": 5}', b'{"pushToken": ""}'])
-def test_item_50_a_malformed_body_changes_nothing(house: House, phone: Caller, one: Pass, body: bytes) -> None:
+def test_item_50_a_malformed_body_changes_nothing(system: System, phone: Caller, one: Pass, body: bytes) -> None:
     assert phone.register(one, body=body) == 400
-    assert registrations(house) == 0
+    assert registrations(system) == 0
 
 
-def test_item_51_unregister_is_idempotent_and_forgets_the_last_device(house: House, phone: Caller, one: Pass) -> None:
-    two = another(house, "M-2")
+def test_item_51_unregister_is_idempotent_and_forgets_the_last_device(system: System, phone: Caller, one: Pass) -> None:
+    two = another(system, "M-2")
     phone.register(one)
     phone.register(two)
     assert phone.unregister(one, token="wrong") == 401
-    assert registrations(house) == 2
+    assert registrations(system) == 2
     assert [phone.unregister(one), phone.unregister(one)] == [200, 200]
-    assert len(house.rows("SELECT FROM devices")) == 1
+    assert len(system.rows("SELECT FROM devices")) == 1
     assert phone.unregister(two) == 200
-    assert house.rows("SELECT FROM devices") == []
+    assert system.rows("SELECT FROM devices") == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "ApplePass whatever"}])
@@ -95,8 +95,8 @@ def test_item_52_the_list_needs_no_authorization(phone: Caller, one: Pass, heade
     assert phone.changed(headers=headers).json()["serialNumbers"] == [one.serial]
 
 
-def test_item_53_without_a_tag_all_then_nothing(house: House, phone: Caller, one: Pass) -> None:
-    two = another(house, "M-2")
+def test_item_53_without_a_tag_all_then_nothing(system: System, phone: Caller, one: Pass) -> None:
+    two = another(system, "M-2")
     phone.register(one)
     phone.register(two)
     first = phone.changed().json()
@@ -105,24 +105,24 @@ def test_item_53_without_a_tag_all_then_nothing(house: House, phone: Caller, one
     assert (second.status_code, second.content) == (204, b"")
 
 
-def test_item_54_exactly_what_changed_since_the_tag(house: House, phone: Caller) -> None:
-    passes = {member: another(house, member) for member in ("A", "B", "C")}
+def test_item_54_exactly_what_changed_since_the_tag(system: System, phone: Caller) -> None:
+    passes = {member: another(system, member) for member in ("A", "B", "C")}
     for one in passes.values():
         phone.register(one)
     tag = phone.changed().json()["lastUpdated"]
-    house.set_points("A", 1, sequence=1)
-    house.set_points("C", 3, sequence=1)
+    system.set_points("A", 1, sequence=1)
+    system.set_points("C", 3, sequence=1)
     answer = phone.changed(tag).json()
     assert answer["serialNumbers"] == sorted([passes["A"].serial, passes["C"].serial])
     assert phone.changed(answer["lastUpdated"]).status_code == 204
 
 
-def test_item_55_60_two_changes_within_one_second_both_arrive(house: House, phone: Caller, one: Pass) -> None:
+def test_item_55_60_two_changes_within_one_second_both_arrive(system: System, phone: Caller, one: Pass) -> None:
     phone.register(one)
     tag = phone.changed().json()["lastUpdated"]
     dates: list[str] = []
     for points in (1, 2):
-        house.set_points("M-1", points, sequence=points)
+        system.set_points("M-1", points, sequence=points)
         answer = phone.changed(tag).json()
         assert answer["serialNumbers"] == [one.serial]
         assert int(answer["lastUpdated"]) > int(tag)
@@ -133,9 +133,9 @@ def test_item_55_60_two_changes_within_one_second_both_arrive(house: House, phon
     assert dates[0] != dates[1]
 
 
-def test_item_56_the_list_is_this_devices_and_this_types(house: House, phone: Caller, one: Pass) -> None:
+def test_item_56_the_list_is_this_devices_and_this_types(system: System, phone: Caller, one: Pass) -> None:
     phone.register(one)
-    stranger = Caller(house, device="device-2")
+    stranger = Caller(system, device="device-2")
     assert (stranger.changed().status_code, stranger.changed().content) == (204, b"")
     other_type = phone.call("GET", "/devices/device-1/registrations/pass.example.other")
     assert other_type.status_code == 204
@@ -144,17 +144,17 @@ def test_item_56_the_list_is_this_devices_and_this_types(house: House, phone: Ca
     assert isinstance(phone.changed().json()["lastUpdated"], str)
 
 
-def test_item_57_no_change_is_lost_between_concurrent_writers(house: House, phone: Caller) -> None:
+def test_item_57_no_change_is_lost_between_concurrent_writers(system: System, phone: Caller) -> None:
     """Writers commit in any order while the phone keeps asking: what it has listed in the end is every last version."""
     members = [f"M-{n}" for n in range(6)]
-    passes = {member: another(house, member) for member in members}
+    passes = {member: another(system, member) for member in members}
     for one in passes.values():
         phone.register(one)
     tag = phone.changed().json()["lastUpdated"]
 
     def write(member: str) -> None:
         for sequence in range(1, 9):
-            house.set_points(member, sequence, sequence=sequence)
+            system.set_points(member, sequence, sequence=sequence)
 
     writers = [threading.Thread(target=write, args=(member,)) for member in members]
     for writer in writers:
@@ -170,7 +170,7 @@ def test_item_57_no_change_is_lost_between_concurrent_writers(house: House, phon
             for serial in answer.json()["serialNumbers"]:
                 member = next(name for name, one in passes.items() if one.serial == serial)
                 bundle = phone.fetch(passes[member]).content
-                seen[member] = open_bundle(bundle, roots_pem=house.chain.root_pem, allow_http=True).serial_number
+                seen[member] = open_bundle(bundle, roots_pem=system.chain.root_pem, allow_http=True).serial_number
                 seen[member] = _points_in(bundle)
 
     while any(writer.is_alive() for writer in writers):
@@ -187,11 +187,11 @@ def _points_in(bundle: bytes) -> str:
     return str(next(field["value"] for field in fields if field["key"] == "points"))
 
 
-def test_item_57_a_change_between_download_and_registration_is_listed(house: House, phone: Caller) -> None:
+def test_item_57_a_change_between_download_and_registration_is_listed(system: System, phone: Caller) -> None:
     """Whatever tag the phone holds: it may be newer than that change, from another pass of the same type."""
-    one, two = another(house, "M-1"), another(house, "M-2")
-    house.set_points("M-1", 7, sequence=1)
-    house.set_points("M-2", 8, sequence=1)
+    one, two = another(system, "M-1"), another(system, "M-2")
+    system.set_points("M-1", 7, sequence=1)
+    system.set_points("M-2", 8, sequence=1)
     phone.register(two)
     tag = phone.changed().json()["lastUpdated"]
     phone.register(one)
@@ -199,25 +199,25 @@ def test_item_57_a_change_between_download_and_registration_is_listed(house: Hou
     assert _points_in(phone.fetch(one).content) == "7"
 
 
-def test_a_pass_as_downloaded_is_not_announced_at_registration(house: House, phone: Caller, one: Pass) -> None:
+def test_a_pass_as_downloaded_is_not_announced_at_registration(system: System, phone: Caller, one: Pass) -> None:
     phone.register(one)
-    assert house.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
-    assert house.card(one.serial)["far_ends"][0]["state"] == "up_to_date"
+    assert system.rows("SELECT FROM deliveries WHERE kind = 'apple' AND wanted_version > told_version") == []
+    assert system.card(one.serial)["far_ends"][0]["state"] == "up_to_date"
 
 
-def test_item_58_the_newest_pass_is_that_pass(house: House, phone: Caller, one: Pass) -> None:
+def test_item_58_the_newest_pass_is_that_pass(system: System, phone: Caller, one: Pass) -> None:
     answer = phone.fetch(one)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/vnd.apple.pkpass"
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert answer.headers["Last-Modified"].endswith("GMT")
     assert int(answer.headers["Content-Length"]) == len(answer.content)
-    bundle = open_bundle(answer.content, roots_pem=house.chain.root_pem, allow_http=True)
+    bundle = open_bundle(answer.content, roots_pem=system.chain.root_pem, allow_http=True)
     assert (bundle.serial_number, bundle.pass_type_id) == (one.serial, PASS_TYPE)
     assert bundle.content["authenticationToken"] == one.token
 
 
-def test_item_59_conditional_requests(house: House, phone: Caller, one: Pass) -> None:
+def test_item_59_conditional_requests(system: System, phone: Caller, one: Pass) -> None:
     modified = phone.fetch(one).headers["Last-Modified"]
     same = phone.fetch(one, since=modified)
     assert (same.status_code, same.content) == (304, b"")
@@ -231,11 +231,11 @@ def test_item_61_wrong_token_and_unknown_serial_look_alike(phone: Caller, one: P
     assert (wrong.status_code, wrong.content) == (unknown.status_code, unknown.content) == (401, b"")
 
 
-def test_item_62_head_gives_the_headers_and_counts_as_no_download(house: House, phone: Caller, one: Pass) -> None:
+def test_item_62_head_gives_the_headers_and_counts_as_no_download(system: System, phone: Caller, one: Pass) -> None:
     phone.register(one)
-    house.set_points("M-1", 3, sequence=1)
+    system.set_points("M-1", 3, sequence=1)
     got, head = phone.call("HEAD", f"/passes/{PASS_TYPE}/{one.serial}", token=one.token), None
-    assert house.card(one.serial)["far_ends"][0]["state"] != "up_to_date"
+    assert system.card(one.serial)["far_ends"][0]["state"] != "up_to_date"
     head, got = got, phone.fetch(one)
     assert head.content == b""
     for name in ("Content-Type", "Last-Modified", "Cache-Control"):
@@ -250,18 +250,18 @@ def test_item_63_the_log_takes_everything(phone: Caller, body: bytes) -> None:
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-def test_item_63_no_id_of_a_message_is_kept(house: House, phone: Caller, one: Pass) -> None:
+def test_item_63_no_id_of_a_message_is_kept(system: System, phone: Caller, one: Pass) -> None:
     message = (
         f"[2026-11-21 09:14:07 +0100] Get pass task (pass type {PASS_TYPE}, serial number {one.serial}; "
-        f"with web service url {house.url}) encountered error: Unexpected response code 500"
+        f"with web service url {system.url}) encountered error: Unexpected response code 500"
     )
     phone.call("POST", "/log", json={"logs": [message]})
-    (row,) = house.rows("SELECT task, error, times FROM device_reports")
+    (row,) = system.rows("SELECT task, error, times FROM device_reports")
     assert row == {"task": "fetch", "error": "Unexpected response code 500", "times": 1}
 
 
-def test_item_64_every_endpoint_works_with_a_double_slash(house: House, one: Pass) -> None:
-    phone = Caller(house, base="/apple//v1")
+def test_item_64_every_endpoint_works_with_a_double_slash(system: System, one: Pass) -> None:
+    phone = Caller(system, base="/apple//v1")
     assert phone.register(one) == 201
     assert phone.changed().status_code == 200
     assert phone.fetch(one).status_code == 200
@@ -287,26 +287,26 @@ def test_item_67_a_hundred_quick_calls_are_all_answered(phone: Caller, one: Pass
     assert {phone.changed(tag).status_code for _ in range(100)} == {204}
 
 
-def test_item_68_a_void_card_is_served_void(house: House, phone: Caller, one: Pass) -> None:
-    house.api.ok("POST", f"/cards/{one.serial}/void")
+def test_item_68_a_void_card_is_served_void(system: System, phone: Caller, one: Pass) -> None:
+    system.api.ok("POST", f"/cards/{one.serial}/void")
     content = orjson.loads(zipfile.ZipFile(io.BytesIO(phone.fetch(one).content)).read("pass.json"))
     assert content["voided"] is True
     assert "barcodes" not in content
 
 
-def test_item_29_31_token_and_serial_never_change(house: House, phone: Caller, one: Pass) -> None:
-    house.set_points("M-1", 3, sequence=1)
-    again = Pass.of(house, house.enrol())
+def test_item_29_31_token_and_serial_never_change(system: System, phone: Caller, one: Pass) -> None:
+    system.set_points("M-1", 3, sequence=1)
+    again = Pass.of(system, system.enrol())
     assert (again.serial, again.token) == (one.serial, one.token)
 
 
-def test_item_81_the_download_link(house: House, one: Pass) -> None:
+def test_item_81_the_download_link(system: System, one: Pass) -> None:
     answer = requests.get(one.link, timeout=30)
     assert answer.headers["Content-Type"] == "application/vnd.apple.pkpass"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="card.pkpass"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     assert "Last-Modified" in answer.headers
-    lost = requests.get(f"{house.url}/c/no-such-link/pass.pkpass", timeout=30)
+    lost = requests.get(f"{system.url}/c/no-such-link/pass.pkpass", timeout=30)
     assert lost.status_code == 404
     assert lost.headers["Content-Type"].startswith("text/html")

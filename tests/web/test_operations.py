@@ -12,8 +12,8 @@ import pytest
 import requests
 from sqlalchemy.exc import OperationalError
 
-from tests.house import open_house
 from tests.storage.silent_line import SilentLine
+from tests.system import running_system
 from wallet_service.simulators.apple_pki import Chain
 from wallet_service.storage import engine
 from wallet_service.storage.engine import Database
@@ -30,8 +30,8 @@ def test_a_database_that_does_not_answer_is_told_in_time(
     new_database: Callable[[], Database], chain: Chain, tmp_path: Path
 ) -> None:
     database = new_database()
-    with SilentLine(database) as line, open_house(engine.connect(line.url), chain, tmp_path) as house:
-        ready = f"{house.url}/readyz"
+    with SilentLine(database) as line, running_system(engine.connect(line.url), chain, tmp_path) as system:
+        ready = f"{system.url}/readyz"
         assert requests.get(ready, timeout=30).json()["checks"]["database"] == "ok"
         line.fail("black hole")
         with ThreadPoolExecutor(9) as probes:

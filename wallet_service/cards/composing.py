@@ -16,11 +16,13 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
-from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, Money, Place, Stamps
+from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, Stamps
 from wallet_service.cards.expressions import CompiledExpression, ExpressionError, compiled, roots_of
-from wallet_service.cards.facts import CardFactsheet
+from wallet_service.cards.facts import Facts
 from wallet_service.cards.template import FieldSpec, Template
 from wallet_service.errors import Invalid
+from wallet_service.offers.facts import Place
+from wallet_service.values import Money
 
 MOST_PLACES = 10
 """What Apple and Google take on one card."""
@@ -45,7 +47,7 @@ class Composer:
 
     def compose(
         self,
-        facts: CardFactsheet,
+        facts: Facts,
         *,
         locale: str,
         places: tuple[Place, ...] = (),
@@ -147,7 +149,7 @@ def nobodys(template: Template, *, locale: str) -> CardContent:
     return CardContent(locale=locale, template_digest=template.digest, fields=(), voided=True, erased=True)
 
 
-def speaking_field(template: Template, old: CardContent | None, new: CardContent) -> str | None:
+def notifying_field(template: Template, old: CardContent | None, new: CardContent) -> str | None:
     """The one field whose change the phone puts into words: the first in the design with `notify` whose text changed.
 
     Where none changed it stays the old one: what a phone that comes late still has to say. A first content has none.
@@ -161,7 +163,7 @@ def speaking_field(template: Template, old: CardContent | None, new: CardContent
     return old.notify_field
 
 
-def next_change_at(facts: CardFactsheet, now: datetime) -> datetime | None:
+def next_change_at(facts: Facts, now: datetime) -> datetime | None:
     """The first instant after `now` at which time alone alters the card: a voucher or the offer ends."""
     ends = [voucher.valid_until for voucher in facts.balance.vouchers]
     ends += [facts.offer.ends_at] if facts.offer is not None else []
@@ -187,7 +189,7 @@ def ean_digit(digits: str) -> str:
     return str(-total % 10)
 
 
-def _current(facts: CardFactsheet, now: datetime) -> CardFactsheet:
+def _current(facts: Facts, now: datetime) -> Facts:
     if next_change_at(facts, datetime.min.replace(tzinfo=now.tzinfo)) is None:
         return facts
     vouchers = tuple(v for v in facts.balance.vouchers if v.valid_until is None or v.valid_until > now)

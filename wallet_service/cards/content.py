@@ -10,21 +10,10 @@ import hashlib
 from typing import Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Value(BaseModel):
-    """A frozen value that refuses unknown members."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Money(Value):
-    """An amount in the currency's minor units (7990 EUR cents is 79.90 €)."""
-
-    amount: int = Field(ge=-(2**63), lt=2**63)
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-
+from wallet_service.offers.facts import Place
+from wallet_service.values import Money, Value
 
 FieldKind = Literal["text", "number", "money", "date", "instant"]
 BarcodeFormat = Literal["qr", "aztec", "pdf417", "code128", "ean13"]
@@ -49,15 +38,6 @@ class Barcode(Value):
 
     format: BarcodeFormat
     value: str
-    text: str | None = None
-
-
-class Place(Value):
-    """A spot near which the phone may bring the card forward. Degrees, WGS 84."""
-
-    store_id: str
-    latitude: float = Field(ge=-90, le=90)
-    longitude: float = Field(ge=-180, le=180)
     text: str | None = None
 
 

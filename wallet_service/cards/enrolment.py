@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import Catalogue, LoadedProgram
 from wallet_service.cards.members import lock_member
+from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member, Program
 
@@ -37,17 +37,17 @@ def issue_card(
     db.add(card)
     db.flush()
     _lay_google_row_asleep(db, card, program, now=now)
-    program = _held_still(db, publisher.catalogue, card.program_id)
+    program = _held_still(db, publisher.program_cache, card.program_id)
     publisher.publish(db, program, [card], Cause("issued", now), now=now)
     return card, True
 
 
-def _held_still(db: Session, catalogue: Catalogue, program_id: str) -> LoadedProgram:
+def _held_still(db: Session, program_cache: ProgramCache, program_id: str) -> LoadedProgram:
     """The programme, with stores and offers kept as they are until this card can be seen: a walk that began meanwhile
     would not find it.
     """
     db.execute(select(Program.program_id).where(Program.program_id == program_id).with_for_update(read=True))
-    return catalogue.program(db, program_id)
+    return program_cache.program(db, program_id)
 
 
 def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
@@ -79,6 +79,6 @@ def void_card(db: Session, publisher: Publisher, card: Card, *, now: datetime) -
     lock_member(db, card.program_id, card.member.member_id)
     was_active = card.state == "active"
     card.state = "void"
-    program = publisher.catalogue.program(db, card.program_id)
+    program = publisher.program_cache.program(db, card.program_id)
     publisher.publish(db, program, [card], Cause("voided", now), now=now)
     return was_active

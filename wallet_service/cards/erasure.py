@@ -51,7 +51,7 @@ def erase_member(db: Session, publisher: Publisher, member: Member, *, now: date
     _forget_past_of(db, member.card)
     card = _made_nobodys(db, member, now=now)
     card.state = "void"
-    program = publisher.catalogue.program(db, card.program_id)
+    program = publisher.program_cache.program(db, card.program_id)
     publisher.publish(db, program, [card], Cause("erased", now), now=now)
     db.execute(delete(PastDelivery).where(PastDelivery.card_id == card.id))  # publishing noted the version before
 

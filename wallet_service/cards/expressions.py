@@ -20,7 +20,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel
 
-from wallet_service.cards.facts import CardFactsheet
+from wallet_service.cards.facts import Facts
 
 Kind = Any
 """What a part of an expression may be: a class, `tuple[X, ...]`, `dict[str, X]`, or `Any` (not known before)."""
@@ -112,9 +112,9 @@ def compiled(source: str) -> CompiledExpression:
     return CompiledExpression(source, kinds, frozenset(words), evaluate)
 
 
-def roots_of(facts: CardFactsheet, words: Mapping[str, str]) -> dict[str, Any]:
+def roots_of(facts: Facts, words: Mapping[str, str]) -> dict[str, Any]:
     """What the names of an expression mean for one card."""
-    roots = {name: value for name in CardFactsheet.model_fields if (value := getattr(facts, name)) is not None}
+    roots = {name: value for name in Facts.model_fields if (value := getattr(facts, name)) is not None}
     return {**roots, WORDS: words}
 
 
@@ -191,9 +191,9 @@ def _visit(parts: Iterable[nodes.Expr], words: set[str]) -> None:
 def _root(name: str) -> Kinds:
     if name == WORDS:
         return frozenset({WORDS})
-    root = CardFactsheet.model_fields.get(name)
+    root = Facts.model_fields.get(name)
     if root is None:
-        known = [*CardFactsheet.model_fields, WORDS]
+        known = [*Facts.model_fields, WORDS]
         raise ExpressionError(
             f"{name} is not known{did_you_mean(name, known) or '; there are ' + ', '.join(sorted(known))}"
         )

@@ -8,7 +8,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from wallet_service.cards.content import Money, Value
+from wallet_service.documents.balances import VoucherFacts
+from wallet_service.offers.facts import OfferFacts, StoreFacts
+from wallet_service.values import Money, Value
 
 
 class MemberFacts(Value):
@@ -22,15 +24,6 @@ class MemberFacts(Value):
     locale: str
     card_number: str
     attributes: dict[str, Any] = {}
-
-
-class VoucherFacts(Value):
-    """One voucher the member holds."""
-
-    code: str
-    amount: Money | None = None
-    valid_until: datetime | None = None
-    label: str | None = None
 
 
 class BalanceFacts(Value):
@@ -63,24 +56,7 @@ class ProgramFacts(Value):
     time_zone: str
 
 
-class OfferFacts(Value):
-    """The offer that counts most for this member now."""
-
-    code: str
-    title: str
-    text: str | None = None
-    ends_at: datetime | None = None
-    store_name: str | None = None
-
-
-class StoreFacts(Value):
-    """The member's favourite store."""
-
-    name: str
-    city: str | None = None
-
-
-class CardFactsheet(Value):
+class Facts(Value):
     """All roots. `offer` and `store` may be absent; a field whose value comes out as None is not shown."""
 
     member: MemberFacts

@@ -11,9 +11,10 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.documents import BalancesDocument, MemberDocument
+from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.members import MemberDocument
+from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import Conflict, NotFound
-from wallet_service.programs.document import ProgramDocument
 from wallet_service.storage.tables import Balance, Member
 
 _CARD_NUMBER_DIGITS = 12

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.catalogue import Catalogue, LoadedProgram
-from wallet_service.cards.composing import next_change_at, nobodys, speaking_field
+from wallet_service.cards.composing import next_change_at, nobodys, notifying_field
 from wallet_service.cards.content import CardContent
-from wallet_service.cards.factsheet import factsheet_of
 from wallet_service.cards.pacing import Pacing, paced
+from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
+from wallet_service.cards.reading_facts import read_facts
 from wallet_service.offers.places import MemberPlace
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.tables import Card, Member
@@ -46,7 +46,7 @@ class Publisher:
         public_url: the installation's own address, without trailing slash.
     """
 
-    catalogue: Catalogue
+    program_cache: ProgramCache
     public_url: str
     pacing: Pacing
 
@@ -62,7 +62,7 @@ class Publisher:
             return nobodys(template, locale=template.locale_for(wore, program.document.locales[0])), None
         locale = template.locale_for(member.locale, program.document.locales[0])
         plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
-        facts = factsheet_of(
+        facts = read_facts(
             card,
             program=program.document,
             card_link=self.card_link(card.link_token),
@@ -146,8 +146,8 @@ def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
 
 def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: datetime) -> None:
     before = CardContent.model_validate(card.content) if card.content else None
-    speaking = speaking_field(program.composer.template, before, content)
-    card.content = content.model_copy(update={"notify_field": speaking}).model_dump(mode="json")
+    notifying = notifying_field(program.composer.template, before, content)
+    card.content = content.model_copy(update={"notify_field": notifying}).model_dump(mode="json")
     card.digest = content.digest()
     card.published_at = now
     # HTTP dates are whole seconds: two changes within one must still differ (spec apple-wallet 4.5)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from wallet_service.cards.content import Money, Place
-from wallet_service.cards.facts import (
-    BalanceFacts,
-    CardFacts,
-    CardFactsheet,
-    MemberFacts,
-    OfferFacts,
-    ProgramFacts,
-    StoreFacts,
-    VoucherFacts,
-)
+from wallet_service.cards.facts import BalanceFacts, CardFacts, Facts, MemberFacts, ProgramFacts
+from wallet_service.documents.balances import VoucherFacts
+from wallet_service.offers.facts import OfferFacts, Place, StoreFacts
+from wallet_service.values import Money
 
 SAMPLE_PLACES = (
     Place(store_id="lyon-republique", latitude=45.7640, longitude=4.8357, text="Rue de la République"),
@@ -22,10 +15,10 @@ SAMPLE_PLACES = (
 )
 
 
-def sample_facts(*, locale: str, now: datetime) -> CardFactsheet:
+def sample_facts(*, locale: str, now: datetime) -> Facts:
     """Camille Durand of Maison Lumière, in the Argent tier, with a voucher and an offer that end after `now`."""
     french = locale.startswith("fr")
-    return CardFactsheet(
+    return Facts(
         member=MemberFacts(
             member_id="C-10482",
             first_name="Camille",

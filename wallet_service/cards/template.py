@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from wallet_service.cards.content import BarcodeFormat, FieldKind, Value
+from wallet_service.cards.content import BarcodeFormat, FieldKind
+from wallet_service.values import Value
 
 AppleSlot = Literal["header", "primary", "secondary", "auxiliary", "back", "none"]
 GoogleSlot = Literal["points", "secondary_points", "account_name", "account_id", "tier", "text", "none"]
@@ -24,7 +25,7 @@ Colour = str
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
 Expression = str
-"""A Jinja expression over the roots of `cards.facts.CardFactsheet`, e.g. `store.name if store`."""
+"""A Jinja expression over the roots of `cards.facts.Facts`, e.g. `store.name if store`."""
 
 
 class Colours(Value):

@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from wallet_service.cards.content import FieldKind, Money
+from wallet_service.cards.content import FieldKind
 from wallet_service.cards.expressions import (
     CompiledExpression,
     ExpressionError,
@@ -26,6 +26,7 @@ from wallet_service.cards.expressions import (
 )
 from wallet_service.cards.template import AppleSlot, GoogleSlot, ImageName, TemplateDocument
 from wallet_service.errors import Fault
+from wallet_service.values import Money
 
 Words = Mapping[str, Mapping[str, str]]
 Images = Mapping[ImageName, bytes]

@@ -10,7 +10,7 @@ import click
 from wallet_service.errors import Invalid, WalletServiceError
 
 _FAMILIES = {
-    "bench": ("wallet_service.cli.bench", "bench"),
+    "bench": ("wallet_service.cli.bench.commands", "bench"),
     "certs": ("wallet_service.cli.certs", "certs"),
     "db": ("wallet_service.cli.db", "db"),
     "demo": ("wallet_service.cli.demo", "demo"),

@@ -172,10 +172,10 @@ def _check(
 
 def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
     """Tell of every identity that is stored for a programme; whether the one that signs now is unusable."""
-    from wallet_service.cli.opening import opened_services
+    from wallet_service.cli.services import opened_services
 
     with told_in_words(), opened_services() as services, services.sessions() as db:
-        document = services.catalogue.program(db, program_id).document
+        document = services.program_cache.program(db, program_id).document
         if document.apple is None:
             raise NotFound(f"the programme {program_id} is not on Apple Wallet")
         current = services.keys.identity(db, program_id)
@@ -198,8 +198,8 @@ def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
 
 
 def _refused_by_apns(program_id: str, identity: PassIdentity, settings: Settings) -> bool:
-    from wallet_service.wallets.apple.apns import ApnsChannel
-    from wallet_service.wallets.apple.renewal import refusal_of
+    from wallet_service.wallets.apple.push.apns import ApnsChannel
+    from wallet_service.wallets.apple.push.renewal import refusal_of
 
     with ApnsChannel(settings.apns_url, identity, ca_file=settings.apns_ca_file) as channel:
         refusal = refusal_of(channel)
@@ -310,11 +310,11 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 def _keep_in_database(program_id: str, identity: PassIdentity) -> None:
     # Requests and checks need no database, and should not wait for one to start.
-    from wallet_service.cli.opening import opened_services
+    from wallet_service.cli.services import opened_services
     from wallet_service.programs.apply import keep_identity
 
     with opened_services() as services, services.sessions.begin() as db:
-        document = services.catalogue.program(db, program_id).document
+        document = services.program_cache.program(db, program_id).document
         keep_identity(db, document, identity, services.keys, services.trust, now=services.clock())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from wallet_service.cli.opening import settings_of_environment
+from wallet_service.cli.services import settings_of_environment
 from wallet_service.storage.engine import open_database
 from wallet_service.storage.schema import upgrade
 

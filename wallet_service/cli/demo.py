@@ -7,13 +7,13 @@ import sys
 import click
 from rich.console import Console
 
-from wallet_service.cli.opening import settings_of_environment
+from wallet_service.cli.services import settings_of_environment
 from wallet_service.cli.stopping import Stopped, stay, stoppable
 from wallet_service.clock import system_clock
+from wallet_service.demo.installation import WEB_PORT, DemoInstallation, start_installation
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.processes import free_port
-from wallet_service.demo.scene import Scene
-from wallet_service.demo.stage import WEB_PORT, Stage, set_stage
+from wallet_service.demo.session import DemoSession
 from wallet_service.demo.timeline import StepFailed, Timeline
 from wallet_service.demo.tour import play
 
@@ -37,16 +37,16 @@ def demo(tour_only: bool, port: int, page_port: int) -> None:
     try:
         with (
             stoppable(),
-            set_stage(
+            start_installation(
                 settings.data_dir, settings.templates_dir, lambda what: console.print(f"· {what}"), port=port
-            ) as stage,
+            ) as installation,
         ):
             console.print()
-            play(stage, timeline)
+            play(installation, timeline)
             toured = True
             console.print("\n[bold green]Every step happened on the phones.[/]")
             if not tour_only:
-                _stay_up(stage, timeline, console, page_port)
+                _stay_up(installation, timeline, console, page_port)
     except StepFailed as error:
         console.print(f"\n[bold red]The tour stopped:[/] {error}")
         sys.exit(1)
@@ -55,17 +55,17 @@ def demo(tour_only: bool, port: int, page_port: int) -> None:
         sys.exit(0 if toured else 1)
 
 
-def _stay_up(stage: Stage, timeline: Timeline, console: Console, page_port: int) -> None:
-    scene = Scene(stage)
-    page = DemoPage(scene, stage, timeline, port=free_port(page_port))
-    with scene.playing(), page.serving():
+def _stay_up(installation: DemoInstallation, timeline: Timeline, console: Console, page_port: int) -> None:
+    session = DemoSession(installation)
+    page = DemoPage(session, installation, timeline, port=free_port(page_port))
+    with session.playing(), page.serving():
         console.print(f"\n[bold]Open {page.url}[/] to see both phones live, and to play.")
         for what, address in {
-            "API documentation": f"{stage.url}/api/docs",
-            "the card's link": scene.link,
-            "metrics": f"{stage.url}/metrics",
-            "readiness": f"{stage.url}/readyz",
-            "API key": stage.api.key,
+            "API documentation": f"{installation.url}/api/docs",
+            "the card's link": session.link,
+            "metrics": f"{installation.url}/metrics",
+            "readiness": f"{installation.url}/readyz",
+            "API key": installation.api.key,
         }.items():
             console.print(f"  {what:<18} {address}")
         console.print("\nCtrl-C stops everything.")

@@ -15,17 +15,22 @@ from sqlalchemy.orm import Session
 
 from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import load_template
-from wallet_service.cli.opening import opened_services
+from wallet_service.cli.services import opened_services
 from wallet_service.delivery.channels import open_google
 from wallet_service.delivery.google_bodies import audit_of, class_cards, sample_cards
+from wallet_service.documents.programs import GoogleDocument
 from wallet_service.errors import NotFound, SettingsError
-from wallet_service.programs.document import GoogleDocument
 from wallet_service.services import Services
 from wallet_service.storage.wake import wake_workers
-from wallet_service.wallets.google import duties, plan
+from wallet_service.wallets.google import maintenance, plan
+from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.classes import ClassState, apply_class, require_published, state_of_class
-from wallet_service.wallets.google.messages import hosts_of, message_body, message_id_of, require_own_links
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.google.notifications.messages import (
+    hosts_of,
+    message_body,
+    message_id_of,
+    require_own_links,
+)
 
 program_option = click.option("--program", "program_id", required=True, help="The programme's id.")
 
@@ -36,7 +41,7 @@ def google() -> None:
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _WorkQueue:
     """One programme, opened."""
 
     services: Services
@@ -46,10 +51,10 @@ class _Desk:
 
 
 @contextmanager
-def _opened(program_id: str) -> Iterator[_Desk]:
+def _opened(program_id: str) -> Iterator[_WorkQueue]:
     with opened_services() as services:
         with services.sessions() as db:
-            program = services.catalogue.program(db, program_id)
+            program = services.program_cache.program(db, program_id)
             account = services.keys.google_account(db, program_id)
         document = program.document.google
         if document is None:
@@ -59,7 +64,7 @@ def _opened(program_id: str) -> Iterator[_Desk]:
         require_published(demo=document.demo, is_production=services.settings.is_production)
         channel = open_google(document, account, services.tools())
         try:
-            yield _Desk(services, document, channel, program.composer.template)
+            yield _WorkQueue(services, document, channel, program.composer.template)
         finally:
             channel.close()
 
@@ -71,7 +76,7 @@ def sync(program_id: str, dry_run: bool) -> None:
     """Make the classes at Google what the programme says, and show their review."""
     with _opened(program_id) as desk:
         with desk.services.sessions() as db:
-            cards = class_cards(db, desk.services.catalogue, program_id)
+            cards = class_cards(db, desk.services.program_cache, program_id)
         states = [(card, state_of_class(desk.channel, card)) for card in cards]
         _show_states([state for _, state in states])
         if any(state.is_demo for _, state in states):
@@ -83,7 +88,7 @@ def sync(program_id: str, dry_run: bool) -> None:
             apply_class(desk.channel, card, state)
         with desk.services.sessions.begin() as db:
             told = desk.channel.take_told_classes()
-            duties.keep_classes(db, program_id, told, now=desk.services.clock())
+            maintenance.keep_classes(db, program_id, told, now=desk.services.clock())
     click.echo(f"{program_id}: {len(todo)} of {len(states)} classes changed")
 
 
@@ -103,19 +108,19 @@ def news(
     with _opened(program_id) as desk:
         services, now = desk.services, desk.services.clock()
         with services.sessions() as db:
-            locale = services.catalogue.program(db, program_id).document.locales[0]
+            locale = services.program_cache.program(db, program_id).document.locales[0]
         title, text = _by_language(titles, locale), _by_language(texts, locale)
         require_own_links([*title.values(), *text.values()], hosts_of(desk.template, services.settings.public_url))
         message_id = message_id_of(program_id, campaign or "\n".join([*titles, *texts]))
         ends_at = now + timedelta(days=days)
         message = message_body(message_id, title, text, starts_at=now, ends_at=ends_at)
         with services.sessions.begin() as db:
-            desk.channel.classes.update(duties.known_classes(db, program_id))
-            found = duties.add_class_letters(db, program_id, message, loud=notify, ends_at=ends_at, now=now)
+            desk.channel.classes.update(maintenance.known_classes(db, program_id))
+            found = maintenance.queue_class_messages(db, program_id, message, notify=notify, ends_at=ends_at, now=now)
             wake_workers(db, program_id)
         if not found:
             raise NotFound(f"no class at Google yet: run wallet-service google sync --program {program_id}")
-        duties.Duties(
+        maintenance.Maintenance(
             sessions=services.sessions,
             channel=desk.channel,
             program_id=program_id,
@@ -162,7 +167,7 @@ def plan_command(program_id: str, folder: Path | None) -> None:
             found = plan.plan_of(
                 db,
                 desk.channel,
-                sample_cards(db, desk.services.catalogue, program_id, desk.services.settings.public_url, most=200),
+                sample_cards(db, desk.services.program_cache, program_id, desk.services.settings.public_url, most=200),
                 program_id=program_id,
                 design=design,
             )
@@ -194,5 +199,5 @@ def _show_states(states: list[ClassState]) -> None:
 
 
 def _show_news(db: Session, message_id: str) -> None:
-    for class_id, how in duties.fate_of(db, message_id):
+    for class_id, how in maintenance.fate_of(db, message_id):
         click.echo(f"{class_id}: {how or 'waits for a worker'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from sqlalchemy import select
 
-from wallet_service.cli.opening import opened_services
+from wallet_service.cli.services import opened_services
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import ApiKey
 from wallet_service.web.api.callers import SCOPES_OF, Role, Scope, create_key
@@ -25,7 +25,7 @@ def keys() -> None:
 def create(program_id: str, name: str, role: Role, scopes: tuple[Scope, ...], store_id: str | None) -> None:
     """Make a key and print it, alone and once; only its digest is kept."""
     with opened_services() as services, services.sessions.begin() as db:
-        services.catalogue.program(db, program_id)
+        services.program_cache.program(db, program_id)
         key = create_key(db, program_id, name, role=role, scopes=scopes, store_id=store_id, now=services.clock())
     click.echo(key)
 

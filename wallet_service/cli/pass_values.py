@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from wallet_service.cards.composing import Composer
-from wallet_service.cards.facts import CardFactsheet
+from wallet_service.cards.facts import Facts
 from wallet_service.cards.samples import sample_facts
 from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.parsing import parse
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files
+from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 _PASS_TYPE, _TEAM = "pass.com.example.sample", "SAMPLE0001"
 _ADDRESS = "https://cards.example.com"
 
 
-def facts_from(
-    assignments: tuple[str, ...], file: Path | None, *, locale: str, sample: bool, now: datetime
-) -> CardFactsheet:
+def facts_from(assignments: tuple[str, ...], file: Path | None, *, locale: str, sample: bool, now: datetime) -> Facts:
     """The facts of a card: an empty or a sample card, then the file's values, then `NAME=VALUE` ones.
 
     Raises:
@@ -42,7 +40,7 @@ def facts_from(
         for part in reversed(name.split(".")):
             nested = {part: nested}
         raw = _merged(raw, nested)
-    return parse(CardFactsheet, raw)
+    return parse(Facts, raw)
 
 
 def _empty(locale: str, now: datetime) -> dict[str, Any]:
@@ -80,9 +78,7 @@ def _merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def pass_of(
-    template: Template, facts: CardFactsheet, *, locale: str, identity: PassIdentity | None, now: datetime
-) -> bytes:
+def pass_of(template: Template, facts: Facts, *, locale: str, identity: PassIdentity | None, now: datetime) -> bytes:
     """Compose the card and build its pass; without an identity, signed with a throwaway one.
 
     Raises:

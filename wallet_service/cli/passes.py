@@ -12,14 +12,14 @@ from rich.table import Table
 from sqlalchemy import select
 
 from wallet_service.cli.certs import FILE, now, read_identity, root_option, told_in_words, trust_from
-from wallet_service.cli.opening import opened_services
 from wallet_service.cli.pass_values import facts_from, pass_of
+from wallet_service.cli.services import opened_services
 from wallet_service.cli.templates import good_template
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
-from wallet_service.wallets.apple.bundle import bundle_of
-from wallet_service.wallets.apple.check import check_path
+from wallet_service.wallets.apple.checking.check import check_path
 from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.passes.archive import bundle_of
 
 
 @click.group("pass")

@@ -10,27 +10,28 @@ from collections.abc import Iterator
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from wallet_service.cards.composing import Composer, speaking_field
-from wallet_service.cards.content import CardContent, Money
-from wallet_service.cards.facts import CardFactsheet
+from wallet_service.cards.composing import Composer, notifying_field
+from wallet_service.cards.content import CardContent
+from wallet_service.cards.facts import Facts
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
 from wallet_service.cards.template import ImageName, Template
+from wallet_service.previews import draw_android, draw_iphone, draw_lock_screen, draw_together
+from wallet_service.previews.field_text import Place
 from wallet_service.simulators.apple_pki import make_chain
-from wallet_service.simulators.phones.display import Place
-from wallet_service.simulators.phones.drawing import draw_android, draw_iphone, draw_lock_screen, draw_together
 from wallet_service.simulators.phones.screen import notification_for
 from wallet_service.simulators.phones.wallet_rules import open_bundle
-from wallet_service.wallets.apple.bundle import PassBuilder
+from wallet_service.values import Money
 from wallet_service.wallets.apple.certificates import identity_from_files
-from wallet_service.wallets.google import schema
-from wallet_service.wallets.google.calls import Body
-from wallet_service.wallets.google.kinds import kind_of
-from wallet_service.wallets.google.loyalty import (
+from wallet_service.wallets.apple.passes.archive import PassBuilder
+from wallet_service.wallets.google.content import schema
+from wallet_service.wallets.google.content.bodies import (
     class_body,
     class_id_of,
     new_object_id,
     object_body,
 )
+from wallet_service.wallets.google.content.kinds import kind_of
+from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 _ADDRESS = "https://cards.example.com"
@@ -102,7 +103,7 @@ def draw_brochure(template: Template, *, now: datetime) -> Iterator[tuple[str, b
         yield f"{template.template_id}.{locale}.png", draw_together(pictures)
 
 
-def _earlier(facts: CardFactsheet) -> CardFactsheet:
+def _earlier(facts: Facts) -> Facts:
     """The sample member before the last purchase."""
     balance = {"points": 1170, "stamps": 6, "cashback": Money(amount=1540, currency="EUR")}
     return facts.model_copy(update={"balance": facts.balance.model_copy(update=balance)})
@@ -121,10 +122,10 @@ def _android(card: CardView, phone: str) -> bytes:
 
 
 def _sample_card(
-    template: Template, facts: CardFactsheet, locale: str, now: datetime, *, before: CardContent | None = None
+    template: Template, facts: Facts, locale: str, now: datetime, *, before: CardContent | None = None
 ) -> CardView:
     content = Composer(template).compose(facts, locale=locale, places=SAMPLE_PLACES, now=now)
-    content = content.model_copy(update={"notify_field": speaking_field(template, before, content)})
+    content = content.model_copy(update={"notify_field": notifying_field(template, before, content)})
     return CardView(
         program=_PROGRAM,
         template=template,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from sqlalchemy import select
 
-from wallet_service.cli.opening import opened_services
+from wallet_service.cli.services import opened_services
 from wallet_service.programs.apply import apply_program
 from wallet_service.storage.tables import Program
 

@@ -7,7 +7,7 @@ import os
 import click
 from prometheus_client import start_http_server
 
-from wallet_service.cli.opening import opened_services, settings_of_environment
+from wallet_service.cli.services import opened_services, settings_of_environment
 from wallet_service.cli.stopping import end_within, stopping_by
 
 _END_AFTER_LEASE_S = 10.0

@@ -16,17 +16,18 @@ from cryptography import x509
 
 from wallet_service.cli.stopping import Stopped, stoppable
 from wallet_service.errors import NotFound, SettingsError, Unreachable
-from wallet_service.simulators.apns import Announcement, ApnsSimulator, Courier
-from wallet_service.simulators.google import GoogleCourier, GoogleSimulator
-from wallet_service.simulators.google.routes import ApiCall
+from wallet_service.previews import draw_android, draw_iphone, image_from_web
+from wallet_service.simulators.apns import Announcement, ApnsSimulator, RemotePushService
+from wallet_service.simulators.apns.control import ControlServer
+from wallet_service.simulators.google import GoogleSimulator, RemoteGoogle
+from wallet_service.simulators.google.backend import ApiCall
 from wallet_service.simulators.phones.android import Android, AndroidEvent
-from wallet_service.simulators.phones.drawing import draw_android, draw_iphone, image_from_web
 from wallet_service.simulators.phones.iphone import Iphone
 from wallet_service.simulators.phones.timeline import PhoneEvent
 from wallet_service.simulators.phones.wallet_rules import APPLE_ROOT_PEM
 
 T = TypeVar("T")
-Simulator = TypeVar("Simulator", ApnsSimulator, GoogleSimulator)
+Simulator = TypeVar("Simulator", ApnsSimulator, ControlServer, GoogleSimulator)
 PORT = click.IntRange(0, 65535)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -50,13 +51,17 @@ def simulate() -> None:
 def apns(trust: Path, port: int, control_port: int, write_ca: Path | None) -> None:
     """Apple's push service: HTTP/2, client certificates, Apple's refusals; prints every push."""
     root = _certificates(trust)
-    with _in_the_foreground(), _open(ApnsSimulator(root, port=port, control_port=control_port)) as simulator:
+    with (
+        _in_the_foreground(),
+        _open(ApnsSimulator(root, port=port)) as simulator,
+        _open(ControlServer(simulator, port=control_port)) as control,
+    ):
         pushes: SimpleQueue[Announcement] = SimpleQueue()
         simulator.watch(pushes.put)
         click.echo(f"WALLET_APNS_URL={simulator.url}")
         if write_ca is not None:
             click.echo(f"WALLET_APNS_CA_FILE={simulator.write_ca(write_ca).resolve()}")
-        click.echo(f"control {simulator.control_url}")
+        click.echo(f"control {control.url}")
         _follow(pushes, _say_push)
 
 
@@ -125,7 +130,7 @@ def _be_iphone(link: str, control: str, roots: bytes, locale: str, draw: Path | 
                 _write(draw, draw_iphone(iphone.bundle(event.serial_number), locale=locale))
 
     with ExitStack() as cleanup:
-        pushes = cleanup.enter_context(Courier(control))
+        pushes = cleanup.enter_context(RemotePushService(control))
         allow_http = link.startswith("http://")
         iphone = cleanup.enter_context(Iphone(pushes, roots_pem=roots, allow_http=allow_http, locale=locale))
         iphone.watch(events.put)
@@ -145,8 +150,8 @@ def _be_android(link: str, google: str, user: str, locale: str, draw: Path | Non
                 _write(draw, draw_android(card.object, card.cls, locale=locale, fetch_image=image_from_web))
 
     with ExitStack() as cleanup:
-        courier = cleanup.enter_context(GoogleCourier(google))
-        android = cleanup.enter_context(Android(courier, user=user, locale=locale))
+        remote = cleanup.enter_context(RemoteGoogle(google))
+        android = cleanup.enter_context(Android(remote, user=user, locale=locale))
         android.watch(events.put)
         _opened(android.open_link, link)
         _follow(events, tell)

@@ -10,8 +10,8 @@ from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import load_template
 from wallet_service.clock import system_clock
 from wallet_service.errors import Invalid
-from wallet_service.wallets.apple.design import template_faults
-from wallet_service.wallets.google.loyalty import faults_in_raw_keys
+from wallet_service.wallets.apple.passes.design import template_faults
+from wallet_service.wallets.google.content.bodies import faults_in_raw_keys
 from wallet_service.wallets.losses import losses_of
 
 

@@ -11,10 +11,12 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from wallet_service.cards.content import Money, Value
-from wallet_service.cards.documents import LARGEST, BalancesDocument, Identifier, MemberDocument
+from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.members import MemberDocument
+from wallet_service.documents.types import LARGEST, Identifier
 from wallet_service.errors import Invalid
 from wallet_service.parsing import parse
+from wallet_service.values import Money, Value
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -16,11 +16,12 @@ from typing import Any, Literal, assert_never
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import LoadedProgram
-from wallet_service.cards.documents import BalancesDocument, MemberDocument
 from wallet_service.cards.members import lock_members, put_member, set_balances
+from wallet_service.cards.program_cache import LoadedProgram
 from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, parse_event
+from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
@@ -63,11 +64,13 @@ def take_in(
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program_id, subjects)
     known = frozenset(members)
-    program = publisher.catalogue.program(db, program_id)
+    program = publisher.program_cache.program(db, program_id)
     touched: dict[int, Member] = {}
-    room = db.begin_nested if len(parsed) > 1 else nullcontext  # a single refused event takes its transaction along
+    savepoint = (
+        db.begin_nested if len(parsed) > 1 else nullcontext
+    )  # a single refused event takes its transaction along
     taken = {
-        place: pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, room, now=now)
+        place: pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, savepoint, now=now)
         for place, pair in sorted(enumerate(parsed), key=lambda one: _turn(one[1], known))
     }
     answers = [taken[place] for place in range(len(parsed))]
@@ -102,13 +105,13 @@ def _apply_once(
     pair: tuple[CloudEvent, Data],
     members: dict[str, Member],
     touched: dict[int, Member],
-    room: Callable[[], AbstractContextManager[object]],
+    savepoint: Callable[[], AbstractContextManager[object]],
     *,
     now: datetime,
 ) -> Taken:
     event, data = pair
     try:
-        with room():
+        with savepoint():
             if not _note(db, program.program_id, event, now=now):
                 return Taken(event_id=event.id, status="repeated")
             if isinstance(data, MemberDocument):

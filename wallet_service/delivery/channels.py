@@ -1,4 +1,4 @@
-"""Opening the lanes of a programme: which platforms it is on, and over which channel each is told."""
+"""Opening the queues of a programme: which platforms it is on, and over which channel each is told."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from wallet_service.delivery.apple_lane import AppleLane
-from wallet_service.delivery.google_lane import GoogleLane
-from wallet_service.delivery.lanes import Lane, Tools
-from wallet_service.programs.document import GoogleDocument
-from wallet_service.programs.keys import KeyRing, ServiceAccount
-from wallet_service.wallets.apple.apns import ApnsChannel
+from wallet_service.delivery.apple_queue import AppleQueue
+from wallet_service.delivery.google_queue import GoogleQueue
+from wallet_service.delivery.queues import DeliveryQueue, Tools
+from wallet_service.documents.programs import GoogleDocument
+from wallet_service.programs.key_ring import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.certificates import PassIdentity
-from wallet_service.wallets.apple.renewal import RenewingChannel
-from wallet_service.wallets.google.rate import SharedRate
-from wallet_service.wallets.google.renewal import RenewingGoogleChannel
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.apple.push.apns import ApnsChannel
+from wallet_service.wallets.apple.push.renewal import RenewingChannel
+from wallet_service.wallets.google.channel import GoogleChannel
+from wallet_service.wallets.google.client.rate import SharedRate
+from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel
 
 
-def open_lanes(
+def open_queues(
     db: Session, program_id: str, tools: Tools, keys: KeyRing, *, known: Collection[tuple[str, str]]
-) -> Iterator[Lane]:
-    """The lanes that this programme has keys for and that are not `known` (kind, programme) yet."""
+) -> Iterator[DeliveryQueue]:
+    """The queues that this programme has keys for and that are not `known` (kind, programme) yet."""
     if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
         line = open_apple(program_id, tools, keys)
-        yield AppleLane(program_id, line, tools, signer=line.signer)
+        yield AppleQueue(program_id, line, tools, signer=line.signer)
     if ("google", program_id) not in known and _google_terms(db, program_id, tools, keys) is not None:
-        yield GoogleLane(program_id, google_line(program_id, tools, keys), tools, keys.sealer)
+        yield GoogleQueue(program_id, google_line(program_id, tools, keys), tools, keys.sealer)
 
 
 def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
@@ -65,7 +65,7 @@ def google_line(program_id: str, tools: Tools, keys: KeyRing) -> RenewingGoogleC
 def _google_terms(
     db: Session, program_id: str, tools: Tools, keys: KeyRing
 ) -> tuple[ServiceAccount, GoogleDocument] | None:
-    document = tools.catalogue.program(db, program_id).document.google
+    document = tools.program_cache.program(db, program_id).document.google
     account = keys.google_account(db, program_id) if document is not None else None
     return (account, document) if document is not None and account is not None else None
 

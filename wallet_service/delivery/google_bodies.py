@@ -8,15 +8,15 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import Catalogue
 from wallet_service.cards.content import CardContent, FieldContent
+from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.cards.template import Template
-from wallet_service.delivery.lanes import Tools
+from wallet_service.delivery.queues import Tools
 from wallet_service.storage.tables import Card, GoogleClass, GoogleObject
 from wallet_service.wallets.google.audit import Audit, Report
-from wallet_service.wallets.google.calls import Body
-from wallet_service.wallets.google.kinds import KINDS
-from wallet_service.wallets.google.rest import ClassAddress, GoogleChannel
+from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel
+from wallet_service.wallets.google.content.kinds import KINDS
+from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.protocol import CardView
 from wallet_service.wallets.views import card_view, program_view
 
@@ -38,7 +38,7 @@ def audit_of(
 
     def wanted(db: Session, rows: Sequence[GoogleObject]) -> Mapping[str, Body]:
         cards = {card.id: card for card in db.scalars(select(Card).where(Card.id.in_([row.card_id for row in rows])))}
-        views = (_view(db, tools.catalogue, cards[row.card_id], row, tools.settings.public_url) for row in rows)
+        views = (_view(db, tools.program_cache, cards[row.card_id], row, tools.settings.public_url) for row in rows)
         return {view.google_object_id or "": channel.object_body(view) for view in views}
 
     with tools.sessions() as db:
@@ -48,13 +48,13 @@ def audit_of(
     return audit.run(classes, now=now)
 
 
-def class_cards(db: Session, catalogue: Catalogue, program_id: str) -> list[CardView]:
+def class_cards(db: Session, program_cache: ProgramCache, program_id: str) -> list[CardView]:
     """One nameless card for each class of the programme in its present design: what decides about a class, and no more.
 
     A design whose tier is on the class has one for each tier that Google knows already; the others come with their
     first card.
     """
-    program = catalogue.program(db, program_id)
+    program = program_cache.program(db, program_id)
     template, locale = program.composer.template, program.document.locales[0]
     tier = next((spec for spec in template.document.fields if spec.google == "tier"), None)
     if tier is None:
@@ -76,7 +76,9 @@ def class_cards(db: Session, catalogue: Catalogue, program_id: str) -> list[Card
     ]
 
 
-def sample_cards(db: Session, catalogue: Catalogue, program_id: str, public_url: str, *, most: int) -> list[CardView]:
+def sample_cards(
+    db: Session, program_cache: ProgramCache, program_id: str, public_url: str, *, most: int
+) -> list[CardView]:
     """So many cards that are on Google, at random."""
     rows = db.execute(
         select(Card, GoogleObject)
@@ -85,11 +87,11 @@ def sample_cards(db: Session, catalogue: Catalogue, program_id: str, public_url:
         .order_by(func.random())
         .limit(most)
     )
-    return [_view(db, catalogue, card, row, public_url) for card, row in rows]
+    return [_view(db, program_cache, card, row, public_url) for card, row in rows]
 
 
-def _view(db: Session, catalogue: Catalogue, card: Card, row: GoogleObject, public_url: str) -> CardView:
-    return card_view(db, catalogue, card, public_url=public_url, google_object_id=row.object_id)
+def _view(db: Session, program_cache: ProgramCache, card: Card, row: GoogleObject, public_url: str) -> CardView:
+    return card_view(db, program_cache, card, public_url=public_url, google_object_id=row.object_id)
 
 
 def _content(template: Template, tier: str, variant: str, locale: str) -> CardContent:

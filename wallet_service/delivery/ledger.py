@@ -315,7 +315,7 @@ SELECT min(earliest.next_attempt_at) FROM generate_series(0, :urgency) AS level 
 
 
 def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
-    """When the earliest open row of the lane becomes due; None: nothing is open."""
+    """When the earliest open row of the queue becomes due; None: nothing is open."""
     due: datetime | None = db.scalar(_NEXT_DUE, {"kind": kind, "program": program_id, "urgency": CAMPAIGN})
     return due
 

@@ -16,7 +16,7 @@ State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sounded:
+class NotificationRecord:
     """A change or a message that could have made the phone sound, and how it was sent: `notified`, `silent` (our budget
     said no), `refused` (Google's quota did) or `asked` (on its way).
     """
@@ -44,7 +44,7 @@ class FarEnd:
     fetched_version: int | None
     fetched_at: datetime | None
     state: State
-    notifications: tuple[Sounded, ...] = ()
+    notifications: tuple[NotificationRecord, ...] = ()
 
 
 def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
@@ -106,11 +106,11 @@ def _google(db: Session, row: Delivery) -> FarEnd:
         fetched_version=None,
         fetched_at=None,
         state=state,
-        notifications=_sounded(db, google_object.id),
+        notifications=_notifications_of(db, google_object.id),
     )
 
 
-def _sounded(db: Session, google_object_id: int) -> tuple[Sounded, ...]:
+def _notifications_of(db: Session, google_object_id: int) -> tuple[NotificationRecord, ...]:
     """The latest ones, newest first."""
     rows = db.scalars(
         select(GoogleNotification)
@@ -118,4 +118,4 @@ def _sounded(db: Session, google_object_id: int) -> tuple[Sounded, ...]:
         .order_by(GoogleNotification.at.desc())
         .limit(MOST_NOTIFICATIONS)
     )
-    return tuple(Sounded(at=row.at, kind=row.kind, topic=row.topic, how=row.how) for row in rows)
+    return tuple(NotificationRecord(at=row.at, kind=row.kind, topic=row.topic, how=row.how) for row in rows)

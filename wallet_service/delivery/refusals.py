@@ -17,7 +17,7 @@ from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.wallets.protocol import Accepted, ChannelDown, Outcome, Refused
 
 MANY_CARDS, SHARE_OF_CARDS = 5, 0.1
-WITNESSES = 5
+PROBES = 5
 """How many phones that were told before are asked, when it is in doubt whether the channel is right."""
 
 
@@ -92,7 +92,7 @@ def unpark(db: Session, program_id: str, *, now: datetime) -> int:
     return len(db.scalars(_UNPARK, {"program": program_id, "now": now}).all())
 
 
-def call_witnesses(
+def choose_probes(
     db: Session, program_id: str, *, besides: Collection[int], pacing: Pacing, now: datetime
 ) -> list[str]:
     """Push tokens that Apple has taken, the last first, of a few cards other than `besides`, each of a phone that may
@@ -100,7 +100,7 @@ def call_witnesses(
     """
     values = {"program": program_id, "besides": list(besides), "now": now}
     of_card = {row.card_id: row for row in reversed(db.execute(_WITNESSES, values | pacing.values()).all())}
-    called = list(reversed(of_card.values()))[:WITNESSES]
+    called = list(reversed(of_card.values()))[:PROBES]
     for row in sorted(called, key=lambda row: row.id):
         db.execute(_CALLED, {"id": row.id, "now": now, "per_hour": pacing.per_hour})
     return [row.push_token for row in called]

@@ -13,7 +13,7 @@ from wallet_service.storage.wake import wake_workers
 
 
 @dataclass(frozen=True, slots=True)
-class LaneStatus:
+class QueueStatus:
     """One platform of one programme. `oldest_due_s` is 0 where nothing is due; what a worker holds is due when its
     lease ends, so a dead worker's rows count.
     """
@@ -40,10 +40,10 @@ GROUP BY kind, program_id
 """)
 
 
-def lane_statuses(db: Session, *, now: datetime) -> list[LaneStatus]:
-    """Where the lanes stand; reads open, parked and stale rows only."""
+def queue_statuses(db: Session, *, now: datetime) -> list[QueueStatus]:
+    """Where the queues stand; reads open, parked and stale rows only."""
     rows = db.execute(_STATUS, {"now": now})
-    return [LaneStatus(**row._mapping) for row in rows]
+    return [QueueStatus(**row._mapping) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True)

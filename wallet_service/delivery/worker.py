@@ -1,4 +1,4 @@
-"""The worker: lanes for every programme, the composing loop, the walks, and a graceful stop.
+"""The worker: queues for every programme, the composing loop, the walks, and a graceful stop.
 
 Any number of workers may run on any number of machines; the ledger keeps them apart.
 """
@@ -29,14 +29,14 @@ from wallet_service.cards.publishing import (
     programs_due,
 )
 from wallet_service.delivery import ledger
-from wallet_service.delivery.channels import open_lanes
-from wallet_service.delivery.lanes import Lane, Tools
-from wallet_service.delivery.nightly import nightly_duties
-from wallet_service.delivery.spread import CampaignSpread
+from wallet_service.delivery.campaign_spread import CampaignSpread
+from wallet_service.delivery.channels import open_queues
+from wallet_service.delivery.maintenance import maintenance_tasks
+from wallet_service.delivery.queues import DeliveryQueue, Tools
 from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
-from wallet_service.programs.keys import KeyRing
+from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.engine import Database
 from wallet_service.storage.jobs import JobRunner
 from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
@@ -143,10 +143,10 @@ class Worker:
         self._stopping = Event()
         self._certificates = CertificateWatch()
         self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
-        self._lanes: dict[tuple[str, str], tuple[Lane, Loop]] = {}
+        self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
         self._listener = Listener(database.libpq_url, self._on_work)
-        self._jobs = JobRunner(database.libpq_url, nightly_duties(tools, keys, self._stopping.is_set))
+        self._jobs = JobRunner(database.libpq_url, maintenance_tasks(tools, keys, self._stopping.is_set))
 
     def run(self) -> None:
         """Work until stopped, then finish what is in hand and leave."""
@@ -157,7 +157,7 @@ class Worker:
         self._jobs.start()
         while not self._stopping.is_set():
             try:
-                self._open_new_lanes()
+                self._open_new_queues()
                 if not self._is_stuck():
                     self._beat(started_at)
                 self._look_at_certificates()
@@ -204,7 +204,7 @@ class Worker:
         return len(cards)
 
     def _publish(self, db: Session, program_id: str, cards: list[Card], *, now: datetime) -> None:
-        program = self._tools.catalogue.program(db, program_id)
+        program = self._tools.program_cache.program(db, program_id)
         cause = Cause("time or campaign", now, CAMPAIGN, self._spread.of(db, program_id, now=now))
         changed = self._publisher.publish(db, program, cards, cause, now=now)
         log.info("composed", program_id=program_id, cards=len(cards), changed=len(changed))
@@ -233,28 +233,28 @@ class Worker:
         if work == "walk":
             self._composing.wake()
             return
-        for (_, lane_program), (_, loop) in list(self._lanes.items()):
-            if lane_program == program_id:
+        for (_, queue_program), (_, loop) in list(self._queues.items()):
+            if queue_program == program_id:
                 loop.wake()
 
-    def _open_new_lanes(self) -> None:
+    def _open_new_queues(self) -> None:
         with self._tools.sessions() as db:
             programs = db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
         for program_id in programs:
             try:
-                self._open_lanes_of(program_id)
+                self._open_queues_of(program_id)
             except OperationalError:
                 raise
             except Exception:  # one brand's wrong document or key is that brand's trouble
-                log.exception("lanes_not_opened", program_id=program_id)
+                log.exception("queues_not_opened", program_id=program_id)
 
-    def _open_lanes_of(self, program_id: str) -> None:
+    def _open_queues_of(self, program_id: str) -> None:
         with self._tools.sessions() as db:
-            lanes = list(open_lanes(db, program_id, self._tools, self._keys, known=self._lanes.keys()))
-        for lane in lanes:
-            name, portion = f"{lane.kind}:{lane.program_id}", self._tools.settings.batch
-            loop = Loop(name, lane.step, lane.next_due_at, self._tools, portion=portion)
-            self._lanes[(lane.kind, lane.program_id)] = (lane, loop)
+            queues = list(open_queues(db, program_id, self._tools, self._keys, known=self._queues.keys()))
+        for queue in queues:
+            name, portion = f"{queue.kind}:{queue.program_id}", self._tools.settings.batch
+            loop = Loop(name, queue.step, queue.next_due_at, self._tools, portion=portion)
+            self._queues[(queue.kind, queue.program_id)] = (queue, loop)
             loop.start()
 
     def _look_at_certificates(self) -> None:
@@ -269,7 +269,7 @@ class Worker:
         return bool(stuck)
 
     def _loops(self) -> list[Loop]:
-        return [self._composing, *(loop for _, loop in self._lanes.values())]
+        return [self._composing, *(loop for _, loop in self._queues.values())]
 
     def _beat(self, started_at: datetime) -> None:
         now = self._tools.clock()
@@ -306,17 +306,17 @@ class Worker:
 
     def _shut_down(self) -> None:
         """What waits for a silent database is left behind, with what it works with; the process takes it along."""
-        for lane, _ in self._lanes.values():
-            lane.stop()
+        for queue, _ in self._queues.values():
+            queue.stop()
         for loop in self._loops():
             loop.stop()
         deadline = time.monotonic() + self._tools.settings.lease_s
         left = {loop for loop in self._loops() if not loop.join(max(0.0, deadline - time.monotonic()))}
         if left:
             log.error("loops_left_behind", worker_id=self.worker_id, loops=sorted(loop.name for loop in left))
-        for lane, loop in self._lanes.values():
+        for queue, loop in self._queues.values():
             if loop not in left:
-                lane.close()
+                queue.close()
         self._listener.stop()
         self._jobs.stop()
         with suppress(OperationalError), self._tools.sessions.begin() as db:

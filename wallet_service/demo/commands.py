@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallet_service.demo.brand import HEROINE
-from wallet_service.demo.scene import SHOP
+from wallet_service.demo.session import SHOP
 
 _NOW_S = "$(date +%s)"
 _SOON = "date -u -d '+5 minutes' +%FT%TZ 2>/dev/null || date -u -v+5M +%FT%TZ"

@@ -16,9 +16,9 @@ import requests
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wallet_service.demo.commands import commands
+from wallet_service.demo.installation import DemoInstallation
 from wallet_service.demo.pictures import NAMES, Pictures, digest, in_words
-from wallet_service.demo.scene import Scene, Sight
-from wallet_service.demo.stage import Stage
+from wallet_service.demo.session import DemoSession, Snapshot
 from wallet_service.demo.timeline import Timeline
 from wallet_service.demo.tour_words import TOUR_IN_FRENCH
 from wallet_service.demo.words import WORDS, language_of
@@ -46,31 +46,33 @@ class _Visitor:
 
     stream: EventStream
     language: str
-    sight: Sight
+    snapshot: Snapshot
 
 
 class DemoPage:
-    """Serves one scene.
+    """Serves one session.
 
     Args:
-        scene: what is shown and played with.
-        stage: for addresses and the API key.
+        session: what is shown and played with.
+        installation: for addresses and the API key.
         timeline: of the tour that has been played.
         port: 0 takes a free one.
     """
 
-    def __init__(self, scene: Scene, stage: Stage, timeline: Timeline, *, port: int = 0) -> None:
-        self._scene, self._stage, self._timeline = scene, stage, timeline
+    def __init__(
+        self, session: DemoSession, installation: DemoInstallation, timeline: Timeline, *, port: int = 0
+    ) -> None:
+        self._scene, self._stage, self._timeline = session, installation, timeline
         self._server = LoopbackServer(self._handle, port=port, name="demo-page")
         self._pictures = Pictures()
         self._lock = threading.Lock()
         self._visitors: list[_Visitor] = []
         self._moves: Mapping[str, Callable[[], None]] = {
-            "purchase": scene.purchase,
-            "offer": scene.offer,
-            "offline": scene.go_offline,
-            "online": scene.go_online,
-            "refresh": scene.refresh,
+            "purchase": session.purchase,
+            "offer": session.offer,
+            "offline": session.go_offline,
+            "online": session.go_online,
+            "refresh": session.refresh,
         }
 
     @property
@@ -95,7 +97,7 @@ class DemoPage:
             case "GET", ["events"]:
                 return self._events(language)
             case "GET" | "HEAD", ["pictures", name] if name.removesuffix(".png") in NAMES:
-                picture = self._pictures.png(name.removesuffix(".png"), self._scene.sight)
+                picture = self._pictures.png(name.removesuffix(".png"), self._scene.snapshot)
                 return Reply(200, picture, "image/png", _HEADERS)
             case "GET" | "HEAD", ["static", name] if name in _ASSETS:
                 return Reply(200, _asset(name), _ASSETS[name], _HEADERS)
@@ -122,27 +124,27 @@ class DemoPage:
         return Reply(303, headers={**_HEADERS, "Location": f"/?lang={language}&done={move}"})
 
     def _page(self, language: str, done: str | None, *, problem: str | None = None, status: int = 200) -> Reply:
-        stage, words, sight = self._stage, WORDS[language], self._scene.sight
+        installation, words, snapshot = self._stage, WORDS[language], self._scene.snapshot
         in_french = TOUR_IN_FRENCH if language == "fr" else {}
         page = _template("page.html").render(
             language=language,
             other="en" if language == "fr" else "fr",
             words=words,
-            sight=sight,
+            snapshot=snapshot,
             message=problem or (words[f"done_{done}"] if done in self._moves else ""),
-            pictures=_pictures(sight, words),
-            fragments=_fragments(sight, language, words),
+            pictures=_pictures(snapshot, words),
+            fragments=_fragments(snapshot, language, words),
             tour=[
                 (step.title.in_other_words(in_french), [(ms, one.in_other_words(in_french)) for ms, one in rows])
                 for step in self._timeline.steps
                 if (rows := step.in_order())
             ],
-            commands=commands(stage.api.base, stage.api.key, self._scene.serial_number),
+            commands=commands(installation.api.base, installation.api.key, self._scene.serial_number),
             links={
-                "docs": f"{stage.url}/api/docs",
+                "docs": f"{installation.url}/api/docs",
                 "card": self._scene.link,
-                "metrics": f"{stage.url}/metrics",
-                "ready": f"{stage.url}/readyz",
+                "metrics": f"{installation.url}/metrics",
+                "ready": f"{installation.url}/readyz",
             },
         )
         return Reply(status, page.encode(), "text/html; charset=utf-8", {**_HEADERS, "Content-Language": language})
@@ -152,18 +154,18 @@ class DemoPage:
             with self._lock:
                 self._visitors.remove(visitor)
 
-        sight = self._scene.sight
-        visitor = _Visitor(EventStream(on_end=left), language, sight)
-        visitor.stream.put(_change(sight, sight, language))
+        snapshot = self._scene.snapshot
+        visitor = _Visitor(EventStream(on_end=left), language, snapshot)
+        visitor.stream.put(_change(snapshot, snapshot, language))
         with self._lock:
             self._visitors.append(visitor)
         return visitor.stream
 
-    def _tell(self, sight: Sight) -> None:
+    def _tell(self, snapshot: Snapshot) -> None:
         with self._lock:
             for visitor in self._visitors:
-                visitor.stream.put(_change(visitor.sight, sight, visitor.language))
-                visitor.sight = sight
+                visitor.stream.put(_change(visitor.snapshot, snapshot, visitor.language))
+                visitor.snapshot = snapshot
 
 
 def _is_ours(request: Request) -> bool:
@@ -173,34 +175,36 @@ def _is_ours(request: Request) -> bool:
     return urlsplit(f"//{host}").hostname in _HERE and (origin is None or urlsplit(origin).netloc == host)
 
 
-def _change(before: Sight, sight: Sight, language: str) -> dict[str, Any]:
-    """What a browser must know to show `sight`; `news` is what a screen reader says, empty if nothing reads anew."""
+def _change(before: Snapshot, snapshot: Snapshot, language: str) -> dict[str, Any]:
+    """What a browser must know to show `snapshot`; `news` is what a screen reader says, empty if nothing reads anew."""
     words = WORDS[language]
     news = [
-        words["fields_of"].format(phone=words[name], fields=in_words(name, sight))
+        words["fields_of"].format(phone=words[name], fields=in_words(name, snapshot))
         for name in NAMES
-        if in_words(name, sight) != in_words(name, before)
+        if in_words(name, snapshot) != in_words(name, before)
     ]
     return {
-        "pictures": _pictures(sight, words),
-        "fragments": _fragments(sight, language, words),
+        "pictures": _pictures(snapshot, words),
+        "fragments": _fragments(snapshot, language, words),
         "news": " ".join(news),
     }
 
 
-def _pictures(sight: Sight, words: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _pictures(snapshot: Snapshot, words: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {
         name: {
-            "src": f"/pictures/{name}.png?{digest(name, sight)}",
-            "alt": words["fields_of"].format(phone=words[name], fields=in_words(name, sight) or words["nothing_yet"]),
+            "src": f"/pictures/{name}.png?{digest(name, snapshot)}",
+            "alt": words["fields_of"].format(
+                phone=words[name], fields=in_words(name, snapshot) or words["nothing_yet"]
+            ),
         }
         for name in NAMES
     }
 
 
-def _fragments(sight: Sight, language: str, words: Mapping[str, str]) -> dict[str, str]:
+def _fragments(snapshot: Snapshot, language: str, words: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: _template(f"{name}.html").render(sight=sight, words=words, language=language)
+        name: _template(f"{name}.html").render(snapshot=snapshot, words=words, language=language)
         for name in ("connection", "network", "proof", "log")
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wallet_service.cards.content import Money
-from wallet_service.programs.document import RulesDocument
+from wallet_service.documents.programs import RulesDocument
+from wallet_service.values import Money
 
 _MINOR_UNITS = 100
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.documents import OfferDocument, texts_of
+from wallet_service.documents.offers import OfferDocument
+from wallet_service.documents.programs import ProgramDocument
+from wallet_service.documents.types import texts_of
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.places import places_changed
 from wallet_service.offers.windows import instant_of
-from wallet_service.programs.document import ProgramDocument
 from wallet_service.storage.tables import Offer, Store
 
 LONGEST_PROXIMITY_TEXT = 100

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.template_folder import archive_of, load_template
+from wallet_service.documents.programs import ProgramDocument, read_program
 from wallet_service.errors import Conflict, Invalid
 from wallet_service.offers.campaigns import start_campaign
-from wallet_service.programs.document import ProgramDocument, read_program
-from wallet_service.programs.keys import KeyRing
+from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import ChangeCounter, Program, TemplateVersion
 from wallet_service.wallets.apple.certificates import (
     PassIdentity,
@@ -23,7 +23,7 @@ from wallet_service.wallets.apple.certificates import (
     identity_from_p12,
     require_usable,
 )
-from wallet_service.wallets.apple.design import template_faults
+from wallet_service.wallets.apple.passes.design import template_faults
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.metrics import CERTIFICATE_DAYS_LEFT
-from wallet_service.programs.keys import KeyRing
+from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import Program
 
 log = structlog.get_logger()

@@ -100,7 +100,7 @@ class GoogleMessage(Base):
     message_id: Mapped[str]
     topic: Mapped[str]
     body: Mapped[dict[str, Any]]
-    loud: Mapped[bool]
+    notify: Mapped[bool]
     created_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime]

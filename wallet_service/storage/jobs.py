@@ -1,6 +1,6 @@
 """Background jobs that are not the hot path, on Procrastinate: their queue is PostgreSQL, like everything else.
 
-One worker of all runs each periodic duty, whichever is first. A duty that needs more than a moment deletes in portions.
+One worker of all runs each periodic task, whichever is first. A task that needs more than a moment deletes in portions.
 """
 
 from __future__ import annotations
@@ -57,29 +57,29 @@ def forget_history(
     return deleted
 
 
-Duty = Callable[[], Mapping[str, int]]
-"""A periodic duty; what it returns is counted things, for the log."""
+PeriodicTask = Callable[[], Mapping[str, int]]
+"""A periodic task; what it returns is counted things, for the log."""
 
 
-def _app(libpq_url: str, nightly: Mapping[str, Duty]) -> App:
+def _app(libpq_url: str, nightly: Mapping[str, PeriodicTask]) -> App:
     """Procrastinate's app with our nightly duties, by name."""
     app = App(connector=PsycopgConnector(conninfo=libpq_url))
-    for name, duty in nightly.items():
-        _add_duty(app, name, duty)
+    for name, task in nightly.items():
+        _add_task(app, name, task)
     return app
 
 
-def _add_duty(app: App, name: str, duty: Duty) -> None:
+def _add_task(app: App, name: str, task: PeriodicTask) -> None:
     @app.periodic(cron=EVERY_NIGHT)
     @app.task(name=name, queueing_lock=name, pass_context=False)
     def do(timestamp: int) -> None:
-        log.info("duty_done", duty=name, **duty())
+        log.info("periodic_task_done", task=name, **task())
 
 
 class JobRunner:
     """Runs jobs in a thread of its own, until stopped; a database that is away is waited for."""
 
-    def __init__(self, libpq_url: str, nightly: Mapping[str, Duty]) -> None:
+    def __init__(self, libpq_url: str, nightly: Mapping[str, PeriodicTask]) -> None:
         self._url = libpq_url
         self._app = _app(libpq_url, nightly)
         self._loop = asyncio.new_event_loop()

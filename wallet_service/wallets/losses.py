@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wallet_service.cards.template import Template, TemplateDocument
-from wallet_service.wallets.google.budget import SOUNDING_SLOTS
-from wallet_service.wallets.google.forms import class_label, object_slot
-from wallet_service.wallets.google.kinds import GENERIC, LOYALTY, kind_of
+from wallet_service.wallets.google.content.kind_parts import class_label, object_slot
+from wallet_service.wallets.google.content.kinds import GENERIC, LOYALTY, kind_of
+from wallet_service.wallets.google.notifications.quota import NOTIFYING_SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ def _of_fields(template: Template) -> Iterator[Loss]:
             yield Loss("google", path, f"{spec.id} is written in the card's language, not in the phone's")
         if spec.notify is not None:
             yield from _of_news(template, path, index)
-        if spec.apple == "back" and spec.google in SOUNDING_SLOTS:
+        if spec.apple == "back" and spec.google in NOTIFYING_SLOTS:
             yield Loss("apple", path, f"{spec.id} is on the back on Apple and in front on Google")
 
 
 def _of_news(template: Template, path: str, index: int) -> Iterator[Loss]:
     spec = template.document.fields[index]
-    if kind_of(template) is LOYALTY and spec.google in SOUNDING_SLOTS:
+    if kind_of(template) is LOYALTY and spec.google in NOTIFYING_SLOTS:
         yield Loss("google", f"{path}.notify", f"Google announces {spec.id} in its own words, at most three a day")
     else:
         yield Loss("google", f"{path}.notify", f"news of {spec.id} is a message behind Google's own announcement")

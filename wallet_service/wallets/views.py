@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import Catalogue, LoadedProgram
 from wallet_service.cards.content import CardContent
-from wallet_service.programs.document import ProgramDocument
+from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
+from wallet_service.documents.programs import ProgramDocument
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.protocol import CardView, ProgramView
 
@@ -30,7 +30,7 @@ def program_view(document: ProgramDocument) -> ProgramView:
 
 def card_view(
     db: Session,
-    catalogue: Catalogue,
+    program_cache: ProgramCache,
     card: Card,
     *,
     public_url: str,
@@ -41,10 +41,10 @@ def card_view(
 
     Who draws many cards of one programme gives it; otherwise it is looked up.
     """
-    program = program or catalogue.program(db, card.program_id)
+    program = program or program_cache.program(db, card.program_id)
     return CardView(
         program=program_view(program.document),
-        template=catalogue.template(db, card.template_version_id),
+        template=program_cache.template(db, card.template_version_id),
         content=CardContent.model_validate(card.content),
         serial_number=card.serial_number,
         auth_token=card.auth_token,

@@ -16,10 +16,10 @@ from wallet_service.cards.publishing import Cause
 from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
-from wallet_service.wallets.apple.reports import keep_reports, read_report
+from wallet_service.wallets.apple.device_logs import keep_reports, read_report
 from wallet_service.wallets.apple.sign_up import nameless_card, put_down, read_sign_up
 from wallet_service.web.context import now, services
-from wallet_service.web.phone_door import Answer, auth_token_in, changed_passes, newest_pass
+from wallet_service.web.device_middleware import Answer, auth_token_in, changed_passes, newest_pass
 
 log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
@@ -117,7 +117,7 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
     at = now()
     with services().sessions.begin() as db:
         card = nameless_card(db, pass_type_id, serial_number)
-        program = services().catalogue.program(db, card.program_id) if card is not None else None
+        program = services().program_cache.program(db, card.program_id) if card is not None else None
         if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
             return Response(status=HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)

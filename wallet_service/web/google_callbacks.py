@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from wallet_service.errors import Forbidden, Invalid, Unreachable
 from wallet_service.storage.tables import Card, Delivery, GoogleCallback, GoogleObject, Program
 from wallet_service.storage.wake import wake_workers
-from wallet_service.wallets.google import desk
-from wallet_service.wallets.google.callbacks import LONGEST_BODY, GoogleEvent
+from wallet_service.wallets.google import objects
+from wallet_service.wallets.google.callbacks.signed_messages import LONGEST_BODY, GoogleEvent
 from wallet_service.web.context import now, services
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
     if card is None:
         log.info("google_callback_for_unknown_object", kind=event.kind)
         return
-    desk.lock(db, db.scalars(select(GoogleObject.id).where(is_theirs)).all())
+    objects.lock(db, db.scalars(select(GoogleObject.id).where(is_theirs)).all())
     google_object = db.scalars(select(GoogleObject).where(is_theirs)).one()
     row = db.scalars(select(Delivery).where(Delivery.google_object_id == google_object.id)).one()
     # Callbacks come late, twice and in any order: the worker asks Google who holds the card, whatever this one says.

@@ -22,7 +22,7 @@ from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, Member, TemplateVersion
 from wallet_service.wallets.apple import devices
 from wallet_service.web.context import now, services
-from wallet_service.web.phone_door import pass_headers
+from wallet_service.web.device_middleware import pass_headers
 from wallet_service.web.problems import status_of
 from wallet_service.web.words import locale_of_request, words_in
 
@@ -119,7 +119,7 @@ def template_image(digest: str, name: str) -> AnyResponse:
         )
         if version_id is None:
             raise NotFound("there is no such design")
-        template = services().catalogue.template(db, version_id)
+        template = services().program_cache.template(db, version_id)
     image = next((png for known, png in template.images.items() if known == name), None)
     if image is None:
         raise NotFound(f"the design has no image {name!r}")
@@ -130,7 +130,7 @@ def _with_fallback(link_token: str, wallet: Literal["apple", "google"]) -> AnyRe
     """The visitor's own wallet, or the page that says where the card can be had."""
     with services().sessions() as db:
         card = _card(db, link_token)
-        document = services().catalogue.program(db, card.program_id).document
+        document = services().program_cache.program(db, card.program_id).document
     if wallet == "apple" and document.apple is not None:
         return pass_file(link_token)
     if wallet == "google" and document.google is not None:
@@ -141,8 +141,8 @@ def _with_fallback(link_token: str, wallet: Literal["apple", "google"]) -> AnyRe
 def _page(link_token: str) -> AnyResponse:
     with services().sessions() as db:
         card = _card(db, link_token)
-        document = services().catalogue.program(db, card.program_id).document
-        template = services().catalogue.template(db, card.template_version_id)
+        document = services().program_cache.program(db, card.program_id).document
+        template = services().program_cache.template(db, card.template_version_id)
     locale = locale_of_request(document.locales)
     page = render_template(
         "landing.html",

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from flask.blueprints import BlueprintSetupState
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from wallet_service.delivery.status import lane_statuses
+from wallet_service.delivery.status import queue_statuses
 from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE
 from wallet_service.programs.certificates import certificate_states
 from wallet_service.services import Services
@@ -56,12 +56,12 @@ def metrics() -> Response:
     with services().sessions() as db:
         for gauge in (DUE_OPEN, DUE_OLDEST, PARKED, STALE):
             gauge.clear()
-        for lane in lane_statuses(db, now=now()):
-            labels = (lane.kind, lane.program_id)
-            DUE_OPEN.labels(*labels).set(lane.open)
-            DUE_OLDEST.labels(*labels).set(lane.oldest_due_s)
-            PARKED.labels(*labels).set(lane.parked)
-            STALE.labels(*labels).set(lane.stale)
+        for queue in queue_statuses(db, now=now()):
+            labels = (queue.kind, queue.program_id)
+            DUE_OPEN.labels(*labels).set(queue.open)
+            DUE_OLDEST.labels(*labels).set(queue.oldest_due_s)
+            PARKED.labels(*labels).set(queue.parked)
+            STALE.labels(*labels).set(queue.stale)
         certificate_states(db, services().keys, now=now())
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

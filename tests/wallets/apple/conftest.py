@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from PIL import Image, ImageDraw
 
-from wallet_service.cards.content import Barcode, CardContent, FieldContent, Money, Place
+from wallet_service.cards.content import Barcode, CardContent, FieldContent
 from wallet_service.cards.template import ImageName, Template, TemplateDocument
+from wallet_service.offers.facts import Place
+from wallet_service.values import Money
 from wallet_service.wallets.apple.certificates import PassIdentity, Trust, identity_from_files, pem_of
 from wallet_service.wallets.protocol import CardView, ProgramView
 

@@ -19,8 +19,8 @@ import pytest
 from tests.wallets.apple.conftest import NOW, PASS_TYPE, Chain, make_chain, rsa_key
 from wallet_service.simulators.apns import ApnsSimulator
 from wallet_service.simulators.apns.tls import make_server_identity
-from wallet_service.wallets.apple.apns import ApnsChannel, new_apns_id, outcome_from_apns, outcome_from_curl
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
+from wallet_service.wallets.apple.push.apns import ApnsChannel, new_apns_id, outcome_from_apns, outcome_from_curl
 from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, Notice, Outcome, Refused, word_of
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)

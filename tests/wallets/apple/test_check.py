@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wallets.apple.conftest import CARD, DATA, NOW, SERVICE, Chain, key_pem, make_chain, png
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity, Trust, apple_trust, pem_of, read_certificate
-from wallet_service.wallets.apple.check import check_bundle
-from wallet_service.wallets.apple.signing import Signer
+from wallet_service.wallets.apple.checking.check import check_bundle
+from wallet_service.wallets.apple.passes.archive import PassBuilder
+from wallet_service.wallets.apple.passes.signing import Signer
 
 Files = dict[str, bytes]
 
@@ -280,7 +280,7 @@ def test_items_23_to_46_of_a_foreign_pass(chain: Chain, files: Files, identity: 
     assert len(words) == 2
 
 
-def test_house_rules_are_warnings_for_foreign_passes(chain: Chain, files: Files, identity: PassIdentity) -> None:
+def test_system_rules_are_warnings_for_foreign_passes(chain: Chain, files: Files, identity: PassIdentity) -> None:
     document = json.loads(files["pass.json"]) | {"serialNumber": "a b"}
     words = told(signed({**files, "pass.json": json.dumps(document).encode()}, identity), chain)
     assert [each[:10] for each in words] == ["31 warning"]

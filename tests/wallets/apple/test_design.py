@@ -26,12 +26,12 @@ from tests.wallets.apple.conftest import (
 )
 from wallet_service.cards.content import Barcode, CardContent
 from wallet_service.cards.template import ImageName, Template, TemplateDocument
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity, make_reader_key
-from wallet_service.wallets.apple.check import check_bundle
-from wallet_service.wallets.apple.design import template_faults
-from wallet_service.wallets.apple.pass_json import pass_json
-from wallet_service.wallets.apple.pass_rules import Rules, validate
+from wallet_service.wallets.apple.checking.check import check_bundle
+from wallet_service.wallets.apple.passes.archive import PassBuilder
+from wallet_service.wallets.apple.passes.design import template_faults
+from wallet_service.wallets.apple.passes.pass_json import pass_json
+from wallet_service.wallets.apple.passes.rules import Rules, validate
 from wallet_service.wallets.protocol import CardView
 
 MORE_IMAGES: dict[ImageName, bytes] = IMAGES | {

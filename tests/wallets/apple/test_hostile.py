@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from tests.wallets.apple.conftest import CARD, NOW, SERVICE, Chain
 from wallet_service.cli.passes import passes
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
-from wallet_service.wallets.apple.check import check_bundle, check_passes, check_path
+from wallet_service.wallets.apple.checking.check import check_bundle, check_passes, check_path
+from wallet_service.wallets.apple.passes.archive import PassBuilder
 
 MEMORY_BYTES, SECONDS = 700 * 1024 * 1024, 60
 
@@ -25,7 +25,7 @@ BOUNDED = f"""
 import resource, sys, time, pathlib
 from datetime import UTC, datetime
 from wallet_service.wallets.apple.certificates import apple_trust
-from wallet_service.wallets.apple.check import check_path
+from wallet_service.wallets.apple.checking.check import check_path
 resource.setrlimit(resource.RLIMIT_AS, ({MEMORY_BYTES}, {MEMORY_BYTES}))
 resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS}))
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):

@@ -11,7 +11,7 @@ from tests.wallets.apple.conftest import DOCUMENT, IMAGES, make_template, png
 from wallet_service.cards.content import Stamps
 from wallet_service.cards.template import ImageName, TemplateDocument
 from wallet_service.errors import Invalid
-from wallet_service.wallets.apple.images import bundle_images, stamp_grid
+from wallet_service.wallets.apple.passes.images import bundle_images, stamp_grid
 
 
 def opened(data: bytes) -> Image.Image:

@@ -13,13 +13,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.wallets.apple.conftest import CARD, DOCUMENT, NOW, SERVICE, TEMPLATE, card_with, make_template
-from wallet_service.cards.content import Barcode, FieldContent, Money, Place
+from wallet_service.cards.content import Barcode, FieldContent
 from wallet_service.cards.template import TemplateDocument
 from wallet_service.errors import Invalid
-from wallet_service.wallets.apple.design import template_faults
-from wallet_service.wallets.apple.pass_json import COMPUTED_KEYS, pass_json
-from wallet_service.wallets.apple.pass_model import PassDocument
-from wallet_service.wallets.apple.pass_rules import Rules, findings_in, validate
+from wallet_service.offers.facts import Place
+from wallet_service.values import Money
+from wallet_service.wallets.apple.passes.design import template_faults
+from wallet_service.wallets.apple.passes.model import PassDocument
+from wallet_service.wallets.apple.passes.pass_json import COMPUTED_KEYS, pass_json
+from wallet_service.wallets.apple.passes.rules import Rules, findings_in, validate
 
 BASE = pass_json(CARD, web_service_url=SERVICE)
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from tests.wallets.apple.conftest import CARD, NOW, SERVICE, Chain, png
-from wallet_service.wallets.apple.bundle import PassBuilder
 from wallet_service.wallets.apple.certificates import PassIdentity
-from wallet_service.wallets.apple.check import check_bundle
-from wallet_service.wallets.apple.signing import Signer
+from wallet_service.wallets.apple.checking.check import check_bundle
+from wallet_service.wallets.apple.passes.archive import PassBuilder
+from wallet_service.wallets.apple.passes.signing import Signer
 
 Files = dict[str, bytes]
 Document = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Certificates that end, overlap and are replaced, in a house that keeps running (checklist 19, 75, 79)."""
+"""Certificates that end, overlap and are replaced, in a system that keeps running (checklist 19, 75, 79)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import requests
 from click.testing import CliRunner
 from prometheus_client import REGISTRY
 
-from tests.house import PASS_TYPE, TEAM, House, eventually
+from tests.system import PASS_TYPE, TEAM, System, eventually
 from wallet_service.cli.certs import certs
 from wallet_service.programs.certificates import CertificateWatch, certificate_states
 from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.simulators.phones.wallet_rules import open_bundle
-from wallet_service.wallets.apple.apns import ApnsChannel
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files
-from wallet_service.wallets.apple.renewal import RenewingChannel, refusal_of
+from wallet_service.wallets.apple.push.apns import ApnsChannel
+from wallet_service.wallets.apple.push.renewal import RenewingChannel, refusal_of
 from wallet_service.wallets.protocol import ChannelDown, Notice
 
 
@@ -27,69 +27,71 @@ def chain(authority: DevelopmentAuthority) -> Chain:
     return authority.issue(PASS_TYPE, TEAM, "Maison Lumière", datetime.now(UTC), days=20)
 
 
-def renewed(house: House, authority: DevelopmentAuthority, *, days: int = 365) -> PassIdentity:
+def renewed(system: System, authority: DevelopmentAuthority, *, days: int = 365) -> PassIdentity:
     """Import a newer certificate of the same pass type."""
-    made = authority.issue(PASS_TYPE, TEAM, "Maison Lumière", house.clock() + timedelta(minutes=30), days=days)
+    made = authority.issue(PASS_TYPE, TEAM, "Maison Lumière", system.clock() + timedelta(minutes=30), days=days)
     identity = identity_from_files(made.leaf_pem, made.key_pem, intermediate=made.intermediate_pem)
-    with house.services.sessions.begin() as db:
-        assert house.services.keys.store_identity(db, "lumiere", identity, now=house.clock())
+    with system.services.sessions.begin() as db:
+        assert system.services.keys.store_identity(db, "lumiere", identity, now=system.clock())
     return identity
 
 
-def signer(house: House) -> PassIdentity:
-    with house.services.sessions() as db:
-        identity = house.services.keys.identity(db, "lumiere")
+def signer(system: System) -> PassIdentity:
+    with system.services.sessions() as db:
+        identity = system.services.keys.identity(db, "lumiere")
     assert identity is not None
     return identity
 
 
-def test_the_newest_in_its_time_signs_and_the_old_one_is_kept(house: House, authority: DevelopmentAuthority) -> None:
-    old = signer(house)
-    assert signer(house) is old, "the same object while it is the same key"
-    new = renewed(house, authority)
-    assert signer(house) == new
-    with house.services.sessions() as db:
-        assert house.services.keys.identities(db, "lumiere") == [new, old]
+def test_the_newest_in_its_time_signs_and_the_old_one_is_kept(system: System, authority: DevelopmentAuthority) -> None:
+    old = signer(system)
+    assert signer(system) is old, "the same object while it is the same key"
+    new = renewed(system, authority)
+    assert signer(system) == new
+    with system.services.sessions() as db:
+        assert system.services.keys.identities(db, "lumiere") == [new, old]
 
 
-def test_a_certificate_that_has_not_begun_waits(house: House, authority: DevelopmentAuthority) -> None:
-    old = signer(house)
-    house.clock.advance(timedelta(days=2))
-    new = renewed(house, authority)
-    house.clock.advance(timedelta(days=-2))
-    assert signer(house) == old
-    house.clock.advance(timedelta(days=2))
-    assert signer(house) == new
+def test_a_certificate_that_has_not_begun_waits(system: System, authority: DevelopmentAuthority) -> None:
+    old = signer(system)
+    system.clock.advance(timedelta(days=2))
+    new = renewed(system, authority)
+    system.clock.advance(timedelta(days=-2))
+    assert signer(system) == old
+    system.clock.advance(timedelta(days=2))
+    assert signer(system) == new
 
 
-def test_item_79_the_worker_dials_again_with_the_new_certificate(house: House, authority: DevelopmentAuthority) -> None:
+def test_item_79_the_worker_dials_again_with_the_new_certificate(
+    system: System, authority: DevelopmentAuthority
+) -> None:
     """The phone is told under the old and under the new one; nothing is restarted and nothing is lost."""
-    card = house.enrol()
-    phone = house.iphone()
+    card = system.enrol()
+    phone = system.iphone()
     phone.open_link(card["links"]["card"])
-    with house.working():
-        house.set_points("M-1", 5, sequence=1)
-        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["told_version"] > 0)
-        renewed(house, authority)
+    with system.working():
+        system.set_points("M-1", 5, sequence=1)
+        eventually(lambda: system.card(card["serial_number"])["far_ends"][0]["told_version"] > 0)
+        renewed(system, authority)
         points = itertools.count(6)
 
         def told_over_both() -> bool:
-            """What a lane has claimed before it looked who signs goes the old way: change after change, then."""
-            house.set_points("M-1", next(points), sequence=next(points))
-            return len({announced.connection for announced in house.apns.announcements}) == 2
+            """What a queue has claimed before it looked who signs goes the old way: change after change, then."""
+            system.set_points("M-1", next(points), sequence=next(points))
+            return len({announced.connection for announced in system.apns.announcements}) == 2
 
         eventually(told_over_both)
-        eventually(lambda: house.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
+        eventually(lambda: system.card(card["serial_number"])["far_ends"][0]["state"] == "up_to_date")
 
 
-def test_a_pass_is_signed_with_the_new_certificate(house: House, authority: DevelopmentAuthority) -> None:
+def test_a_pass_is_signed_with_the_new_certificate(system: System, authority: DevelopmentAuthority) -> None:
     """No process is told: the next download simply is."""
-    link = house.enrol()["links"]["apple"]
+    link = system.enrol()["links"]["apple"]
 
-    renewed(house, authority)
-    bundle = open_bundle(requests.get(link, timeout=30).content, roots_pem=house.chain.root_pem, allow_http=True)
+    renewed(system, authority)
+    bundle = open_bundle(requests.get(link, timeout=30).content, roots_pem=system.chain.root_pem, allow_http=True)
     assert bundle.signer.pass_type_id == PASS_TYPE
-    house.clock.advance(timedelta(days=30))
+    system.clock.advance(timedelta(days=30))
     assert requests.get(link, timeout=30).status_code == 200, "the old one is over by now"
 
 
@@ -112,13 +114,13 @@ def test_without_any_certificate_the_channel_is_down() -> None:
         (21, 0, "a expiré"),
     ],
 )
-def test_item_19_the_end_is_announced(house: House, ahead: int, warning: int, words: str) -> None:
-    now = house.clock() + timedelta(days=ahead)
-    with house.services.sessions() as db:
-        (state,) = certificate_states(db, house.services.keys, now=now)
+def test_item_19_the_end_is_announced(system: System, ahead: int, warning: int, words: str) -> None:
+    now = system.clock() + timedelta(days=ahead)
+    with system.services.sessions() as db:
+        (state,) = certificate_states(db, system.services.keys, now=now)
         watch = CertificateWatch()
         spans = [timedelta(minutes=minutes) for minutes in (0, 1, 61, 121)]
-        told = [watch.look(db, house.services.keys, now=now + span) for span in spans]
+        told = [watch.look(db, system.services.keys, now=now + span) for span in spans]
     assert state.warning == warning
     assert words in (state.banner("fr") or "")
     assert state.pass_type_id in (state.banner("en") or "")
@@ -126,16 +128,16 @@ def test_item_19_the_end_is_announced(house: House, ahead: int, warning: int, wo
     assert told == [[state], [], [], []], "each threshold is told once"
 
 
-def test_a_fresh_certificate_is_nothing_to_speak_of(house: House, authority: DevelopmentAuthority) -> None:
-    renewed(house, authority)
-    with house.services.sessions() as db:
-        (state,) = certificate_states(db, house.services.keys, now=house.clock())
+def test_a_fresh_certificate_is_nothing_to_speak_of(system: System, authority: DevelopmentAuthority) -> None:
+    renewed(system, authority)
+    with system.services.sessions() as db:
+        (state,) = certificate_states(db, system.services.keys, now=system.clock())
     assert (state.warning, state.banner("fr"), state.days_left) == (None, None, 365)
 
 
-def test_certs_check_looks_at_what_is_stored(house: House, authority: DevelopmentAuthority) -> None:
-    environment = house.environment | {"WALLET_DATABASE_URL": house.services.database.url}
-    renewed(house, authority)
+def test_certs_check_looks_at_what_is_stored(system: System, authority: DevelopmentAuthority) -> None:
+    environment = system.environment | {"WALLET_DATABASE_URL": system.services.database.url}
+    renewed(system, authority)
     arguments = ["check", "--program", "lumiere", "--apns"]
     told = CliRunner().invoke(certs, arguments, env=environment)
     assert told.exit_code == 0, told.output
@@ -147,10 +149,10 @@ def test_certs_check_looks_at_what_is_stored(house: House, authority: Developmen
     assert "there is no programme 'nobody'" in nobody.output
 
 
-def test_item_75_apns_is_asked_whether_it_takes_a_certificate(house: House) -> None:
+def test_item_75_apns_is_asked_whether_it_takes_a_certificate(system: System) -> None:
     stranger = DevelopmentAuthority.make(datetime.now(UTC)).issue(PASS_TYPE, TEAM, "Stranger", datetime.now(UTC))
     identity = identity_from_files(stranger.leaf_pem, stranger.key_pem, intermediate=stranger.intermediate_pem)
-    with ApnsChannel(house.apns.url, identity, ca_file=house.services.settings.apns_ca_file) as channel:
+    with ApnsChannel(system.apns.url, identity, ca_file=system.services.settings.apns_ca_file) as channel:
         assert "APNs" in (refusal_of(channel) or ""), "it refuses, or hangs up in the middle of the handshake"
     with ApnsChannel("https://127.0.0.1:9", identity) as channel:
         assert "could not be asked" in (refusal_of(channel) or "")

@@ -16,9 +16,9 @@ from pyasn1.codec.der import decoder, encoder
 from pyasn1_modules import rfc5652
 
 from tests.wallets.apple.conftest import NOW, Chain
-from wallet_service.wallets.apple import cms
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
-from wallet_service.wallets.apple.signing import Signer
+from wallet_service.wallets.apple.passes import cms
+from wallet_service.wallets.apple.passes.signing import Signer
 
 MANIFEST = b'{"pass.json":"2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"}'
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from wallet_service.cards.composing import Composer
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
 from wallet_service.cards.template_folder import load_template
-from wallet_service.wallets.google.calls import Answer
+from wallet_service.wallets.google.client.calls import Answer
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 DESIGNS = Path(__file__).parents[3] / "pass_templates"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wallet_service.cli.bench_google import measure_google
+from wallet_service.cli.bench.google import measure_google
 
 
 def test_item_35_all_cards_converge_without_one_call_too_many() -> None:

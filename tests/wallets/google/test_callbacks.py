@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from wallet_service.errors import Forbidden, Invalid, Unreachable
-from wallet_service.wallets.google.callbacks import UnknownSigner, root_keys, verified
-from wallet_service.wallets.google.key_cache import FetchedKeys, KeyCache, lifetime_of
+from wallet_service.wallets.google.callbacks.root_keys import FetchedKeys, KeyCache, lifetime_of
+from wallet_service.wallets.google.callbacks.signed_messages import UnknownSigner, root_keys, verified
 
 FILE = json.loads((Path(__file__).parents[2] / "data/google/callback-test-vectors.json").read_text(encoding="utf-8"))
 VECTORS: dict[str, dict[str, Any]] = {vector["name"]: vector for vector in FILE["vectors"]}

@@ -12,20 +12,19 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from tests.conftest import OpenHouse
-from tests.house import House, eventually
+from tests.conftest import OpenSystem
+from tests.system import System, eventually
 from tests.wallets.google.conftest import DESIGNS, ISSUER, NOW, OBJECT_ID, PROGRAM, Unpaced, card_view, composer
-from tests.wallets.google.test_budget import at_rest, balances, saved_card
-from wallet_service.cards.content import FieldContent, Money
+from tests.wallets.google.test_quota import at_rest, balances, saved_card
+from wallet_service.cards.content import FieldContent
 from wallet_service.cards.template import Template
 from wallet_service.cli import main
 from wallet_service.errors import Invalid
 from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.wallets.google import schema
-from wallet_service.wallets.google.forms import rotating_barcode
-from wallet_service.wallets.google.kinds import KINDS, kind_of
-from wallet_service.wallets.google.linking import MOST_LINKS, link_objects
-from wallet_service.wallets.google.loyalty import (
+from wallet_service.values import Money
+from wallet_service.wallets.google.channel import GoogleChannel
+from wallet_service.wallets.google.content import schema
+from wallet_service.wallets.google.content.bodies import (
     class_body,
     class_id_of,
     faults_in_raw_keys,
@@ -35,9 +34,11 @@ from wallet_service.wallets.google.loyalty import (
     patch_of,
     variant_of,
 )
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.google.content.kind_parts import rotating_barcode
+from wallet_service.wallets.google.content.kinds import KINDS, kind_of
+from wallet_service.wallets.google.content.rotating_barcode import accepted_step, code_of, step_at
+from wallet_service.wallets.google.linked_objects import MOST_LINKS, link_objects
 from wallet_service.wallets.google.save_link import SaveLinks
-from wallet_service.wallets.google.totp import accepted_step, code_of, step_at
 from wallet_service.wallets.losses import losses_of
 from wallet_service.wallets.protocol import Accepted, CardView, Notice
 
@@ -267,53 +268,53 @@ def test_what_only_google_has_goes_through_the_designs_google_table() -> None:
     assert item["passConstraints"]["screenshotEligibility"] == "INELIGIBLE"
 
 
-def linked_house(house: House) -> list[str]:
+def linked_system(system: System) -> list[str]:
     """Four cards at Google."""
-    with house.working():
-        saved_card(house)
+    with system.working():
+        saved_card(system)
         for number in range(2, 5):
-            card = house.enrol(f"M-{number}")
-            house.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
-        at_rest(house)
-    return [row["object_id"] for row in house.rows("SELECT object_id FROM google_objects ORDER BY id")]
+            card = system.enrol(f"M-{number}")
+            system.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
+        at_rest(system)
+    return [row["object_id"] for row in system.rows("SELECT object_id FROM google_objects ORDER BY id")]
 
 
-def link(house: House, card: str, other: str) -> bool:
+def link(system: System, card: str, other: str) -> bool:
     """Link, in a transaction."""
-    with house.services.sessions.begin() as db:
-        return link_objects(db, card, other, now=house.clock())
+    with system.services.sessions.begin() as db:
+        return link_objects(db, card, other, now=system.clock())
 
 
-def test_item_52_links_are_checked_before_they_are_made_for_life(house: House) -> None:
-    ids = linked_house(house)
-    assert link(house, ids[0], ids[1]) is True
-    assert link(house, ids[0], ids[1]) is False
+def test_item_52_links_are_checked_before_they_are_made_for_life(system: System) -> None:
+    ids = linked_system(system)
+    assert link(system, ids[0], ids[1]) is True
+    assert link(system, ids[0], ids[1]) is False
     for card, other, words in (
         (ids[0], ids[0], "hang on itself"),
         (ids[2], ids[0], "links of its own"),
         (ids[1], ids[2], "hangs on another card"),
     ):
         with pytest.raises(Invalid, match=words):
-            link(house, card, other)
-    with house.services.sessions.begin() as db:
+            link(system, card, other)
+    with system.services.sessions.begin() as db:
         db.execute(text("UPDATE google_objects SET told_digest = NULL WHERE object_id = :id"), {"id": ids[3]})
     with pytest.raises(Invalid, match="not at Google yet"):
-        link(house, ids[0], ids[3])
-    with house.working():
-        at_rest(house)
-        eventually(lambda: house.google.object(ids[0]).get("linkedObjectIds") == [ids[1]])
-        balances(house, 1, points=5)
-    assert house.google.object(ids[0])["linkedObjectIds"] == [ids[1]]
+        link(system, ids[0], ids[3])
+    with system.working():
+        at_rest(system)
+        eventually(lambda: system.google.object(ids[0]).get("linkedObjectIds") == [ids[1]])
+        balances(system, 1, points=5)
+    assert system.google.object(ids[0])["linkedObjectIds"] == [ids[1]]
     many = [f"{ISSUER}.x{number}" for number in range(MOST_LINKS)]
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         db.execute(
             text("UPDATE google_objects SET linked_ids = :many WHERE object_id = :id"), {"many": many, "id": ids[0]}
         )
     with pytest.raises(Invalid, match="50 links in its life"):
-        link(house, ids[0], ids[2])
+        link(system, ids[0], ids[2])
 
 
-def test_a_secret_is_made_once_sealed_and_only_google_learns_it(open_a_house: OpenHouse, tmp_path: Path) -> None:
+def test_a_secret_is_made_once_sealed_and_only_google_learns_it(open_system: OpenSystem, tmp_path: Path) -> None:
     design = tmp_path / "designs" / "points-card"
     for path in (DESIGNS / "points-card").rglob("*"):
         if path.is_file():
@@ -323,14 +324,14 @@ def test_a_secret_is_made_once_sealed_and_only_google_learns_it(open_a_house: Op
     document = design / "template.toml"
     table = '\n[google.rotating_barcode]\npattern = "{value}-{totp_value_0}"\n'
     document.write_text(document.read_text(encoding="utf-8") + table, encoding="utf-8")
-    house = open_a_house(WALLET_TEMPLATES_DIR=str(tmp_path / "designs"))
-    with house.working():
-        saved_card(house)
-        balances(house, 1, points=5)
-    row = house.rows("SELECT object_id, totp_secret FROM google_objects")[0]
-    rotating = house.google.object(row["object_id"])["rotatingBarcode"]
+    system = open_system(WALLET_TEMPLATES_DIR=str(tmp_path / "designs"))
+    with system.working():
+        saved_card(system)
+        balances(system, 1, points=5)
+    row = system.rows("SELECT object_id, totp_secret FROM google_objects")[0]
+    rotating = system.google.object(row["object_id"])["rotatingBarcode"]
     key = rotating["totpDetails"]["parameters"][0]["key"]
-    opened = house.services.keys.sealer.open(bytes(row["totp_secret"]), f"totp:{row['object_id']}")
+    opened = system.services.keys.sealer.open(bytes(row["totp_secret"]), f"totp:{row['object_id']}")
     assert opened.hex() == key
     assert len(opened) == 20
     assert key.encode() not in bytes(row["totp_secret"])

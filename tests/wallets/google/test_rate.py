@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.storage.engine import Database
-from wallet_service.wallets.google.calls import Answer
-from wallet_service.wallets.google.rate import PART_USED, RECOVERY_S, SharedRate
+from wallet_service.wallets.google.client.calls import Answer
+from wallet_service.wallets.google.client.rate import PART_USED, RECOVERY_S, SharedRate
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 

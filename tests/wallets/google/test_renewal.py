@@ -4,92 +4,92 @@ from __future__ import annotations
 
 import orjson
 
-from tests.conftest import OpenHouse
-from tests.house import ISSUER, House, eventually
+from tests.conftest import OpenSystem
+from tests.system import ISSUER, System, eventually
 from tests.wallets.google.conftest import Unpaced
-from tests.wallets.google.test_budget import at_rest, saved_card
+from tests.wallets.google.test_quota import at_rest, saved_card
 from wallet_service.errors import SettingsError
 from wallet_service.programs.apply import apply_program
 from wallet_service.simulators.google import GoogleSimulator
 from wallet_service.wallets.apple.certificates import development_trust
-from wallet_service.wallets.google.renewal import RenewingGoogleChannel
-from wallet_service.wallets.google.rest import GoogleChannel
+from wallet_service.wallets.google.channel import GoogleChannel
+from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel
 from wallet_service.wallets.protocol import ChannelDown, Notice
 
 
-def apply(house: House, **changes: str) -> tuple[str, ...]:
+def apply(system: System, **changes: str) -> tuple[str, ...]:
     """`programs apply` of the programme's file, with texts of it replaced."""
-    path = house.folder / "program.toml"
+    path = system.folder / "program.toml"
     document = path.read_text(encoding="utf-8")
     for old, new in changes.items():
         document = document.replace(old, new)
     path.write_text(document, encoding="utf-8")
-    with house.services.sessions.begin() as db:
+    with system.services.sessions.begin() as db:
         applied = apply_program(
             db,
             path,
-            templates_dir=house.services.settings.templates_dir,
-            keys=house.services.keys,
-            trust=development_trust(house.chain.root_pem),
-            now=house.clock(),
+            templates_dir=system.services.settings.templates_dir,
+            keys=system.services.keys,
+            trust=development_trust(system.chain.root_pem),
+            now=system.clock(),
         )
     return applied.changes
 
 
-def replace_account(house: House) -> None:
+def replace_account(system: System) -> None:
     """A new key file beside the programme's, applied."""
-    account = house.google.make_service_account(ISSUER)
-    (house.folder / "account.json").write_bytes(orjson.dumps(account))
-    assert apply(house) == ("Google service account imported",)
+    account = system.google.make_service_account(ISSUER)
+    (system.folder / "account.json").write_bytes(orjson.dumps(account))
+    assert apply(system) == ("Google service account imported",)
 
 
-def google_points(house: House) -> int | None:
+def google_points(system: System) -> int | None:
     """The points that Google shows."""
-    (row,) = house.rows("SELECT object_id FROM google_objects")
-    points: dict[str, dict[str, int]] = house.google.object(row["object_id"]).get("loyaltyPoints") or {"balance": {}}
+    (row,) = system.rows("SELECT object_id FROM google_objects")
+    points: dict[str, dict[str, int]] = system.google.object(row["object_id"]).get("loyaltyPoints") or {"balance": {}}
     return points["balance"].get("int")
 
 
-def account_email(house: House) -> str:
-    email: str = orjson.loads((house.folder / "account.json").read_bytes())["client_email"]
+def account_email(system: System) -> str:
+    email: str = orjson.loads((system.folder / "account.json").read_bytes())["client_email"]
     return email
 
 
-def test_a_replaced_account_is_used_at_once_and_the_old_one_no_more(house: House) -> None:
-    with house.working():
-        saved_card(house)
-        at_rest(house)
-        before = account_email(house)
-        replace_account(house)
-        house.google.withdraw_service_account(before)
-        house.set_points("M-1", 33, sequence=33)
-        eventually(lambda: google_points(house) == 33)
+def test_a_replaced_account_is_used_at_once_and_the_old_one_no_more(system: System) -> None:
+    with system.working():
+        saved_card(system)
+        at_rest(system)
+        before = account_email(system)
+        replace_account(system)
+        system.google.withdraw_service_account(before)
+        system.set_points("M-1", 33, sequence=33)
+        eventually(lambda: google_points(system) == 33)
 
 
-def test_what_the_old_account_was_refused_for_does_not_wait(open_a_house: OpenHouse) -> None:
+def test_what_the_old_account_was_refused_for_does_not_wait(open_system: OpenSystem) -> None:
     """The channel is down for an hour; the new account ends that."""
-    house = open_a_house(WALLET_RETRY_MOST_S="3600")
-    with house.working():
-        saved_card(house)
-        at_rest(house)
-        house.google.withdraw_service_account(account_email(house))
-        house.set_points("M-1", 44, sequence=44)
-        eventually(lambda: house.rows("SELECT FROM deliveries WHERE last_outcome LIKE 'token:%'"))
-        replace_account(house)
-        eventually(lambda: google_points(house) == 44)
+    system = open_system(WALLET_RETRY_MOST_S="3600")
+    with system.working():
+        saved_card(system)
+        at_rest(system)
+        system.google.withdraw_service_account(account_email(system))
+        system.set_points("M-1", 44, sequence=44)
+        eventually(lambda: system.rows("SELECT FROM deliveries WHERE last_outcome LIKE 'token:%'"))
+        replace_account(system)
+        eventually(lambda: google_points(system) == 44)
 
 
-def test_other_settings_are_used_for_what_comes_next(house: House) -> None:
-    with house.working():
-        saved_card(house)
-        at_rest(house)
-        changes = apply(house, **{f'issuer_id = "{ISSUER}"': f'issuer_id = "{ISSUER}"\nid_prefix = "neuf-"'})
+def test_other_settings_are_used_for_what_comes_next(system: System) -> None:
+    with system.working():
+        saved_card(system)
+        at_rest(system)
+        changes = apply(system, **{f'issuer_id = "{ISSUER}"': f'issuer_id = "{ISSUER}"\nid_prefix = "neuf-"'})
         assert changes == ("google changed",)
-        card = house.enrol("M-2")
-        house.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
-        eventually(lambda: house.rows("SELECT FROM google_classes WHERE class_id LIKE '%.neuf-%'"))
-    (row,) = house.rows("SELECT object_id FROM google_objects ORDER BY id DESC LIMIT 1")
-    held = house.google.object(row["object_id"])
+        card = system.enrol("M-2")
+        system.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
+        eventually(lambda: system.rows("SELECT FROM google_classes WHERE class_id LIKE '%.neuf-%'"))
+    (row,) = system.rows("SELECT object_id FROM google_objects ORDER BY id DESC LIMIT 1")
+    held = system.google.object(row["object_id"])
     assert [held[name].partition(".")[2][:5] for name in ("id", "classId")] == ["neuf-", "neuf-"]
 
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.wallets.google.conftest import NOW, OBJECT_ID, card_view
-from tests.wallets.google.test_loyalty import CLASS_ID, the_object
+from tests.wallets.google.test_bodies import CLASS_ID, the_object
 from wallet_service.errors import Invalid, SettingsError
-from wallet_service.wallets.google.loyalty import first_body, first_class
+from wallet_service.wallets.google.content.bodies import first_body, first_class
 from wallet_service.wallets.google.save_link import LONGEST_JWT, SaveLinks
 
 BASE = "https://pay.google.com/gp/v/save"

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wallets.google.conftest import ISSUER, card_view
-from tests.wallets.google.test_loyalty import the_class, the_object
+from tests.wallets.google.test_bodies import the_class, the_object
 from wallet_service.errors import Invalid
-from wallet_service.wallets.google import schema
-from wallet_service.wallets.google.loyalty import CLASS, OBJECT
-from wallet_service.wallets.google.rules import is_public
+from wallet_service.wallets.google.content import schema
+from wallet_service.wallets.google.content.bodies import CLASS, OBJECT
+from wallet_service.wallets.google.content.rules import is_public
 
 Body = dict[str, Any]
 

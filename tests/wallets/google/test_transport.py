@@ -13,9 +13,10 @@ from tests.wallets.google.conftest import ISSUER, NOW, Unpaced
 from wallet_service.clock import system_clock
 from wallet_service.errors import Unreachable
 from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.wallets.google.batch import answers_in, batch_body
-from wallet_service.wallets.google.calls import Answer, Body, Call, Talk
-from wallet_service.wallets.google.transport import Transport
+from wallet_service.wallets.google.client.batch import answers_in, batch_body
+from wallet_service.wallets.google.client.calls import Answer, Call, Exchange
+from wallet_service.wallets.google.client.transport import Transport
+from wallet_service.wallets.google.content.schema import Body
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def body(number: int) -> Body:
     return {"id": f"{ISSUER}.generic-{number}"}
 
 
-def insert_and_read(number: int) -> Talk[tuple[int, str]]:
+def insert_and_read(number: int) -> Exchange[tuple[int, str]]:
     """Two calls, the second after the first."""
     answer = yield Call("POST", "genericClass", body(number))
     if not answer.is_good:
@@ -47,8 +48,8 @@ def insert_and_read(number: int) -> Talk[tuple[int, str]]:
 def test_item_36_every_conversation_gets_its_own_answers(google: GoogleSimulator, in_flight: int, batch: int) -> None:
     """The simulator answers the parts of a batch in reverse: only their Content-IDs tell them apart."""
     way = transport(google, in_flight=in_flight, batch=batch)
-    talks = [(number, insert_and_read(number)) for number in range(25)]
-    results = dict(result for results in way.hold_all(talks) for result in results)
+    exchanges = [(number, insert_and_read(number)) for number in range(25)]
+    results = dict(result for results in way.hold_all(exchanges) for result in results)
     assert results == {number: (200, f"{ISSUER}.generic-{number}") for number in range(25)}
     way.close()
 
@@ -92,7 +93,7 @@ def test_item_02_threads_share_one_token(google: GoogleSimulator) -> None:
 
 
 def test_what_breaks_in_our_own_code_rises(google: GoogleSimulator) -> None:
-    def broken() -> Talk[None]:
+    def broken() -> Exchange[None]:
         yield Call("GET", "genericClass/1.x")
         raise ZeroDivisionError
 
@@ -122,13 +123,13 @@ def test_a_stop_ends_the_wait_for_a_turn(google: GoogleSimulator, end: Callable[
     rate = Congested(3600)
     way = transport(google, rate=rate, in_flight=2, batch=3)
     results: list[Any] = []
-    lane = threading.Thread(target=lambda: results.extend(way.hold_all((n, insert_and_read(n)) for n in range(20))))
-    lane.start()
+    queue = threading.Thread(target=lambda: results.extend(way.hold_all((n, insert_and_read(n)) for n in range(20))))
+    queue.start()
     for _ in range(2):
         assert rate.asked.acquire(timeout=20)
     end(way)
-    lane.join(20)
-    assert not lane.is_alive()
+    queue.join(20)
+    assert not queue.is_alive()
     with pytest.raises(Unreachable, match="the turn did not come in time"):
         way.ask(Call("GET", "genericClass/1.x"))
     assert (results, google.calls, rate.taken[:2]) == ([], (), [3, 3])
@@ -140,8 +141,8 @@ def test_nobody_waits_for_a_turn_that_comes_after_his_time(google: GoogleSimulat
     now = system_clock()
     times = {0: now, 1: now + timedelta(hours=1)}
     way = transport(google, rate=Congested(0.02), in_flight=1, batch=2)
-    talks = [(number, insert_and_read(number)) for number in times]
-    results = dict(result for results in way.hold_all(talks, before=times.__getitem__) for result in results)
+    exchanges = [(number, insert_and_read(number)) for number in times]
+    results = dict(result for results in way.hold_all(exchanges, before=times.__getitem__) for result in results)
     assert results == {1: (200, f"{ISSUER}.generic-1")}
     way.close()
     way, sent = transport(google, rate=Congested(3600)), len(google.calls)
@@ -162,7 +163,7 @@ def test_the_lease_is_looked_at_after_the_wait(google: GoogleSimulator) -> None:
 
 
 def test_nobody_there_is_told_to_the_conversation(google: GoogleSimulator) -> None:
-    def polite() -> Talk[str]:
+    def polite() -> Exchange[str]:
         try:
             yield Call("GET", "genericClass/1.x")
         except Unreachable as error:

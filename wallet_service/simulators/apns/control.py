@@ -1,11 +1,11 @@
-"""The APNs simulator's desk for other processes: plain HTTP and JSON on loopback.
+"""The APNs simulator's control server for other processes: plain HTTP and JSON on loopback.
 
 | Call | Does |
 |---|---|
 | `GET /announcements?after=N` | the record from the Nth entry on |
 | `GET /counts` | requests, connections, pings, refused streams |
 | `POST /script/{name}` | one of the names in `SCRIPT`, with a JSON object of its arguments |
-| `GET /courier?push_token=…&topic=…` | connects a phone; one JSON line for each push until it hangs up |
+| `GET /pushes?push_token=…&topic=…` | connects a phone; one JSON line for each push until it hangs up |
 | `POST /disconnect` | `{"push_token": …}` |
 | `POST /unregister` | `{"push_token": …, "at": RFC 3339}` |
 """
@@ -14,23 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from wallet_service.simulators.apns.devices import Push
+from wallet_service.simulators.apns.simulator import Announcement, ApnsSimulator
 from wallet_service.simulators.loopback_http import LineStream, LoopbackServer, Reply, Request
-
-if TYPE_CHECKING:
-    from wallet_service.simulators.apns.simulator import ApnsSimulator
 
 SCRIPT = frozenset(
     {"answer_next", "lose", "goaway_after", "refuse_streams", "delay", "limit_streams", "drop_connections"}
 )
 
 
-class ControlDesk:
-    """Serves the table above for one simulator."""
+class ControlServer:
+    """Serves the table above for one simulator. Start it after the simulator and stop it before, or use `with`."""
 
-    def __init__(self, apns: ApnsSimulator, *, port: int) -> None:
+    def __init__(self, apns: ApnsSimulator, *, port: int = 0) -> None:
         self._apns = apns
         self._server = LoopbackServer(self._handle, port=port, name="apns-control")
         self.url = ""
@@ -41,8 +38,15 @@ class ControlDesk:
         self.url = self._server.url
 
     def stop(self) -> None:
-        """Close it and end all couriers."""
+        """Close it and end all connections of phones."""
         self._server.stop()
+
+    def __enter__(self) -> ControlServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _handle(self, request: Request) -> Reply | LineStream:
         try:
@@ -69,25 +73,25 @@ class ControlDesk:
             case "POST", ["disconnect"]:
                 self._apns.disconnect(request.json()["push_token"])
                 return Reply.json({})
-            case "GET", ["courier"]:
-                return self._courier(request.query)
+            case "GET", ["pushes"]:
+                return self._pushes(request.query)
             case _:
                 return Reply.json({"error": "no such place"}, 404)
 
-    def _courier(self, query: Mapping[str, str]) -> LineStream:
+    def _pushes(self, query: Mapping[str, str]) -> LineStream:
         push_token, topic = query["push_token"], query["topic"]
         stream = LineStream(on_end=lambda: self._apns.disconnect(push_token, deliver))
 
         def deliver(push: Push) -> None:
-            letter = {"body": push.body.decode(), "apns_id": push.apns_id, "expires_at_s": push.expires_at_s}
-            stream.put({"push": letter})
+            fields = {"body": push.body.decode(), "apns_id": push.apns_id, "expires_at_s": push.expires_at_s}
+            stream.put({"push": fields})
 
         stream.put({"connected": push_token})
         self._apns.connect_device(push_token, topic, deliver)
         return stream
 
 
-def _plain(announcement: Any) -> dict[str, object]:
+def _plain(announcement: Announcement) -> dict[str, object]:
     return {
         "arrived_at": announcement.arrived_at.isoformat(),
         "push_token": announcement.push_token,

@@ -29,7 +29,7 @@ OnPush = Callable[[Push], None]
 
 
 class PushService(Protocol):
-    """How a simulated phone sits at APNs: in the same process (`ApnsSimulator`) or from another one (`Courier`)."""
+    """How a simulated phone sits at APNs: in the same process (`ApnsSimulator`) or another (`RemotePushService`)."""
 
     def connect_device(self, push_token: str, topic: str, on_push: OnPush) -> None: ...
 

@@ -13,13 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 from wallet_service.clock import Clock, system_clock
-from wallet_service.simulators.apns.control import ControlDesk
 from wallet_service.simulators.apns.devices import Devices, OnPush, Push
 from wallet_service.simulators.apns.http2 import Answer, Http2Connection
 from wallet_service.simulators.apns.rules import PushRequest, Verdict, fault_in
 from wallet_service.simulators.apns.script import Script
 from wallet_service.simulators.apns.tls import make_server_identity, server_context, trust
-from wallet_service.simulators.journal import Journal
+from wallet_service.simulators.event_log import EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,6 @@ class ApnsSimulator(Script):
     Args:
         client_ca_pem: authorities (one or more, PEM) under which client certificates are accepted.
         port: 0 takes a free one.
-        control_port: the plain-HTTP desk for other processes; 0 takes a free one, None opens none.
         clock: decides about expiry; times in the record come from it.
         max_concurrent_streams: what the settings frame says.
 
@@ -56,7 +54,6 @@ class ApnsSimulator(Script):
         client_ca_pem: bytes,
         *,
         port: int = 0,
-        control_port: int | None = None,
         clock: Clock = system_clock,
         max_concurrent_streams: int = 1000,
     ) -> None:
@@ -66,14 +63,13 @@ class ApnsSimulator(Script):
         self._asked_port = port
         self._clock = clock
         self._devices = Devices(clock)
-        self._journal: Journal[Announcement] = Journal()
+        self._event_log: EventLog[Announcement] = EventLog()
         self._open: set[Http2Connection] = set()
         self._interlude_failures: list[BaseException] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._bound_port = 0
-        self._desk = None if control_port is None else ControlDesk(self, port=control_port)
         self.max_concurrent_streams = max_concurrent_streams
         self.connections = 0
         self.pings = 0
@@ -120,17 +116,17 @@ class ApnsSimulator(Script):
     @property
     def announcements(self) -> tuple[Announcement, ...]:
         """Every request that was answered, oldest first."""
-        return self._journal.read()
+        return self._event_log.read()
 
     def wait_for(
         self, predicate: Callable[[Sequence[Announcement]], object], timeout_s: float = 5.0
     ) -> tuple[Announcement, ...]:
         """Wait until `predicate`, given all announcements, is true; TimeoutError otherwise."""
-        return self._journal.wait_for(predicate, timeout_s)
+        return self._event_log.wait_for(predicate, timeout_s)
 
     def watch(self, on_announcement: Callable[[Announcement], object]) -> None:
         """Call `on_announcement` with each from now on, on the server's thread: it must not block."""
-        self._journal.watch(on_announcement)
+        self._event_log.watch(on_announcement)
 
     @property
     def delivery_failures(self) -> tuple[BaseException, ...]:
@@ -141,13 +137,6 @@ class ApnsSimulator(Script):
     def url(self) -> str:
         """The address, for `WALLET_APNS_URL`."""
         return f"https://127.0.0.1:{self._bound_port}"
-
-    @property
-    def control_url(self) -> str:
-        """The address of the plain-HTTP desk."""
-        if self._desk is None:
-            raise RuntimeError("the simulator was made without a control port")
-        return self._desk.url
 
     @property
     def ca_pem(self) -> bytes:
@@ -170,8 +159,6 @@ class ApnsSimulator(Script):
         self._thread.start()
         try:
             started.result(timeout=30)
-            if self._desk is not None:
-                self._desk.start()
         except BaseException:
             self.stop()
             raise
@@ -182,8 +169,6 @@ class ApnsSimulator(Script):
         Raises:
             Exception: the first that a callback of `during_next_push` raised.
         """
-        if self._desk is not None:
-            self._desk.stop()
         if self._thread is not None:
             if self._stop is not None:
                 self._on_loop(self._stop.set)
@@ -279,7 +264,7 @@ class ApnsSimulator(Script):
         apns_id = apns_id or str(uuid.uuid4())
         lost = deliverable and self.loses()
         headers = {name: value for name, value in request.fields if not name.startswith(":")}
-        self._journal.write(
+        self._event_log.write(
             Announcement(
                 arrived_at,
                 push_token,

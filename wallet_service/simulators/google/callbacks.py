@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from wallet_service.clock import Clock
-from wallet_service.simulators.journal import Journal
+from wallet_service.simulators.event_log import EventLog
 
 PROTOCOL = "ECv2SigningOnly"
 SENDER = "GooglePayPasses"
@@ -47,7 +47,7 @@ class SentCallback:
 
 
 @dataclass(frozen=True)
-class _Letter:
+class _PendingCallback:
     event: EventType
     class_id: str
     object_id: str
@@ -114,11 +114,11 @@ class CallbackSender:
         self._keys, self._clock = keys, clock
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
-        self._letters: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_PendingCallback | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._held: list[_Letter] | None = None
+        self._held: list[_PendingCallback] | None = None
         self._thread = threading.Thread(target=self._run, name="google-callbacks")
-        self.sent: Journal[SentCallback] = Journal()
+        self.sent: EventLog[SentCallback] = EventLog()
 
     def start(self) -> None:
         """Begin to send."""
@@ -127,7 +127,7 @@ class CallbackSender:
     def stop(self) -> None:
         """Drop what was not sent and join the thread."""
         self._stopping.set()
-        self._letters.put(None)
+        self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -148,13 +148,13 @@ class CallbackSender:
             }
         )
         body = self._keys.seal(message, class_id.partition(".")[0])
-        letters = [_Letter(event, class_id, object_id, nonce, url, body)] * times
+        callbacks = [_PendingCallback(event, class_id, object_id, nonce, url, body)] * times
         with self._lock:
             if self._held is not None:
-                self._held += letters
+                self._held += callbacks
                 return nonce
-        for letter in letters:
-            self._letters.put(letter)
+        for callback in callbacks:
+            self._queue.put(callback)
         return nonce
 
     def hold(self) -> None:
@@ -166,22 +166,22 @@ class CallbackSender:
         """Send what was held, in the reverse order if asked, and hold no more."""
         with self._lock:
             held, self._held = self._held or [], None
-        for letter in reversed(held) if reverse else held:
-            self._letters.put(letter)
+        for callback in reversed(held) if reverse else held:
+            self._queue.put(callback)
 
     def _run(self) -> None:
         with requests.Session() as session:
             session.headers.update({"User-Agent": "Googlebot", "Content-Type": "application/json"})
-            while (letter := self._letters.get()) is not None and not self._stopping.is_set():
-                self._deliver(session, letter)
+            while (callback := self._queue.get()) is not None and not self._stopping.is_set():
+                self._deliver(session, callback)
 
-    def _deliver(self, session: requests.Session, letter: _Letter) -> None:
+    def _deliver(self, session: requests.Session, callback: _PendingCallback) -> None:
         status, attempts = None, 0
         for pause_s in (*PAUSES_S, None):
             attempts += 1
             try:
                 status = session.post(
-                    letter.url, data=letter.body, timeout=TIMEOUT_S, allow_redirects=False
+                    callback.url, data=callback.body, timeout=TIMEOUT_S, allow_redirects=False
                 ).status_code
             except requests.RequestException:
                 status = None
@@ -190,11 +190,11 @@ class CallbackSender:
         self.sent.write(
             SentCallback(
                 self._clock(),
-                letter.event,
-                letter.class_id,
-                letter.object_id,
-                letter.nonce,
-                letter.url,
+                callback.event,
+                callback.class_id,
+                callback.object_id,
+                callback.nonce,
+                callback.url,
                 status,
                 attempts,
             )

@@ -35,7 +35,7 @@ OnChange = Callable[[ObjectChange], None]
 
 
 class WalletLink(Protocol):
-    """How a simulated Android phone sits at Google: `GoogleSimulator` in this process, `GoogleCourier` from another."""
+    """How a simulated Android phone sits at Google: `GoogleSimulator` in this process, `RemoteGoogle` from another."""
 
     @property
     def url(self) -> str: ...
@@ -93,7 +93,7 @@ class Holders:
             phone(change)
 
 
-class GoogleCourier:
+class RemoteGoogle:
     """Google for an Android phone in another process, over the simulator's own port."""
 
     def __init__(self, url: str) -> None:
@@ -133,7 +133,7 @@ class GoogleCourier:
         for user in list(self._lines):
             self.disconnect_phone(user)
 
-    def __enter__(self) -> GoogleCourier:
+    def __enter__(self) -> RemoteGoogle:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,44 +13,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from wallet_service.errors import NotFound
 from wallet_service.simulators.google.accounts import Account
 from wallet_service.simulators.google.api_error import ApiError, invalid
+from wallet_service.simulators.google.backend import GoogleBackend
 from wallet_service.simulators.google.batch import answer_batch
 from wallet_service.simulators.google.fields import partial
 from wallet_service.simulators.google.holders import ObjectChange
 from wallet_service.simulators.google.schema import ResourceType, resource_types
 from wallet_service.simulators.loopback_http import LineStream, Reply, Request
 
-if TYPE_CHECKING:
-    from wallet_service.simulators.google.simulator import GoogleSimulator
-
 DEFAULT_USER = "camille@example.com"
 _SCRIPT = frozenset({"fail_next", "delay", "rotate_keys", "hold_callbacks", "release_callbacks", "send_callback"})
 _API = ["walletobjects", "v1"]
 
 
-@dataclass(frozen=True)
-class ApiCall:
-    """One REST call and its answer; `reason` None when it went well."""
-
-    at: datetime
-    method: str
-    path: str
-    status: int
-    reason: str | None
-
-
 class Routes:
     """Answers requests for one simulator."""
 
-    def __init__(self, google: GoogleSimulator) -> None:
+    def __init__(self, google: GoogleBackend) -> None:
         self._google = google
 
     def handle(self, request: Request) -> Reply | LineStream:
@@ -84,7 +70,7 @@ class Routes:
             case "GET", ["gp", "v", "save", jwt]:
                 return self._save(request, jwt)
             case _, ["_simulator", *rest]:
-                return self._desk(request, rest)
+                return self._control(request, rest)
             case _:
                 raise ApiError(404, "notFound", "There is nothing at this address.")
 
@@ -180,7 +166,7 @@ class Routes:
             pagination["nextPageToken"] = page.next_token
         return {"resources": list(page.resources), "pagination": pagination}
 
-    def _desk(self, request: Request, parts: list[str]) -> Reply | LineStream:
+    def _control(self, request: Request, parts: list[str]) -> Reply | LineStream:
         google = self._google
         match request.method, parts:
             case "POST", ["service-accounts"]:

@@ -6,17 +6,17 @@ Source: google-wallet.md, sections 6 to 13, 17 and 19.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from babel.numbers import format_currency, format_decimal
 
 from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid, NotFound
+from wallet_service.previews.android_card import AndroidCard, card_of
 from wallet_service.simulators.google.holders import ObjectChange, WalletLink
 
 CHROME = (
@@ -51,35 +51,11 @@ class AndroidNotification:
     body: str
 
 
-@dataclass(frozen=True)
-class AndroidField:
-    """A label and what stands under it."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True)
-class AndroidCard:
-    """A loyalty card as Google Wallet shows it, in the phone's language; `object` and `cls` are what Google holds."""
-
-    object_id: str
-    issuer_name: str
-    program_name: str
-    fields: Mapping[str, AndroidField]
-    barcode_value: str | None
-    merchant_locations: tuple[tuple[float, float], ...]
-    messages: tuple[str, ...]
-    state: str
-    object: Mapping[str, Any]
-    cls: Mapping[str, Any]
-
-
 class Android:
     """One Android phone, signed in as `user`. Google calls it from its own threads. Close it, or use `with`.
 
     Args:
-        link: `GoogleSimulator` in this process, or `GoogleCourier` from another one.
+        link: `GoogleSimulator` in this process, or `RemoteGoogle` from another one.
         user: the Google account.
         locale: the language of the phone.
         clock: times in `events`.
@@ -131,7 +107,8 @@ class Android:
         Raises:
             NotFound: there is no such card, or several and none was named.
         """
-        return card_of(self._change(object_id), self._locale)
+        change = self._change(object_id)
+        return card_of(change.object, change.cls, self._locale)
 
     @property
     def object_ids(self) -> tuple[str, ...]:
@@ -239,66 +216,3 @@ class Android:
             watchers = list(self._watchers)
         for on_event in watchers:
             on_event(event)
-
-
-def card_of(change: ObjectChange, locale: str) -> AndroidCard:
-    """Draw a loyalty object and its class in words."""
-    item, cls = change.object, change.cls
-    return AndroidCard(
-        object_id=change.object_id,
-        issuer_name=localized(cls, "issuerName", locale),
-        program_name=localized(cls, "programName", locale),
-        fields=dict(_fields(item, cls, locale)),
-        barcode_value=item.get("barcode", {}).get("value"),
-        merchant_locations=tuple(
-            (one["latitude"], one["longitude"])
-            for one in (*item.get("merchantLocations", ()), *cls.get("merchantLocations", ()))
-        ),
-        messages=tuple(
-            localized(one, "header", locale) for one in (*item.get("messages", ()), *cls.get("messages", ()))
-        ),
-        state=str(item.get("state", "")),
-        object=item,
-        cls=cls,
-    )
-
-
-def localized(record: Mapping[str, Any], name: str, locale: str) -> str:
-    """A text in the phone's language: the translation, else the localized default, else the plain one."""
-    variants = record.get(f"localized{name[0].upper()}{name[1:]}")
-    if not variants:
-        return str(record.get(name, ""))
-    language = locale.replace("_", "-")
-    spoken = {one.get("language", ""): one.get("value", "") for one in variants.get("translatedValues", ())}
-    for wanted in (language, language[:2]):
-        if wanted in spoken:
-            return str(spoken[wanted])
-    return str(variants.get("defaultValue", {}).get("value", ""))
-
-
-def balance_text(balance: Mapping[str, Any], locale: str) -> str:
-    """How a points balance is written."""
-    if "money" in balance:
-        amount = int(balance["money"]["micros"]) / 1_000_000
-        return format_currency(amount, balance["money"]["currencyCode"], locale=locale)
-    if "string" in balance:
-        return str(balance["string"])
-    return format_decimal(balance.get("int", balance.get("double")), locale=locale)
-
-
-def _fields(item: Mapping[str, Any], cls: Mapping[str, Any], locale: str) -> list[tuple[str, AndroidField]]:
-    found = []
-    for name in ("loyaltyPoints", "secondaryLoyaltyPoints"):
-        if points := item.get(name):
-            text = balance_text(points["balance"], locale)
-            found.append((name, AndroidField(localized(points, "label", locale), text)))
-    for name in ("accountName", "accountId"):
-        if item.get(name):
-            found.append((name, AndroidField(localized(cls, f"{name}Label", locale), str(item[name]))))
-    for name in ("rewardsTier", "secondaryRewardsTier"):
-        if tier := localized(cls, name, locale):
-            found.append((name, AndroidField(localized(cls, f"{name}Label", locale), tier)))
-    for module in (*item.get("textModulesData", ()), *cls.get("textModulesData", ())):
-        text = localized(module, "body", locale)
-        found.append((module.get("id", f"text{len(found)}"), AndroidField(localized(module, "header", locale), text)))
-    return found

@@ -17,8 +17,8 @@ import requests
 
 from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Fault, NotFound
+from wallet_service.previews.field_text import Place
 from wallet_service.simulators.apns.devices import Push, PushService
-from wallet_service.simulators.phones.display import Place
 from wallet_service.simulators.phones.pass_service import TIMEOUT_S, GaveUp, PassService
 from wallet_service.simulators.phones.screen import (
     NearbyCard,
@@ -56,7 +56,7 @@ class Iphone:
     """One iPhone. Pushes are handled on a thread of its own; the methods run on the caller's. Close it, or use `with`.
 
     Args:
-        push_service: `ApnsSimulator` in this process, or `Courier` from another one.
+        push_service: `ApnsSimulator` in this process, or `RemotePushService` from another one.
         roots_pem: whose passes it trusts: Apple's root, or the development root.
         allow_http: the developer switch "Allow HTTP Services".
         locale, time_zone: how it writes values.

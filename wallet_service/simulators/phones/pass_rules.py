@@ -6,13 +6,13 @@ Source: apple-wallet.md, sections 2 and 8.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from wallet_service.errors import Fault
+from wallet_service.previews.pass_content import STYLES
 
-STYLES = ("storeCard", "coupon", "generic", "eventTicket", "boardingPass")
 FIELD_ARRAYS = (
     "headerFields",
     "primaryFields",
@@ -32,11 +32,6 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:
 _COLOUR = re.compile(r"rgb\((\d{1,3}), ?(\d{1,3}), ?(\d{1,3})\)")
 _DATE_STYLES = frozenset(f"PKDateStyle{name}" for name in ("None", "Short", "Medium", "Long", "Full"))
 _NUMBER_STYLES = frozenset(f"PKNumberStyle{name}" for name in ("Decimal", "Percent", "Scientific", "SpellOut"))
-
-
-def style_of(content: Mapping[str, Any]) -> str:
-    """The one legacy style of a pass that has been checked."""
-    return next(style for style in STYLES if style in content)
 
 
 def pass_faults(content: Any, *, allow_http: bool) -> list[Fault]:

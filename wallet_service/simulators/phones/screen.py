@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wallet_service.simulators.phones.display import Place, displayed
-from wallet_service.simulators.phones.pass_rules import FIELD_ARRAYS, style_of
-from wallet_service.simulators.phones.wallet_rules import PassBundle, expired
+from wallet_service.previews.field_text import Place, displayed
+from wallet_service.previews.pass_content import expired, style_of
+from wallet_service.simulators.phones.pass_rules import FIELD_ARRAYS
+from wallet_service.simulators.phones.wallet_rules import PassBundle
 
 RADIUS_M = {"storeCard": 100.0, "coupon": 100.0, "generic": 100.0, "eventTicket": 1000.0, "boardingPass": 1000.0}
 

@@ -13,7 +13,6 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +89,6 @@ def open_bundle(data: bytes, *, roots_pem: bytes = APPLE_ROOT_PEM, allow_http: b
     if faults:
         raise PassRefused(*faults)
     return PassBundle(data, files, content, signer)
-
-
-def unpack(data: bytes) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
-    """The files and the `pass.json` of a pass, its signature unchecked.
-
-    Raises:
-        PassRefused: the archive or its JSON cannot be read, or a rule of `pass.json` is broken.
-    """
-    files = _unpack(data)
-    content = _strict_json("pass.json", files["pass.json"])
-    if faults := [*pass_faults(content, allow_http=True), *_image_faults(files)]:
-        raise PassRefused(*faults)
-    return files, content
 
 
 def _image_fault(name: str, data: bytes) -> str | None:
@@ -213,9 +199,3 @@ def _identity_faults(content: Mapping[str, Any], signer: Signer) -> list[Fault]:
         for key, value, part in pairs
         if content[key] != value
     ]
-
-
-def expired(content: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a pass is voided or past its expiration date."""
-    ends_at = content.get("expirationDate")
-    return bool(content.get("voided")) or (ends_at is not None and datetime.fromisoformat(ends_at) <= now)

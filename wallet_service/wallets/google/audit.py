@@ -20,13 +20,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.errors import Unreachable
 from wallet_service.storage.tables import Delivery, GoogleObject
-from wallet_service.wallets.google import desk
-from wallet_service.wallets.google.calls import Answer, Body, Call
-from wallet_service.wallets.google.compare import Difference, comparable_fields, differences
-from wallet_service.wallets.google.duties import settle_holder
-from wallet_service.wallets.google.kinds import Kind
-from wallet_service.wallets.google.rest import ClassAddress
-from wallet_service.wallets.google.transport import Transport
+from wallet_service.wallets.google import objects
+from wallet_service.wallets.google.channel import ClassAddress
+from wallet_service.wallets.google.client.calls import Answer, Call
+from wallet_service.wallets.google.client.transport import Transport
+from wallet_service.wallets.google.content.compare import Difference, comparable_fields, differences
+from wallet_service.wallets.google.content.kinds import Kind
+from wallet_service.wallets.google.content.schema import Body
+from wallet_service.wallets.google.maintenance import settle_holder
 
 PAGE = 100
 WantedBodies = Callable[[Session, Sequence[GoogleObject]], Mapping[str, Body]]
@@ -134,7 +135,7 @@ class Audit:
         report.holders_changed += len(holders)
         report.different += len(wrong)
         if self.put_back:
-            desk.lock(db, [*holders, *wrong])
+            objects.lock(db, [*holders, *wrong])
             for pk, is_held in holders.items():
                 settle_holder(db, pk, is_held, asked_at=now, now=now)
         self._owe(db, wrong, told_digest="", now=now)
@@ -182,6 +183,6 @@ class Audit:
 
     def _owe(self, db: Session, pks: Sequence[int], *, told_digest: str | None, now: datetime) -> None:
         if pks and self.put_back:
-            desk.lock(db, pks)
+            objects.lock(db, pks)
             db.execute(update(GoogleObject).where(GoogleObject.id.in_(pks)).values(told_digest=told_digest))
-            desk.owe_again(db, pks, now=now)
+            objects.make_due_again(db, pks, now=now)

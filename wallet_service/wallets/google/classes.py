@@ -11,10 +11,11 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from wallet_service.errors import SettingsError, Unreachable
-from wallet_service.wallets.google.calls import Body, Call
-from wallet_service.wallets.google.compare import Difference, differences
-from wallet_service.wallets.google.kinds import Kind, kind_of
-from wallet_service.wallets.google.rest import ClassAddress, GoogleChannel
+from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel
+from wallet_service.wallets.google.client.calls import Call
+from wallet_service.wallets.google.content.compare import Difference, differences
+from wallet_service.wallets.google.content.kinds import Kind, kind_of
+from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.protocol import Accepted, CardView
 
 DEMO_MARK = "[TEST ONLY]"

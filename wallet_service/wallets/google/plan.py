@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.template import Template
 from wallet_service.errors import Invalid
 from wallet_service.storage.tables import Delivery, GoogleClass
-from wallet_service.wallets.google.rate import PART_USED
-from wallet_service.wallets.google.rest import GoogleChannel, digest_of
+from wallet_service.wallets.google.channel import GoogleChannel, digest_of
+from wallet_service.wallets.google.client.rate import PART_USED
 from wallet_service.wallets.protocol import CardView
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from wallet_service.errors import Invalid
-from wallet_service.wallets.google import schema
-from wallet_service.wallets.google.account import credentials_from
-from wallet_service.wallets.google.calls import Body
-from wallet_service.wallets.google.kinds import LOYALTY, Kind
+from wallet_service.wallets.google.client.account import credentials_from
+from wallet_service.wallets.google.content import schema
+from wallet_service.wallets.google.content.kinds import LOYALTY, Kind
+from wallet_service.wallets.google.content.schema import Body
 
 LONGEST_JWT = 1800
 """Characters; beyond it browsers may cut the link."""

@@ -55,8 +55,8 @@ _REFUSALS: dict[Any, Any] = {
 def make_api() -> APIBlueprint:
     """The API's blueprint, made anew for each app."""
     api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_security=[{"key": []}], abp_responses=_REFUSALS)
-    for room in (members, events, cards, stores, offers, deliveries):
-        room.add_routes(api)
+    for resource in (members, events, cards, stores, offers, deliveries):
+        resource.add_routes(api)
     api.before_request(note_arrival)
     api.before_request(_sign_in)
     api.before_request(_check_json)

@@ -11,13 +11,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.content import CardContent, Place
+from wallet_service.cards.content import CardContent
 from wallet_service.cards.enrolment import void_card
 from wallet_service.delivery.proof import far_ends_of
 from wallet_service.delivery.timeline import timeline_of
 from wallet_service.errors import NotFound
+from wallet_service.offers.facts import Place
 from wallet_service.storage.tables import Card
-from wallet_service.wallets.apple.reports import reports_of
+from wallet_service.wallets.apple.device_logs import reports_of
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now, services

@@ -10,14 +10,16 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.catalogue import LoadedProgram
-from wallet_service.cards.documents import BalancesDocument, Identifier, MemberDocument
 from wallet_service.cards.enrolment import issue_card
 from wallet_service.cards.erasure import erase_member
 from wallet_service.cards.facts import BalanceFacts
-from wallet_service.cards.factsheet import balance_facts
 from wallet_service.cards.members import lock_member, put_member, read_member, set_balances
+from wallet_service.cards.program_cache import LoadedProgram
 from wallet_service.cards.publishing import Cause
+from wallet_service.cards.reading_facts import balance_facts
+from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.members import MemberDocument
+from wallet_service.documents.types import Identifier
 from wallet_service.storage.tables import Card, Member
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.unit_of_work import received_at, session
@@ -87,7 +89,7 @@ def add_routes(api: APIBlueprint) -> None:
 
 def program_of_caller(db: Session) -> LoadedProgram:
     """The programme that the key belongs to."""
-    return services().catalogue.program(db, caller().program_id)
+    return services().program_cache.program(db, caller().program_id)
 
 
 def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, Any], int]:

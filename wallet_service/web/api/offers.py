@@ -9,7 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from wallet_service.cards.documents import OfferDocument
+from wallet_service.documents.offers import OfferDocument
 from wallet_service.offers.publishing import draft_offer, move_offer, require_offer
 from wallet_service.storage.tables import Offer
 from wallet_service.web.api.callers import caller

@@ -11,7 +11,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.documents import Identifier, StoreDocument, texts_of
+from wallet_service.documents.stores import StoreDocument
+from wallet_service.documents.types import Identifier, texts_of
 from wallet_service.errors import NotFound
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.places import places_changed

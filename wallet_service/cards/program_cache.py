@@ -1,0 +1,94 @@
+"""What every process keeps in memory of each programme: its document, its compiled design, its stores and live offers.
+
+Each look asks the database for two small numbers and reloads only what has changed since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.composing import Composer
+from wallet_service.cards.template import Template
+from wallet_service.cards.template_folder import template_from_archive
+from wallet_service.documents.programs import ProgramDocument
+from wallet_service.errors import NotFound
+from wallet_service.offers.places import ProgramPlaces, load_places
+from wallet_service.storage.tables import Program, TemplateVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedProgram:
+    """One programme, ready to compose with. `stored` is its document as the database has it."""
+
+    stored: dict[str, Any]
+    document: ProgramDocument
+    template_version_id: int
+    composer: Composer
+    places: ProgramPlaces
+
+    @property
+    def program_id(self) -> str:
+        """The programme's own id."""
+        return self.document.id
+
+
+_LOOK = select(Program.document, Program.template_version_id, Program.places_revision).where(
+    Program.program_id == bindparam("program")
+)
+
+
+class ProgramCache:
+    """The programmes of this installation, each loaded when first asked for. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._programs: dict[str, LoadedProgram] = {}
+        self._composers: dict[int, Composer] = {}
+        self._lock = Lock()
+
+    def program(self, db: Session, program_id: str) -> LoadedProgram:
+        """The programme as the database has it now.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        row = db.execute(_LOOK, {"program": program_id}).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no programme {program_id!r}")
+        known = self._programs.get(program_id)
+        places = known.places if known and known.places.revision == row.places_revision else None
+        if known and places and known.stored == row.document and known.template_version_id == row.template_version_id:
+            return known
+        loaded = LoadedProgram(
+            stored=row.document,
+            document=ProgramDocument.model_validate(row.document),
+            template_version_id=row.template_version_id,
+            composer=self.composer(db, row.template_version_id),
+            places=places or load_places(db, program_id, row.places_revision),
+        )
+        with self._lock:
+            self._programs[program_id] = loaded
+        return loaded
+
+    def composer(self, db: Session, template_version_id: int) -> Composer:
+        """The compiled design of a template version; kept for good, for versions never change."""
+        composer = self._composers.get(template_version_id)
+        if composer is None:
+            version = db.get_one(TemplateVersion, template_version_id)
+            composer = Composer(template_from_archive(version.template_id, version.archive))
+            with self._lock:
+                self._composers[template_version_id] = composer
+        return composer
+
+    def template_at_hand(self, template_version_id: int) -> Template | None:
+        """The design of a template version if this process has it already; without a database."""
+        composer = self._composers.get(template_version_id)
+        return composer.template if composer is not None else None
+
+    def template(self, db: Session, template_version_id: int) -> Template:
+        """The design of a template version."""
+        return self.composer(db, template_version_id).template

@@ -1,0 +1,65 @@
+"""What is done once every night, by one worker of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+from sqlalchemy import select
+
+from wallet_service.cards.erasure import forget_tombstones
+from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.google_bodies import audit_of
+from wallet_service.delivery.queues import Tools
+from wallet_service.errors import WalletServiceError
+from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
+from wallet_service.programs.key_ring import KeyRing
+from wallet_service.storage.jobs import PeriodicTask, forget_history
+from wallet_service.storage.tables import Program
+from wallet_service.storage.wake import wake_workers
+
+log = structlog.get_logger()
+
+
+def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, PeriodicTask]:
+    """Every nightly task by its name, which is its job's name as well. A long one ends early when `stopping`."""
+    return {
+        "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
+        "forget_erased": lambda: _forget_erased(tools, stopping),
+        "audit_google": lambda: audit_google(tools, keys, stopping),
+    }
+
+
+def _forget_erased(tools: Tools, stopping: Callable[[], bool]) -> Mapping[str, int]:
+    longest = tools.settings.erased_kept
+    return {"cards": forget_tombstones(tools.sessions, longest=longest, now=tools.clock(), stopping=stopping)}
+
+
+def audit_google(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, int]:
+    """Audit every programme that is on Google, and put back what differs; one that fails stops no other."""
+    with tools.sessions() as db:
+        programs = db.scalars(select(Program.program_id).order_by(Program.program_id)).all()
+    return {"programs": sum(_audit_one(program_id, tools, keys, stopping) for program_id in programs)}
+
+
+def _audit_one(program_id: str, tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> bool:
+    line = google_line(program_id, tools, keys)
+    try:
+        channel = line.current()
+        if channel is None or stopping():
+            return False
+        report = audit_of(tools, channel, program_id, put_back=True, now=tools.clock(), stopping=stopping)
+        with tools.sessions.begin() as db:
+            wake_workers(db, program_id)
+    except WalletServiceError as error:
+        log.warning("google_audit_failed", program_id=program_id, reason=str(error))
+        GOOGLE_AUDITS.labels(program_id, "failed").inc()
+        return False
+    finally:
+        line.close()
+    findings = report.counts()
+    for finding, objects in findings.items():
+        GOOGLE_AUDIT_FINDINGS.labels(program_id, finding).inc(objects)
+    GOOGLE_AUDITS.labels(program_id, "whole" if report.is_whole else "interrupted").inc()
+    log.info("google_audited", program_id=program_id, whole=report.is_whole, **findings)
+    return True

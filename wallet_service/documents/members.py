@@ -1,0 +1,59 @@
+"""What a CRM says of a member: `PUT /members/{member_id}` and `member.updated`. Pure.
+
+An absent field is unchanged, null is cleared; `model_fields_set` tells the two apart. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from wallet_service.documents.types import Identifier, Latitude, Locale, Longitude, ShortText, is_swapped
+from wallet_service.values import Value
+
+
+class Home(Value):
+    """Where the member lives: degrees, WGS 84."""
+
+    latitude: Latitude
+    longitude: Longitude
+
+    @model_validator(mode="after")
+    def _is_not_swapped(self) -> Self:
+        if is_swapped(self.latitude, self.longitude):
+            raise ValueError(
+                "latitude and longitude look swapped: no French home lies there, but one would the other way"
+            )
+        return self
+
+
+class Consent(Value):
+    """What the member said about marketing, when and where."""
+
+    given: bool
+    at: AwareDatetime | None = None
+    source: ShortText | None = None
+
+
+class Consents(Value):
+    """The member's consents."""
+
+    marketing: bool | Consent | None = None
+
+
+class MemberDocument(Value):
+    """`PUT /members/{member_id}` and the data of `member.updated`."""
+
+    first_name: ShortText | None = None
+    last_name: ShortText | None = None
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    phone: Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9 ().-]{4,}$")] | None = None
+    locale: Locale | None = None
+    birthday: date | None = None
+    card_number: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")] | None = None
+    favourite_store_id: Identifier | None = None
+    home: Home | None = None
+    consents: Consents | None = None
+    attributes: dict[str, Any] | None = None

@@ -1,0 +1,88 @@
+"""The programme's document: what an operator writes in a TOML file. Pure."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import time
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from wallet_service.documents.types import Locale, TimeZone
+from wallet_service.errors import Invalid
+from wallet_service.parsing import parse
+from wallet_service.values import Value
+
+
+class AppleDocument(Value):
+    """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`.
+
+    `nfc_encryption_public_key` (see `certs nfc-key`) and `sign_up` are for programmes that Apple has granted an NFC
+    certificate; designs with `apple.nfc` and `apple.personalization` draw on them.
+    """
+
+    pass_type_id: str = Field(pattern=r"^pass\.[A-Za-z0-9.-]+$")
+    team_id: str = Field(pattern=r"^[A-Z0-9]{10}$")
+    organization_name: str = Field(min_length=1)
+    certificate_file: str | None = None
+    key_file: str | None = None
+    intermediate_file: str | None = None
+    nfc_encryption_public_key: str | None = Field(default=None, min_length=40)
+    sign_up: bool = False
+
+
+class GoogleDocument(Value):
+    """`[google]`. Ids are text even when they are all digits. `id_prefix` keeps two installations' ids apart.
+
+    `demo`: the issuer was not published yet, and only testers can save its cards.
+    """
+
+    issuer_id: str = Field(pattern=r"^[0-9]{1,20}$")
+    service_account_file: str | None = None
+    demo: bool = False
+    id_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,16}$")
+
+
+class RulesDocument(Value):
+    """`[rules]`, for `master = "builtin"`: what a purchase earns. Whole euros count, cents do not."""
+
+    points_per_unit: int = Field(default=1, ge=0)
+    stamps_per_purchase: int = Field(default=0, ge=0)
+
+
+class PressureDocument(Value):
+    """`[pressure]`: the brand's own cap on marketing notifications and its quiet hours, local time."""
+
+    marketing_per_week: int | None = Field(default=None, ge=0)
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+
+class ProgramDocument(Value):
+    """A programme file, whole."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,47}$")
+    name: str = Field(min_length=1)
+    brand: str = Field(min_length=1)
+    locales: tuple[Locale, ...] = Field(min_length=1)
+    time_zone: TimeZone
+    master: Literal["crm", "builtin"] = "crm"
+    template: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
+    apple: AppleDocument | None = None
+    google: GoogleDocument | None = None
+    rules: RulesDocument = RulesDocument()
+    pressure: PressureDocument = PressureDocument()
+
+
+def read_program(path: Path) -> ProgramDocument:
+    """Read a programme file.
+
+    Raises:
+        Invalid: with the path of each fault, as TOML writes it (`apple.team_id`).
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid.at(str(path), str(error)) from error
+    return parse(ProgramDocument, raw)
