@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 class WalletServiceError(Exception):
@@ -15,13 +17,30 @@ class WalletServiceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One wrong place in some input: `path` as its sender wrote it (`lines[2].amount`), `message` in words."""
+    """One wrong place in some input.
+
+    Attributes:
+        path: as its sender wrote it (`lines[2].amount`); empty only where the input as a whole cannot be read.
+        message: what is wrong, in English.
+        code: what is wrong, for programs and for other languages: pydantic's error type, or a word of ours.
+        values: what the sentence of that code is filled with (`max_length`, `found`).
+    """
 
     path: str
     message: str
+    code: str = "invalid"
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
+
+    def as_json(self) -> dict[str, Any]:
+        """As its sender reads it; a value that JSON does not have is written as text."""
+        values = {
+            name: value if isinstance(value, str | int | float | bool | None) else str(value)
+            for name, value in self.values.items()
+        }
+        return {"path": self.path, "message": self.message, "code": self.code, "values": values}
 
 
 class Invalid(WalletServiceError):
@@ -32,13 +51,13 @@ class Invalid(WalletServiceError):
         self.faults = faults
 
     @classmethod
-    def at(cls, path: str, message: str) -> Invalid:
-        """One fault at `path`."""
-        return cls(Fault(path, message))
+    def at(cls, path: str, message: str, code: str = "invalid", **values: Any) -> Invalid:
+        """One fault at `path`; `values` fill the sentence of its code in other languages."""
+        return cls(Fault(path, message, code, values))
 
     def under(self, root: str) -> Invalid:
         """The same faults, their paths under `root`."""
-        return Invalid(*(Fault(f"{root}.{fault.path}" if fault.path else root, fault.message) for fault in self.faults))
+        return Invalid(*(replace(fault, path=f"{root}.{fault.path}" if fault.path else root) for fault in self.faults))
 
 
 class NotFound(WalletServiceError):

@@ -46,7 +46,7 @@ class Taken:
         if self.detail:
             answer["detail"] = self.detail
         if self.faults:
-            answer["faults"] = [{"path": fault.path, "message": fault.message} for fault in self.faults]
+            answer["faults"] = [fault.as_json() for fault in self.faults]
         return answer
 
 
@@ -66,9 +66,8 @@ def take_in(
     known = frozenset(members)
     program = publisher.program_cache.program(db, program_id)
     touched: dict[int, Member] = {}
-    savepoint = (
-        db.begin_nested if len(parsed) > 1 else nullcontext
-    )  # a single refused event takes its transaction along
+    # a single refused event takes its transaction along
+    savepoint = db.begin_nested if len(parsed) > 1 else nullcontext
     taken = {
         place: pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, savepoint, now=now)
         for place, pair in sorted(enumerate(parsed), key=lambda one: _turn(one[1], known))
@@ -125,9 +124,9 @@ def _apply_once(
                 raise NotFound(f"there is no member {event.subject!r}")
             detail = _apply(program, member, data)
     except NotFound as error:
-        return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error)),))
+        return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
     except Conflict as error:
-        return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error)),))
+        return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error), "conflict"),))
     if detail is not None:
         return Taken(event_id=event.id, status="ignored", detail=detail)
     touched[member.id] = member

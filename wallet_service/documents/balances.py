@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from wallet_service.documents.types import LARGEST, Count, ShortText
+from wallet_service.parsing import refusal
 from wallet_service.values import Money, Value
 
 
@@ -40,5 +41,7 @@ class BalancesDocument(Value):
     @model_validator(mode="after")
     def _has_one_order(self) -> Self:
         if (self.sequence is None) == (self.as_of is None):
-            raise ValueError("give either sequence or as_of, so that older news can be told from newer")
+            raise refusal(
+                "one_order", "give either sequence or as_of, so that older news can be told from newer", path="sequence"
+            )
         return self

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from wallet_service.documents.types import Identifier, Latitude, Locale, Longitude, ShortText, is_swapped
+from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
 from wallet_service.values import Value
 
 
@@ -23,8 +24,10 @@ class Home(Value):
     @model_validator(mode="after")
     def _is_not_swapped(self) -> Self:
         if is_swapped(self.latitude, self.longitude):
-            raise ValueError(
-                "latitude and longitude look swapped: no French home lies there, but one would the other way"
+            raise refusal(
+                "swapped",
+                "latitude and longitude look swapped: no French home lies there, but one would the other way",
+                path="latitude",
             )
         return self
 
@@ -40,7 +43,7 @@ class Consent(Value):
 class Consents(Value):
     """The member's consents."""
 
-    marketing: bool | Consent | None = None
+    marketing: Annotated[Annotated[Consent, OBJECT] | Annotated[bool, PLAIN], OBJECT_OR_PLAIN] | None = None
 
 
 class MemberDocument(Value):

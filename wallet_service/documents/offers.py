@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from wallet_service.documents.types import Identifier, PeopleText, ShortText
+from wallet_service.parsing import refusal
 from wallet_service.values import Value
 
 
@@ -42,7 +43,14 @@ class OfferDocument(Value):
         for name in ("starts_at", "ends_at"):
             instant, local = getattr(self, name), getattr(self, f"{name}_local")
             if (instant is None) == (local is None):
-                raise ValueError(f"give either {name} (with an offset) or {name}_local")
+                raise refusal(
+                    "one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name
+                )
             if local is not None and local.tzinfo is not None:
-                raise ValueError(f"{name}_local is the store's own time: leave the offset out, or use {name}")
+                raise refusal(
+                    "offset_in_local_time",
+                    "{name}_local is the store's own time: leave the offset out, or use {name}",
+                    path=f"{name}_local",
+                    name=name,
+                )
         return self

@@ -15,6 +15,7 @@ from wallet_service.documents.types import (
     TimeZone,
     is_swapped,
 )
+from wallet_service.parsing import refusal
 from wallet_service.values import Value
 
 
@@ -52,7 +53,9 @@ class StoreDocument(Value):
     @model_validator(mode="after")
     def _is_not_swapped(self) -> Self:
         if (self.address.country or "FR").casefold() in ("fr", "france") and is_swapped(self.latitude, self.longitude):
-            raise ValueError(
-                "latitude and longitude look swapped: no French store lies there, but one would the other way"
+            raise refusal(
+                "swapped",
+                "latitude and longitude look swapped: no French store lies there, but one would the other way",
+                path="latitude",
             )
         return self

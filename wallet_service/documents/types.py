@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
+from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
+
 
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("should be a time zone's name, e.g. Europe/Paris") from error
+        raise refusal("time_zone", "should be a time zone's name, e.g. Europe/Paris") from error
     return name
 
 
@@ -26,7 +28,10 @@ LARGEST = 2**53 - 1
 Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\s/\x00-\x1f]+$")]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 Texts = dict[Locale, Annotated[str, Field(min_length=1, max_length=500)]]
-PeopleText = Texts | Annotated[str, Field(min_length=1, max_length=500)]
+PeopleText = Annotated[
+    Annotated[Texts, OBJECT] | Annotated[str, Field(min_length=1, max_length=500), PLAIN], OBJECT_OR_PLAIN
+]
+"""A text for people: `{locale: text}`, or one text in the programme's first locale."""
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]

@@ -98,7 +98,7 @@ def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[St
         )
     }
     faults = [
-        Fault(f"store_ids[{index}]", f"there is no store {store_id!r}")
+        Fault(f"store_ids[{index}]", f"there is no store {store_id!r}", "no_such_store", {"store_id": store_id})
         for index, store_id in enumerate(document.store_ids)
         if store_id not in stores
     ]
@@ -111,15 +111,15 @@ def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]
     """From when to when, in UTC; local times need stores of one zone."""
     local = [name for name in ("starts_at", "ends_at") if getattr(document, name) is None]
     if local and len(zones) > 1:
-        raise Invalid.at(
-            f"{local[0]}_local", f"the stores lie in {', '.join(sorted(zones))}: use {local[0]}, with an offset"
-        )
+        names = ", ".join(sorted(zones))
+        message = f"the stores lie in {names}: use {local[0]}, with an offset"
+        raise Invalid.at(f"{local[0]}_local", message, "several_zones", zones=names, name=local[0])
     zone = next(iter(zones))
     starts_at = document.starts_at or instant_of(document.starts_at_local, zone)
     ends_at = document.ends_at or instant_of(document.ends_at_local, zone, occurrence="last")
     if starts_at >= ends_at:
         name = "ends_at_local" if "ends_at" in local else "ends_at"
-        raise Invalid.at(name, "is not after the start")
+        raise Invalid.at(name, "is not after the start", "ends_before_start")
     return starts_at, ends_at
 
 
@@ -129,10 +129,12 @@ def _check_proximity_texts(texts: dict[str, str], program: ProgramDocument) -> N
     for locale, text in texts.items():
         path = f"proximity_text.{locale}"
         if len(text) > LONGEST_PROXIMITY_TEXT:
-            faults.append(Fault(path, f"has {len(text)} characters; a lock screen takes {LONGEST_PROXIMITY_TEXT}"))
+            message = f"has {len(text)} characters; a lock screen takes {LONGEST_PROXIMITY_TEXT}"
+            values = {"found": len(text), "max_length": LONGEST_PROXIMITY_TEXT}
+            faults.append(Fault(path, message, "too_long_for_lock_screen", values))
         if "\n" in text or "\r" in text:
-            faults.append(Fault(path, "has a line break; a lock screen shows one line"))
+            faults.append(Fault(path, "has a line break; a lock screen shows one line", "line_break"))
         if program.apple and program.apple.organization_name.casefold() in text.casefold():
-            faults.append(Fault(path, "names the brand, which the phone shows already"))
+            faults.append(Fault(path, "names the brand, which the phone shows already", "names_brand"))
     if faults:
         raise Invalid(*faults)

@@ -37,10 +37,12 @@ _STATUS: dict[type[WalletServiceError], HTTPStatus] = {
 
 
 class FaultModel(BaseModel):
-    """One wrong place in the request."""
+    """One wrong place in the request. `code` says what is wrong to a program, `values` what fills the sentence."""
 
     path: str
     message: str
+    code: str
+    values: dict[str, Any]
 
 
 class Problem(BaseModel):
@@ -64,7 +66,7 @@ def problem(status: HTTPStatus, detail: str = "", faults: tuple[Fault, ...] = ()
     if detail:
         body["detail"] = detail
     if faults:
-        body["faults"] = [{"path": fault.path, "message": fault.message} for fault in faults]
+        body["faults"] = [fault.as_json() for fault in faults]
     return Response(orjson.dumps(body), status=status.value, mimetype="application/problem+json")
 
 

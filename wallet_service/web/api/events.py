@@ -14,7 +14,7 @@ from wallet_service.errors import Invalid
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.unit_of_work import received_at, session
 from wallet_service.web.context import now, services
-from wallet_service.web.problems import problem_of
+from wallet_service.web.problems import FaultModel, problem_of
 
 _TAG = Tag(name="events", description="What a CRM or a till reports.")
 _BODY = {
@@ -35,7 +35,7 @@ class EventAnswer(BaseModel):
     id: str | None
     status: str
     detail: str | None = None
-    faults: list[dict[str, str]] = []
+    faults: list[FaultModel] = []
 
 
 class EventsAnswer(BaseModel):
