@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -10,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.storage.tables import Card, Delivery, GoogleNotification, Registration
+from wallet_service.values import Value
 
 MOST_NOTIFICATIONS = 20
 State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NotificationRecord:
+class NotificationRecord(Value):
     """A change or a message that could have made the phone sound, and how it was sent: `notified`, `silent` (our budget
     said no), `refused` (Google's quota did) or `asked` (on its way).
     """
@@ -27,8 +26,7 @@ class NotificationRecord:
     how: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class FarEnd:
+class FarEnd(Value):
     """One iPhone, or one Google object. Versions are change numbers; None where it never happened or cannot be
     known.
     """

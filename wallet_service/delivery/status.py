@@ -1,4 +1,4 @@
-"""The state of the postroom as a whole: what is due and for how long, what waits for a person, who never came."""
+"""The state of delivery as a whole: what is due and for how long, what waits for a person, which phones never came."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from wallet_service.errors import Conflict, NotFound
 from wallet_service.storage.wake import wake_workers
+from wallet_service.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def queue_statuses(db: Session, *, now: datetime) -> list[QueueStatus]:
     return [QueueStatus(**row._mapping) for row in rows]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
+class WaitingFarEnd(Value):
     """A far end that waits: for a person (`refused`), or for the phone to show up (`stale`)."""
 
     delivery_id: int
@@ -70,10 +70,10 @@ ORDER BY d.id LIMIT :limit
 """)
 
 
-def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, limit: int) -> list[Waiting]:
+def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, limit: int) -> list[WaitingFarEnd]:
     """A page of far ends that are `refused` or `stale`, by number."""
     rows = db.execute(_WAITING, {"program": program_id, "state": state, "after": after, "limit": limit})
-    return [Waiting(**row._mapping) for row in rows]
+    return [WaitingFarEnd(**row._mapping) for row in rows]
 
 
 _RETRY = text("""

@@ -4,17 +4,16 @@ end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from wallet_service.storage.tables import Card
+from wallet_service.values import Value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Passage:
+class Passage(Value):
     """One change at one far end. Milliseconds count from the moment the change came in; None: it did not happen.
 
     `told_at` is when this version was told first, with the answer then: a reminder changes neither. A version that was
@@ -32,8 +31,7 @@ class Passage:
     fetched_ms: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(Value):
     """One version of the card."""
 
     version: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +12,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.enrolment import void_card
-from wallet_service.delivery.proof import far_ends_of
-from wallet_service.delivery.timeline import timeline_of
+from wallet_service.delivery.proof import FarEnd, far_ends_of
+from wallet_service.delivery.timeline import Change, timeline_of
 from wallet_service.errors import NotFound
 from wallet_service.offers.facts import Place
 from wallet_service.storage.tables import Card
@@ -39,32 +38,6 @@ class FaceField(BaseModel):
     value: str
 
 
-class NotificationAnswer(BaseModel):
-    """A change or message that could have made the phone sound. `how`: notified, silent, refused or asked."""
-
-    at: datetime
-    kind: str
-    topic: str
-    how: str
-
-
-class FarEndAnswer(BaseModel):
-    """One iPhone or one Google object. `state`: up_to_date, told, waiting, stale, gone or refused."""
-
-    kind: str
-    id: str
-    installed_at: datetime | None
-    wanted_version: int
-    told_version: int
-    told_at: datetime | None
-    told_answer: str | None
-    listed_at: datetime | None
-    fetched_version: int | None
-    fetched_at: datetime | None
-    state: str
-    notifications: list[NotificationAnswer] = []
-
-
 class PhoneReportAnswer(BaseModel):
     """What iPhones complained about, repeats counted. `task`: register, unregister, list, fetch or other."""
 
@@ -84,40 +57,15 @@ class CardStateAnswer(BaseModel):
     version: int
     face: dict[str, FaceField]
     places: list[Place]
-    far_ends: list[FarEndAnswer]
+    far_ends: list[FarEnd]
     phone_reports: list[PhoneReportAnswer]
-
-
-class PassageAnswer(BaseModel):
-    """One change at one far end; milliseconds count from the moment the change came in."""
-
-    kind: str
-    far_end: str
-    told_at: datetime | None
-    told_answer: str | None
-    listed_at: datetime | None
-    fetched_at: datetime | None
-    told_ms: int | None
-    listed_ms: int | None
-    fetched_ms: int | None
-
-
-class ChangeAnswer(BaseModel):
-    """One version of the card: why, when it came in, when it was composed, and how it travelled."""
-
-    version: int
-    cause: str
-    received_at: datetime
-    composed_at: datetime
-    composed_ms: int
-    far_ends: list[PassageAnswer]
 
 
 class TimelineAnswer(BaseModel):
     """The last changes, newest first."""
 
     serial_number: str
-    changes: list[ChangeAnswer]
+    changes: list[Change]
 
 
 def add_routes(api: APIBlueprint) -> None:
@@ -140,8 +88,8 @@ def get_timeline_route(path: CardPath) -> dict[str, Any]:
     caller().require("read")
     db = session()
     card = _require(db, path.serial_number)
-    changes = [ChangeAnswer.model_validate(asdict(change)) for change in timeline_of(db, card)]
-    return TimelineAnswer(serial_number=card.serial_number, changes=changes).model_dump(mode="json")
+    answer = TimelineAnswer(serial_number=card.serial_number, changes=timeline_of(db, card))
+    return answer.model_dump(mode="json")
 
 
 def void_card_route(path: CardPath) -> dict[str, Any]:
@@ -173,7 +121,7 @@ def _answer(db: Session, card: Card) -> dict[str, Any]:
         version=card.version,
         face={field.id: FaceField(label=field.label, value=field.text) for field in content.fields},
         places=list(content.places),
-        far_ends=[FarEndAnswer(**asdict(far_end)) for far_end in far_ends_of(db, card)],
+        far_ends=far_ends_of(db, card),
         phone_reports=[
             PhoneReportAnswer.model_validate(report, from_attributes=True) for report in reports_of(db, card.id)
         ],

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
 from typing import Any, Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from wallet_service.delivery.status import retry_far_end, waiting_far_ends
+from wallet_service.delivery.status import WaitingFarEnd, retry_far_end, waiting_far_ends
 from wallet_service.web.api.callers import caller
+from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
 
@@ -33,22 +32,10 @@ class DeliveriesQuery(BaseModel):
     limit: int = Field(default=100, ge=1, le=1000)
 
 
-class WaitingAnswer(BaseModel):
-    """A far end that waits. `reason` is the far side's own word."""
-
-    delivery_id: int
-    serial_number: str
-    kind: str
-    state: str
-    reason: str
-    wanted_version: int
-    since: datetime
-
-
 class DeliveriesAnswer(BaseModel):
     """A page; `next` is the `after` of the following one, null on the last."""
 
-    items: list[WaitingAnswer]
+    items: list[WaitingFarEnd]
     next: int | None
 
 
@@ -64,9 +51,7 @@ def list_deliveries_route(query: DeliveriesQuery) -> dict[str, Any]:
     found = waiting_far_ends(
         session(), caller().program_id, state=query.state, after=query.after, limit=query.limit + 1
     )
-    page = found[: query.limit]
-    items = [WaitingAnswer(**asdict(one)).model_dump(mode="json") for one in page]
-    return {"items": items, "next": page[-1].delivery_id if len(found) > len(page) else None}
+    return page_of(found, query.limit, key=lambda one: one.delivery_id, answer=lambda one: one.model_dump(mode="json"))
 
 
 def retry_delivery_route(path: DeliveryPath) -> Response:

@@ -14,6 +14,7 @@ from wallet_service.offers.publishing import draft_offer, move_offer, require_of
 from wallet_service.storage.tables import Offer
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.members import program_of_caller
+from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
 
@@ -84,8 +85,7 @@ def list_offers_route(query: OffersQuery) -> dict[str, Any]:
         )
         .all()
     )
-    page = found[: query.limit]
-    return {"items": [_answer(offer) for offer in page], "next": page[-1].id if len(found) > len(page) else None}
+    return page_of(found, query.limit, key=lambda offer: offer.id, answer=_answer)
 
 
 def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:

@@ -7,18 +7,15 @@ from typing import Any
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from wallet_service.documents.stores import StoreDocument
-from wallet_service.documents.types import Identifier, texts_of
-from wallet_service.errors import NotFound
-from wallet_service.offers.campaigns import start_campaign
-from wallet_service.offers.places import places_changed
+from wallet_service.documents.types import Identifier
+from wallet_service.offers.stores import delete_store, put_store, require_store
 from wallet_service.storage.tables import Store
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.members import program_of_caller
+from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
 
@@ -83,60 +80,28 @@ def list_stores_route(query: StoresQuery) -> dict[str, Any]:
         )
         .all()
     )
-    page = found[: query.limit]
-    return {"items": [_answer(store) for store in page], "next": page[-1].store_id if len(found) > len(page) else None}
+    return page_of(found, query.limit, key=lambda store: store.store_id, answer=_answer)
 
 
 def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any], int]:
     """Create or replace a store; cards near it are composed again."""
     caller().require("stores")
     db = session()
-    program = program_of_caller(db).document
-    values = body.model_dump(mode="json")
-    values["time_zone"] = body.time_zone or program.time_zone
-    values["proximity_text"] = texts_of(body.proximity_text, program.locales[0])
-    known = _store(db, path.store_id)
-    db.execute(
-        insert(Store)
-        .values(program_id=program.id, store_id=path.store_id, **values)
-        .on_conflict_do_update(index_elements=["program_id", "store_id"], set_=values)
-    )
-    _places_changed(db, f"store {path.store_id}")
-    db.expire_all()
-    return _answer(_require(db, path.store_id)), 200 if known else 201
+    store, is_new = put_store(db, program_of_caller(db).document, path.store_id, body, now=now())
+    return _answer(store), 201 if is_new else 200
 
 
 def get_store_route(path: StorePath) -> dict[str, Any]:
     """Read a store."""
     caller().require("read")
-    return _answer(_require(session(), path.store_id))
+    return _answer(require_store(session(), caller().program_id, path.store_id))
 
 
 def delete_store_route(path: StorePath) -> Response:
     """Delete a store; it leaves the cards that named it."""
     caller().require("stores")
-    db = session()
-    store = _require(db, path.store_id)
-    db.execute(delete(Store).where(Store.id == store.id))
-    _places_changed(db, f"store {path.store_id} deleted")
+    delete_store(session(), caller().program_id, path.store_id, now=now())
     return Response(status=204)
-
-
-def _places_changed(db: Session, reason: str) -> None:
-    program_id = caller().program_id
-    places_changed(db, program_id)
-    start_campaign(db, program_id, reason=reason, now=now())
-
-
-def _store(db: Session, store_id: str) -> Store | None:
-    return db.scalar(select(Store).where(Store.program_id == caller().program_id, Store.store_id == store_id))
-
-
-def _require(db: Session, store_id: str) -> Store:
-    store = _store(db, store_id)
-    if store is None:
-        raise NotFound(f"there is no store {store_id!r}")
-    return store
 
 
 def _answer(store: Store) -> dict[str, Any]:
