@@ -5,8 +5,6 @@ Source: google-wallet.md, sections 6 to 13, 17 and 19.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -18,6 +16,7 @@ from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid, NotFound
 from wallet_service.previews.android_card import AndroidCard, card_of
 from wallet_service.simulators.google.holders import ObjectChange, WalletLink
+from wallet_service.simulators.phones.phone import SimulatedPhone
 
 CHROME = (
     "Mozilla/5.0 (Linux; Android 16; Pixel 10) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -51,7 +50,7 @@ class AndroidNotification:
     body: str
 
 
-class Android:
+class Android(SimulatedPhone[AndroidEvent]):
     """One Android phone, signed in as `user`. Google calls it from its own threads. Close it, or use `with`.
 
     Args:
@@ -70,12 +69,10 @@ class Android:
         locale: str = "fr_FR",
         clock: Clock = system_clock,
     ) -> None:
-        self.name, self.user = name, user
-        self._link, self._locale, self._clock = link, locale, clock
-        self._state = threading.Condition()
+        super().__init__(name=name, locale=locale, clock=clock)
+        self.user = user
+        self._link = link
         self._changes: dict[str, ObjectChange] = {}
-        self._events: list[AndroidEvent] = []
-        self._watchers: list[Callable[[AndroidEvent], object]] = []
         self._notifications: list[AndroidNotification] = []
         self._listener = self._heard
         link.connect_phone(user, self._listener)
@@ -122,12 +119,6 @@ class Android:
         with self._state:
             return tuple(self._notifications)
 
-    @property
-    def events(self) -> tuple[AndroidEvent, ...]:
-        """All that happened, oldest first."""
-        with self._state:
-            return tuple(self._events)
-
     def offline(self) -> None:
         """No network: changes are missed."""
         self._link.disconnect_phone(self.user, self._listener)
@@ -136,34 +127,12 @@ class Android:
         """Network again: the phone hears how its cards are now."""
         self._link.connect_phone(self.user, self._listener)
 
-    def wait_until(self, predicate: Callable[[Android], bool], timeout_s: float = 5.0) -> None:
-        """Wait until `predicate`, given this phone, is true.
-
-        Raises:
-            TimeoutError: it was not within `timeout_s` seconds; the message holds the last events.
-        """
-        with self._state:
-            if not self._state.wait_for(lambda: predicate(self), timeout_s):
-                raise TimeoutError(f"{self.name} did not get there within {timeout_s} s; last: {self._events[-5:]}")
-
-    def watch(self, on_event: Callable[[AndroidEvent], object]) -> None:
-        """Call `on_event` with each event from now on, on the thread where it happens."""
-        with self._state:
-            self._watchers.append(on_event)
-
     def close(self) -> None:
         """Switch the phone off; its cards stay saved."""
         self.offline()
 
-    def __enter__(self) -> Android:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _follow(self, url: str) -> list[str]:
-        language = self._locale.replace("_", "-")
-        headers = {"User-Agent": CHROME, "Accept-Language": f"{language},{language[:2]};q=0.9"}
+        headers = {"User-Agent": CHROME, "Accept-Language": self._language}
         with requests.Session() as chrome:
             for _ in range(_HOPS):
                 if urlsplit(url).path.startswith("/gp/v/save/"):
@@ -209,10 +178,4 @@ class Android:
         return found[0]
 
     def _note(self, step: AndroidStep, object_id: str | None, detail: str = "") -> None:
-        event = AndroidEvent(self._clock(), step, object_id, detail)
-        with self._state:
-            self._events.append(event)
-            self._state.notify_all()
-            watchers = list(self._watchers)
-        for on_event in watchers:
-            on_event(event)
+        self._record(AndroidEvent(self._clock(), step, object_id, detail))

@@ -20,6 +20,7 @@ from wallet_service.errors import Fault, NotFound
 from wallet_service.previews.field_text import Place
 from wallet_service.simulators.apns.devices import Push, PushService
 from wallet_service.simulators.phones.pass_service import TIMEOUT_S, GaveUp, PassService
+from wallet_service.simulators.phones.phone import SimulatedPhone
 from wallet_service.simulators.phones.screen import (
     NearbyCard,
     Notification,
@@ -52,7 +53,7 @@ class _Card:
     last_modified: str | None
 
 
-class Iphone:
+class Iphone(SimulatedPhone[PhoneEvent]):
     """One iPhone. Pushes are handled on a thread of its own; the methods run on the caller's. Close it, or use `with`.
 
     Args:
@@ -76,9 +77,9 @@ class Iphone:
         clock: Clock = system_clock,
         wait: Callable[[float], object] | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name=name, locale=locale, clock=clock)
         self._push_service, self._roots_pem, self._allow_http = push_service, roots_pem, allow_http
-        self._locale, self._time_zone, self._clock = locale, time_zone, clock
+        self._time_zone = time_zone
         self._off = threading.Event()
         self._service = PassService(
             clock=clock,
@@ -86,7 +87,6 @@ class Iphone:
             reachable=lambda: self._online,
             logged=lambda line: self._note("logged", None, line),
         )
-        self._state = threading.Condition()
         # One conversation at a time, as on a phone; `_state` is held for moments only, so that looking never waits.
         self._busy = threading.RLock()
         self._online = True
@@ -96,8 +96,6 @@ class Iphone:
         self._owed: set[tuple[str, str]] = set()
         self._cards: dict[tuple[str, str], _Card] = {}
         self._notifications: list[Notification] = []
-        self._events: list[PhoneEvent] = []
-        self._watchers: list[Callable[[PhoneEvent], object]] = []
         self._topics: SimpleQueue[str | None] = SimpleQueue()
         self._waiting_topics: set[str] = set()
         self._thread = threading.Thread(target=self._follow_pushes, name=name)
@@ -232,31 +230,10 @@ class Iphone:
         with self._state:
             return tuple(self._notifications)
 
-    @property
-    def events(self) -> tuple[PhoneEvent, ...]:
-        """All that happened, oldest first."""
-        with self._state:
-            return tuple(self._events)
-
     def near(self, latitude: float, longitude: float) -> tuple[NearbyCard, ...]:
         """The cards that the lock screen offers at a place (decimal degrees), nearest first."""
         found = (nearby(card.screen, latitude, longitude) for card in self._all_cards())
         return tuple(sorted((one for one in found if one), key=lambda one: (one.distance_m, one.serial_number)))
-
-    def wait_until(self, predicate: Callable[[Iphone], object], timeout_s: float = 5.0) -> None:
-        """Wait until `predicate`, given this phone, is true.
-
-        Raises:
-            TimeoutError: it was not within `timeout_s` seconds; the message holds the last events.
-        """
-        with self._state:
-            if not self._state.wait_for(lambda: predicate(self), timeout_s):
-                raise TimeoutError(f"{self.name} did not get there within {timeout_s} s; last: {self._events[-5:]}")
-
-    def watch(self, on_event: Callable[[PhoneEvent], object]) -> None:
-        """Call `on_event` with each event from now on, on the thread where it happens."""
-        with self._state:
-            self._watchers.append(on_event)
 
     def close(self) -> None:
         """Switch the phone off and join its thread; its cards stay registered."""
@@ -265,12 +242,6 @@ class Iphone:
         self._topics.put(None)
         self._thread.join()
         self._service.close()
-
-    def __enter__(self) -> Iphone:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # What the phone does by itself
     def _pushed(self, push: Push) -> None:
@@ -395,19 +366,8 @@ class Iphone:
     def _place(self) -> Place:
         return Place(self._locale, self._time_zone, self._clock())
 
-    @property
-    def _language(self) -> str:
-        language = self._locale.replace("_", "-")
-        return f"{language},{language[:2]};q=0.9"
-
     def _note(self, step: Step, serial_number: str | None, detail: str = "") -> None:
-        event = PhoneEvent(self._clock(), step, serial_number, detail)
-        with self._state:
-            self._events.append(event)
-            self._state.notify_all()
-            watchers = list(self._watchers)
-        for on_event in watchers:
-            on_event(event)
+        self._record(PhoneEvent(self._clock(), step, serial_number, detail))
 
 
 def _check_same_pass(old: PassBundle, new: PassBundle) -> None:
