@@ -42,15 +42,22 @@ class Phone:
 
 
 @pytest.fixture
-def apns(chain: Chain) -> Iterator[ApnsSimulator]:
-    with ApnsSimulator(chain.root_pem + chain.intermediate_pem, clock=lambda: NOW) as simulator:
-        yield simulator
+def control(chain: Chain) -> Iterator[ControlServer]:
+    with (
+        ApnsSimulator(chain.root_pem + chain.intermediate_pem, clock=lambda: NOW) as simulator,
+        ControlServer(simulator) as control,
+    ):
+        yield control
 
 
 @pytest.fixture
-def control_url(apns: ApnsSimulator) -> Iterator[str]:
-    with ControlServer(apns) as control:
-        yield control.url
+def apns(control: ControlServer) -> ApnsSimulator:
+    return control.apns
+
+
+@pytest.fixture
+def control_url(control: ControlServer) -> str:
+    return control.url
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ class ControlServer:
     """Serves the table above for one simulator. Start it after the simulator and stop it before, or use `with`."""
 
     def __init__(self, apns: ApnsSimulator, *, port: int = 0) -> None:
-        self._apns = apns
+        self.apns = apns
         self._server = LoopbackServer(self._handle, port=port, name="apns-control")
         self.url = ""
 
@@ -58,20 +58,20 @@ class ControlServer:
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["announcements"]:
                 after = int(request.query.get("after", 0))
-                entries = [_plain(one) for one in self._apns.announcements[after:]]
+                entries = [_plain(one) for one in self.apns.announcements[after:]]
                 return Reply.json({"announcements": entries, "next": after + len(entries)})
             case "GET", ["counts"]:
                 names = ("requests", "connections", "pings", "refused_streams")
-                return Reply.json({name: getattr(self._apns, name) for name in names})
+                return Reply.json({name: getattr(self.apns, name) for name in names})
             case "POST", ["script", name] if name in SCRIPT:
-                getattr(self._apns, name)(**(request.json() or {}))
+                getattr(self.apns, name)(**(request.json() or {}))
                 return Reply.json({})
             case "POST", ["unregister"]:
                 order = request.json()
-                self._apns.unregister(order["push_token"], datetime.fromisoformat(order["at"]))
+                self.apns.unregister(order["push_token"], datetime.fromisoformat(order["at"]))
                 return Reply.json({})
             case "POST", ["disconnect"]:
-                self._apns.disconnect(request.json()["push_token"])
+                self.apns.disconnect(request.json()["push_token"])
                 return Reply.json({})
             case "GET", ["pushes"]:
                 return self._pushes(request.query)
@@ -80,14 +80,14 @@ class ControlServer:
 
     def _pushes(self, query: Mapping[str, str]) -> LineStream:
         push_token, topic = query["push_token"], query["topic"]
-        stream = LineStream(on_end=lambda: self._apns.disconnect(push_token, deliver))
+        stream = LineStream(on_end=lambda: self.apns.disconnect(push_token, deliver))
 
         def deliver(push: Push) -> None:
             fields = {"body": push.body.decode(), "apns_id": push.apns_id, "expires_at_s": push.expires_at_s}
             stream.put({"push": fields})
 
         stream.put({"connected": push_token})
-        self._apns.connect_device(push_token, topic, deliver)
+        self.apns.connect_device(push_token, topic, deliver)
         return stream
 
 
