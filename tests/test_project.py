@@ -55,13 +55,13 @@ def test_no_naive_time_and_no_long_file(path: Path) -> None:
         if isinstance(node, ast.Attribute) and node.attr in ("utcnow", "utcfromtimestamp", "today"):
             pytest.fail(f"{path}:{node.lineno}: {node.attr} gives a naive time")
         if isinstance(node, ast.Attribute) and node.attr == "now" and isinstance(node.value, ast.Name):
-            next_door = "simulators" in path.parts or path.name.startswith("bench")
-            allowed = path.name == "clock.py" or next_door or node.value.id != "datetime"
+            is_simulator = "simulators" in path.parts or path.name.startswith("bench")
+            allowed = path.name == "clock.py" or is_simulator or node.value.id != "datetime"
             assert allowed, f"{path}:{node.lineno}: the time is asked in clock.py only, and passed on"
 
 
 def test_every_public_function_and_class_says_what_it_is_for() -> None:
-    silent = []
+    undocumented = []
     for path in SOURCES:
         if "migrations/versions" in str(path):
             continue
@@ -70,8 +70,8 @@ def test_every_public_function_and_class_says_what_it_is_for() -> None:
             if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
                 continue
             if ast.get_docstring(node) is None:
-                silent.append(f"{path.relative_to(ROOT)}:{node.name}")
-    assert silent == []
+                undocumented.append(f"{path.relative_to(ROOT)}:{node.name}")
+    assert undocumented == []
 
 
 def test_nothing_of_this_machine_or_of_a_registry_is_written_down() -> None:

@@ -107,8 +107,8 @@ def test_ten_branches_of_one_street_do_not_fill_the_card() -> None:
 
 
 def test_an_offer_beats_its_neighbour_next_door() -> None:
-    doors = [Candidate("near", LYON), Candidate("offer", Point(LYON.latitude + 0.0003, LYON.longitude))]
-    assert choose_places(doors, with_offer=["offer"], own=["near"], home=LYON) == ("offer",)
+    neighbours = [Candidate("near", LYON), Candidate("offer", Point(LYON.latitude + 0.0003, LYON.longitude))]
+    assert choose_places(neighbours, with_offer=["offer"], own=["near"], home=LYON) == ("offer",)
 
 
 def test_fewer_than_ten_is_fine_and_strangers_are_ignored() -> None:

@@ -252,8 +252,8 @@ def test_nothing_is_left_behind() -> None:
     with GoogleSimulator() as google, Android(google):
         issuer = Issuer(google)
         issuer("POST", "loyaltyClass", loyalty_class())
-        courier = RemoteGoogle(google.url)
-        courier.connect_phone("x", lambda change: None)
+        remote = RemoteGoogle(google.url)
+        remote.connect_phone("x", lambda change: None)
     issuer.session.close()
-    courier.close()
+    remote.close()
     assert set(threading.enumerate()) <= before

@@ -1,4 +1,4 @@
-"""Periodic duties, on Procrastinate."""
+"""Periodic tasks, on Procrastinate."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_a_duty_that_takes_long_ends_early(system: System, monkeypatch: pytest.M
         system.enrol(member)
     asked = iter([False, True])
     system.clock.advance(timedelta(days=91))
-    duties = maintenance_tasks(system.services.tools(), system.services.keys, lambda: next(asked, True))
-    assert sum(duties["forget_history"]().values()) == 1
+    tasks = maintenance_tasks(system.services.tools(), system.services.keys, lambda: next(asked, True))
+    assert sum(tasks["forget_history"]().values()) == 1
     assert len(system.rows("SELECT FROM card_versions")) == 2
 
 

@@ -84,7 +84,7 @@ class ProgramCache:
                 self._composers[template_version_id] = composer
         return composer
 
-    def template_at_hand(self, template_version_id: int) -> Template | None:
+    def cached_template(self, template_version_id: int) -> Template | None:
         """The design of a template version if this process has it already; without a database."""
         composer = self._composers.get(template_version_id)
         return composer.template if composer is not None else None

@@ -79,7 +79,7 @@ class GoogleQueue(DeliveryQueue):
             clock=tools.clock,
             stopping=lambda: self.stopping,
         )
-        done = beside.tell_class_letters() + beside.confirm_removals()
+        done = beside.send_class_messages() + beside.confirm_removals()
         in_progress: dict[int, _InProgress] = {}
         due = self._due(channel, in_progress)
         for told in channel.tell(due, before=lambda notice: in_progress[notice.delivery_id].before):

@@ -87,7 +87,7 @@ CROSS JOIN unnest(other.announced_at || other.told_at
 WHERE beside.device_id = ANY(:devices) AND told.at IS NOT NULL
 GROUP BY beside.device_id
 """)
-_DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
+_DEVICE_CLAIMED_ELSEWHERE = timedelta(seconds=1)
 
 
 def claim(
@@ -147,7 +147,7 @@ def _too_early(
     """
     devices = set(device_of.values())
     ours = set(db.scalars(_LOCK_SHARED, {"devices": list(devices)}))
-    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_IN_OTHER_HANDS)
+    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_CLAIMED_ELSEWHERE)
     values = {"devices": list(ours), "claim": claim_id, "now": now}
     allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, values | pacing.values())}
     return {row: allowed_at[device] for row, device in device_of.items() if allowed_at.get(device, now) > now}

@@ -75,7 +75,7 @@ WITH parked AS (
 UPDATE deliveries d SET parked = NULL, attempts = 0, next_attempt_at = :now FROM parked WHERE d.id = parked.id
 RETURNING d.id
 """)
-_WITNESSES = paced("""
+_PROBES_SQL = paced("""
 SELECT d.id, d.card_id, v.push_token
 FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
 WHERE d.program_id = :program AND d.kind = 'apple' AND d.told_at IS NOT NULL AND d.parked IS NULL
@@ -99,7 +99,7 @@ def choose_probes(
     be announced something now; that it is, is written down.
     """
     values = {"program": program_id, "besides": list(besides), "now": now}
-    of_card = {row.card_id: row for row in reversed(db.execute(_WITNESSES, values | pacing.values()).all())}
+    of_card = {row.card_id: row for row in reversed(db.execute(_PROBES_SQL, values | pacing.values()).all())}
     called = list(reversed(of_card.values()))[:PROBES]
     for row in sorted(called, key=lambda row: row.id):
         db.execute(_CALLED, {"id": row.id, "now": now, "per_hour": pacing.per_hour})

@@ -137,7 +137,7 @@ def _socket_folder(folder: Path) -> Path:
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid not in (os.geteuid(), _server_uid()):
         raise SettingsError(f"{path} belongs to somebody else; remove it, or choose another WALLET_DATA_DIR")
-    _hand_over(path)
+    _change_owner(path)
     return path
 
 
@@ -145,14 +145,14 @@ def _server_uid() -> int:
     return pwd.getpwnam(_UNPRIVILEGED).pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
-def _hand_over(path: Path) -> None:
+def _change_owner(path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, _server_uid(), -1)
 
 
 def _open_the_way(folder: Path) -> None:
     """As root: let the unprivileged server walk (not read) down to its files and to the wheel's programs."""
-    _hand_over(folder)
+    _change_owner(folder)
     for target in (folder, _programs()):
         for parent in target.parents:
             mode = parent.stat().st_mode

@@ -80,19 +80,23 @@ def newest_pass(
     if token is None:
         return _UNAUTHORIZED
     since, statements = _date_in(modified_since), services.statements
-    asked = devices.asked_for(statements, pass_type_id, serial_number, token, since=since, now=at)
-    if asked is None or asked.modified_at is None:
+    requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
+    if requested is None or requested.modified_at is None:
         return _UNAUTHORIZED
-    unchanged = asked.content is None
-    body = b"" if unchanged else services.issuer.pass_asked_for(asked, serial_number, services.sessions, now=at)
+    unchanged = requested.content is None
+    body = (
+        b"" if unchanged else services.issuer.requested_pass_file(requested, serial_number, services.sessions, now=at)
+    )
     if noting:
-        if not asked.noted:
-            devices.fetched(statements, asked.card_id, asked.version, now=at)
+        if not requested.noted:
+            devices.record_fetch(statements, requested.card_id, requested.version, now=at)
         _SERVED["304" if unchanged else "200"].inc()
     if unchanged:
         return _NOT_MODIFIED
-    log.info("pass_sent", card_id=asked.card_id, version=asked.version)
-    return Answer(HTTPStatus.OK, [*pass_headers(body, asked.modified_at), ("Cache-Control", "private, no-cache")], body)
+    log.info("pass_sent", card_id=requested.card_id, version=requested.version)
+    return Answer(
+        HTTPStatus.OK, [*pass_headers(body, requested.modified_at), ("Cache-Control", "private, no-cache")], body
+    )
 
 
 def pass_headers(body: bytes, modified_at: datetime | None) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ MANY = 8
 
 
 @contextmanager
-def a_lane(system: System) -> Iterator[GoogleQueue]:
+def a_queue(system: System) -> Iterator[GoogleQueue]:
     """Google's, with some cards there and nothing left to do."""
     with system.working():
         for number in range(MANY):
@@ -57,7 +57,7 @@ def tried(system: System) -> tuple[int, int]:
 
 def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
-    with a_lane(system) as queue:
+    with a_queue(system) as queue:
         owe_duties(system)
         system.google.delay(2)
         assert queue.step() == 2
@@ -72,7 +72,7 @@ def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
 
 def test_a_lane_that_stops_begins_no_duty(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
-    with a_lane(system) as queue:
+    with a_queue(system) as queue:
         owe_duties(system)
         queue.stop()
         assert queue.step() == 0
@@ -82,7 +82,7 @@ def test_a_lane_that_stops_begins_no_duty(open_system: OpenSystem) -> None:
 def test_a_lane_that_stops_gives_back_what_waits_for_its_turn(open_system: OpenSystem) -> None:
     """Others have taken all turns for the next five minutes, half of this queue's lease."""
     system = open_system(WALLET_LEASE_S="600")
-    with a_lane(system) as queue:
+    with a_queue(system) as queue:
         for number in range(MANY):
             system.set_points(f"M-{number}", 5, sequence=1)
         sent = len(system.google.calls)

@@ -54,7 +54,7 @@ class Devices:
         self._clock = clock
         self._lock = threading.Lock()
         self._devices: dict[str, _Device] = {}
-        self._couriers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="apns-delivery")
+        self._deliverers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="apns-delivery")
         self.failures: list[BaseException] = []
 
     def connect(self, push_token: str, topic: str, on_push: OnPush) -> None:
@@ -109,12 +109,12 @@ class Devices:
         with self._lock:
             for device in self._devices.values():
                 device.on_push = None
-        self._couriers.shutdown(wait=True)
+        self._deliverers.shutdown(wait=True)
 
     def _wake(self, device: _Device) -> None:
         if device.on_push is not None and device.waiting and not device.delivering:
             device.delivering = True
-            self._couriers.submit(self._drain, device)
+            self._deliverers.submit(self._drain, device)
 
     def _drain(self, device: _Device) -> None:
         while True:

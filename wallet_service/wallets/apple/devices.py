@@ -208,7 +208,7 @@ def list_changed(
     )
 
 
-def handed_out(db: Session, card_id: int, version: int) -> None:
+def record_link_download(db: Session, card_id: int, version: int) -> None:
     """A copy of that version of the pass goes out of the door, to a phone that will register soon."""
     db.execute(
         update(Card)
@@ -218,7 +218,7 @@ def handed_out(db: Session, card_id: int, version: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedPass:
     """What a phone that asks for a pass needs to be answered, read in one statement.
 
     Attributes:
@@ -242,7 +242,7 @@ class Asked:
     content: bytes | None
 
 
-_ASKED = f"""
+_REQUESTED_PASS = f"""
 SELECT c.id, c.auth_token, c.link_token, c.version, extract(epoch FROM c.modified_at)::bigint, c.template_version_id,
        p.program_id, p.xmin,
        c.fetched_version >= c.version AND NOT EXISTS (
@@ -256,7 +256,7 @@ WHERE c.serial_number = $1 AND p.pass_type_id = $2
 """  # noqa: S608  (joined of two texts of this program)
 
 
-def asked_for(
+def requested_pass(
     statements: Statements,
     pass_type_id: str,
     serial_number: str,
@@ -264,21 +264,21 @@ def asked_for(
     *,
     since: datetime | None,
     now: datetime,
-) -> Asked | None:
+) -> RequestedPass | None:
     """The pass that a phone asks for, if its token opens it; an unknown card and a wrong token look alike.
 
     Args:
         since: what the phone has; a pass that was not modified later comes without its content.
     """
     has = since.isoformat() if since is not None else "-infinity"
-    rows = statements.rows(_ASKED, serial_number, pass_type_id, has, now.isoformat())
+    rows = statements.rows(_REQUESTED_PASS, serial_number, pass_type_id, has, now.isoformat())
     expected = rows[0][1] or b"" if rows else _NOBODYS.encode()
-    return _asked(rows[0]) if hmac.compare_digest(expected, auth_token.encode()) and rows else None
+    return _requested_pass(rows[0]) if hmac.compare_digest(expected, auth_token.encode()) and rows else None
 
 
-def _asked(row: Row) -> Asked:
+def _requested_pass(row: Row) -> RequestedPass:
     card_id, auth_token, link_token, version, modified, template, program_id, xmin, noted, identity, content = row
-    return Asked(
+    return RequestedPass(
         card_id=_number(card_id),
         auth_token=_text(auth_token),
         link_token=_text(link_token),
@@ -327,7 +327,7 @@ UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $
 """
 
 
-def fetched(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
+def record_fetch(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
     """A phone came for the pass and got that version.
 
     A download names the card alone. Of several phones it is counted for the one that has asked "what changed?" and

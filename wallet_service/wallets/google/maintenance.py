@@ -64,9 +64,9 @@ class Maintenance:
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
 
-    def tell_class_letters(self) -> int:
+    def send_class_messages(self) -> int:
         """Send the messages to everybody that are due: one call for each class. Returns how many were tried."""
-        return self._one_by_one(self._tell_next_letter)
+        return self._one_by_one(self._send_next_class_message)
 
     def confirm_removals(self) -> int:
         """Ask Google who holds what callbacks spoke of: they come late and in any order, `hasUsers` is the truth.
@@ -85,9 +85,9 @@ class Maintenance:
             tried, is_answering = tried + 1, done
         return tried
 
-    def _tell_next_letter(self, now: datetime) -> bool | None:
+    def _send_next_class_message(self, now: datetime) -> bool | None:
         with self.sessions.begin() as db:
-            row = self._due_letter(db, now)
+            row = self._claim_class_message(db, now)
             if row is None:
                 return None
             address, message, keep = self._class_message(db, row, now=now)
@@ -129,7 +129,7 @@ class Maintenance:
                 break
         return True
 
-    def _due_letter(self, db: Session, now: datetime) -> GoogleMessage | None:
+    def _claim_class_message(self, db: Session, now: datetime) -> GoogleMessage | None:
         """The one that has waited longest, claimed; so none that fails again and again is in the others' way."""
         row = db.scalars(
             select(GoogleMessage)
