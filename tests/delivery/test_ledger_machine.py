@@ -24,7 +24,7 @@ from sqlalchemy import select, text
 
 from tests.system import PASS_TYPE, System
 from wallet_service.cards.pacing import UNPACED
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _owe
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _make_pending
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Forget, Park, Retry, Step, Told
@@ -95,7 +95,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 {"version": world.version, "card": world.card_id},
             )
             cause = Cause("a change", world.now, urgency)
-            _owe(db, "lumiere", [world.card_id], cause, now=world.now, pacing=UNPACED)
+            _make_pending(db, "lumiere", [world.card_id], cause, now=world.now, pacing=UNPACED)
 
     @rule()
     def claim(self) -> None:

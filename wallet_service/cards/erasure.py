@@ -157,7 +157,7 @@ def forget_tombstones(
 ) -> int:
     """Delete the tombstones that every far end knows of, and those that are older than `longest`; returns how many.
 
-    A pass that was handed out and not registered yet is waited for like a far end.
+    A pass that was downloaded and not registered yet is waited for like a far end.
     """
     forgotten = 0
     while not stopping():

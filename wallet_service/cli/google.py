@@ -1,4 +1,4 @@
-"""`wallet-service google`: classes, news to everybody, audits, and how long a change takes."""
+"""`wallet-service google`: classes, messages to everybody, audits, and how long a change takes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def google() -> None:
 
 @dataclass(frozen=True)
 class _OpenedProgram:
-    """One programme, opened."""
+    """A programme with its open channel to Google."""
 
     services: Services
     document: GoogleDocument
@@ -96,7 +96,7 @@ def sync(program_id: str, dry_run: bool) -> None:
 @program_option
 @click.option("--title", "titles", required=True, multiple=True, help="TEXT, or LANGUAGE=TEXT once for each language.")
 @click.option("--text", "texts", required=True, multiple=True, help="TEXT, or LANGUAGE=TEXT once for each language.")
-@click.option("--notify", is_flag=True, help="Let the phones sound, if the day's budget allows.")
+@click.option("--notify", is_flag=True, help="Notify the holders, if the day's budget allows.")
 @click.option(
     "--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long it stands on the card."
 )
@@ -136,7 +136,7 @@ def news(
 @program_option
 @click.option("--dry-run", is_flag=True, help="Only look.")
 def audit(program_id: str, dry_run: bool) -> None:
-    """Compare what Google holds with what it should, page by page; differences are owed again."""
+    """Compare what Google holds with what it should, page by page; differences are sent again."""
     with _opened(program_id) as opened:
         services = opened.services
         report = audit_of(services.tools(), opened.channel, program_id, put_back=not dry_run, now=services.clock())

@@ -1,4 +1,4 @@
-"""The demo's page: both phones live, the tour, moves to make and commands to copy. For this machine only."""
+"""The demo's web page: both phones live, the tour, buttons and commands to copy. For this machine only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Visitor:
 
 
 class DemoPage:
-    """Serves one session.
+    """An HTTP server for one session.
 
     Args:
         session: what is shown and played with.

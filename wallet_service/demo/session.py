@@ -1,4 +1,4 @@
-"""The installation after the tour: what a visitor of the demo's page can do with it, and what they see of it."""
+"""The demo's session after the tour: what a visitor of the page can do, and what they see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from wallet_service.clock import system_clock
-from wallet_service.demo.brand import HEROINE, STORES
+from wallet_service.demo.brand import STORES, TOUR_MEMBER
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.simulators.phones.android import AndroidEvent
 from wallet_service.simulators.phones.timeline import PhoneEvent
@@ -95,7 +95,7 @@ class DemoSession:
 
     def __init__(self, installation: DemoInstallation) -> None:
         self._installation = installation
-        self._card = installation.api("POST", f"/members/{HEROINE}/card")
+        self._card = installation.api("POST", f"/members/{TOUR_MEMBER}/card")
         self._numbers = itertools.count(1)
         self._state = threading.Condition()
         self._looking = threading.Lock()
@@ -162,7 +162,7 @@ class DemoSession:
                 "id": order_id,
                 "source": "https://shop.maison-lumiere.example",
                 "type": "purchase.completed",
-                "subject": HEROINE,
+                "subject": TOUR_MEMBER,
                 "data": {
                     "order_id": order_id,
                     "paid": {"amount": PURCHASE_CENTS, "currency": "EUR"},

@@ -1,4 +1,4 @@
-"""Handing cards out: a freshly signed pass, or a save link. Only keys and the database are touched, never the
+"""Issuing cards to wallets: a freshly signed pass, or a save link. Only keys and the database are touched, never the
 network.
 """
 
@@ -36,7 +36,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What passes of a programme are built with, and the state of the database that it was read from."""
+    """The builder of a programme's passes, and the state of the database that it was read from."""
 
     state: tuple[str, str]
     builder: PassBuilder
@@ -69,7 +69,7 @@ class Issuer:
     def requested_pass_file(
         self, requested: RequestedPass, serial_number: str, sessions: sessionmaker[Session], *, now: datetime
     ) -> bytes:
-        """The pass that a phone requested for, as last published; without the database, unless the programme is another
+        """The pass that a phone requests, as last published; without the database, unless the programme is another
         than the last time.
 
         Raises:

@@ -117,7 +117,7 @@ def row(card: Canvas, look: Look, fields: Sequence[Mapping[str, Any]], left: flo
 
 
 def shares(wanted: Sequence[float], space: float) -> list[float]:
-    """Divide a row: who wants little gets it, the others share what is left."""
+    """Divide the width of a row: fields that want little get it, the others share what is left."""
     shares = [0.0] * len(wanted)
     for rank, index in enumerate(sorted(range(len(wanted)), key=lambda one: wanted[one])):
         shares[index] = min(wanted[index], space / (len(wanted) - rank))

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, out of a Python wheel, for trying the program and for its tests.
+"""An embedded PostgreSQL, out of a Python wheel, for trying the program and for its tests.
 
 Several processes may share one data folder: each holds a shared lock on it while it lives, and the last to leave stops
 the server. A killed process drops its lock by itself; a server left behind is found running and used again.
@@ -76,7 +76,7 @@ class EmbeddedPostgres:
             self._users.close()
 
     def _answers(self) -> bool:
-        """Asked at its socket: a dead process that nobody has buried yet looks alive to `pg_ctl`."""
+        """Whether it accepts connections: a dead process that nobody has reaped yet looks alive to `pg_ctl`."""
         return _run("pg_isready", "-h", str(self.socket_folder), "-t", "10", check=False) != _NO_RESPONSE
 
 

@@ -62,7 +62,7 @@ PeriodicTask = Callable[[], Mapping[str, int]]
 
 
 def _app(libpq_url: str, tasks: Mapping[str, PeriodicTask]) -> App:
-    """Procrastinate's app with our tasks duties, by name."""
+    """Procrastinate's app with our periodic tasks, by name."""
     app = App(connector=PsycopgConnector(conninfo=libpq_url))
     for name, task in tasks.items():
         _add_task(app, name, task)

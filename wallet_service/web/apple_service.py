@@ -1,4 +1,4 @@
-"""The web service that phones call. Apple, "Adding a Web Service to Update Passes"; spec apple-wallet, section 4.
+"""Apple's web service, which phones call. Apple, "Adding a Web Service to Update Passes"; spec apple-wallet, section 4.
 
 Bare statuses, no cookies, no redirects. What changed? carries no authorization: the device id is the secret.
 """
@@ -72,13 +72,13 @@ def unregister(device_library_id: str, pass_type_id: str, serial_number: str) ->
 
 
 def list_changed(device_library_id: str, pass_type_id: str) -> Response:
-    """What changed since the tag; see `phone_door`."""
+    """What changed since the tag; see `device_middleware`."""
     tag = request.args.get("passesUpdatedSince", "")
     return _response(changed_passes(services(), device_library_id, pass_type_id, tag))
 
 
 def send_pass(pass_type_id: str, serial_number: str) -> Response:
-    """The newest pass; see `phone_door`."""
+    """The newest pass; see `device_middleware`."""
     headers = request.headers
     return _response(
         newest_pass(

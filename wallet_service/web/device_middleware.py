@@ -1,4 +1,4 @@
-"""The two questions that every phone asks all day: what changed? and what is the newest pass?
+"""WSGI middleware for the two requests that phones make most: the list of changed passes, and the newest pass.
 
 They are most of this service's traffic and mostly answered with nothing (204, 304), so they do not go through Flask,
 whose request alone costs twice what the answer does. The same two functions answer behind Flask's routes, for HEAD and
@@ -42,7 +42,7 @@ _TAG = "passesUpdatedSince"
 
 
 class Answer(NamedTuple):
-    """What a phone gets: a status, headers, a body."""
+    """A response: status, headers, body."""
 
     status: HTTPStatus
     headers: list[tuple[str, str]]

@@ -87,8 +87,8 @@ def pass_file(link_token: str) -> AnyResponse:
 
 
 def google_link(link_token: str) -> AnyResponse:
-    """Off to Google's save page. The object is asked for first, and given a moment to reach Google: a link that only
-    names it is short and shows no data.
+    """Redirect to Google's save page. The object is asked for first, and given a moment to reach Google: a link that
+    only names it is short and shows no data.
     """
     with services().sessions.begin() as db:
         card = _card(db, link_token)
@@ -189,7 +189,7 @@ def _card(db: Session, link_token: str) -> Card:
 
 
 def _refusal_page(error: WalletServiceError) -> AnyResponse:
-    """A human page, never a broken pass."""
+    """An HTML page for the visitor, never a broken pass."""
     locale = locale_of_request(("fr", "en"))
     words = words_in(locale)
     what = "erased" if isinstance(error, Erased) else "nothing_here"

@@ -1,4 +1,4 @@
-"""For operators: is it alive, can it work, what has it counted."""
+"""The routes for operators: `/healthz`, `/readyz`, `/metrics`, `/robots.txt`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def readyz(readiness: Readiness) -> Response:
 
 
 def metrics() -> Response:
-    """Prometheus's text format: what this process has counted, and where the postroom stands (the same from each)."""
+    """Prometheus's text format: what this process has counted, and the state of the queues (the same from each)."""
     with services().sessions() as db:
         for gauge in (DUE_OPEN, DUE_OLDEST, PARKED, STALE):
             gauge.clear()

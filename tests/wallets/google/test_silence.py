@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.conftest import OpenSystem
 from tests.system import System, eventually
 from tests.wallets.google.test_quota import at_rest
-from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_queue import GoogleQueue
 from wallet_service.wallets.google import maintenance
 
@@ -29,7 +29,7 @@ def a_queue(system: System) -> Iterator[GoogleQueue]:
             system.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
         at_rest(system)
     tools, keys = system.services.tools(), system.services.keys
-    line = google_line("lumiere", tools, keys)
+    line = renewing_google_channel("lumiere", tools, keys)
     with closing(GoogleQueue("lumiere", line, tools, keys.sealer)) as queue:
         while queue.step():
             pass

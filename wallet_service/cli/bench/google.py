@@ -90,10 +90,10 @@ def bench_google(cards: int, rate: int, workers: int, batch: int) -> None:
 
 
 def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
-    """Furnish, change every card, and let the workers run until nothing is owed."""
+    """Set up the cards, change every card, and let the workers run until nothing is pending."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    google = context.Process(target=_be_google, args=(theirs, rate))
+    google = context.Process(target=_serve_google, args=(theirs, rate))
     google.start()
     theirs.close()  # so that its death ends our waiting
     try:
@@ -109,15 +109,15 @@ def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
             for process in processes:
                 process.join()
             with services.sessions() as db:
-                owed = db.scalar(text("SELECT count(*) FROM deliveries WHERE wanted_version > told_version"))
+                pending = db.scalar(text("SELECT count(*) FROM deliveries WHERE wanted_version > told_version"))
         ours.send(POINTS)
         tally: Tally = ours.recv()
         wrong: int = ours.recv()
     finally:
         google.terminate()
         google.join()
-    if owed or wrong:
-        raise click.ClickException(f"{owed} cards are still owed, {wrong} show something else at Google")
+    if pending or wrong:
+        raise click.ClickException(f"{pending} cards are still pending, {wrong} show something else at Google")
     return tally
 
 
@@ -226,7 +226,7 @@ def _installation(far_side: dict[str, Any], rate: int, batch: int) -> Iterator[t
 
 
 def _work(environment: dict[str, str]) -> None:
-    """One worker process: its queue, until nothing is owed."""
+    """One worker process: its queue, until nothing is pending."""
     configure_logs("json", level="ERROR")
     services = build_services(settings_from(environment))
     with services.sessions() as db:
@@ -240,8 +240,8 @@ def _work(environment: dict[str, str]) -> None:
     services.close()
 
 
-def _be_google(pipe: Connection, rate: int) -> None:
-    """The simulator's process: it is filled, then counts, then tells."""
+def _serve_google(pipe: Connection, rate: int) -> None:
+    """The simulator's process: holds the objects, counts the calls, and sends the tally."""
     from wallet_service.simulators.google import GoogleSimulator
     from wallet_service.simulators.google.schema import resource_types
 

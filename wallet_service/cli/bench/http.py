@@ -1,4 +1,4 @@
-"""Serving phones, measured: a real server on a real database, in a process of its own whose processor time is read."""
+"""`bench apple`, the web service: a real server on a real database, in a process whose processor time is read."""
 
 from __future__ import annotations
 

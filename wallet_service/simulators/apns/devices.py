@@ -29,7 +29,9 @@ OnPush = Callable[[Push], None]
 
 
 class PushService(Protocol):
-    """How a simulated phone sits at APNs: in the same process (`ApnsSimulator`) or another (`RemotePushService`)."""
+    """The protocol by which a simulated phone connects to APNs: `ApnsSimulator` in this process,
+    `RemotePushService` from another.
+    """
 
     def connect_device(self, push_token: str, topic: str, on_push: OnPush) -> None: ...
 
@@ -94,7 +96,7 @@ class Devices:
         return Verdict(200) if device.topic == topic else Verdict(400, "DeviceTokenNotForTopic")
 
     def deliver(self, push: Push) -> None:
-        """Hand a push to its phone, or store it as the only one for its topic until the phone returns; never blocks."""
+        """Deliver a push, or store it as the only one for its topic until the phone returns; never blocks."""
         with self._lock:
             device = self._devices[push.push_token]
             if device.on_push is None:

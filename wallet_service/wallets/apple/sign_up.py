@@ -1,4 +1,4 @@
-"""Taking what a member told Wallet when it asked who they are. Apple, "Personalize"; spec apple-wallet, section 3.
+"""Wallet sign-up: storing what a member entered in Wallet's form. Apple, "Personalize"; spec apple-wallet, section 3.
 
 The call carries no authorization: the serial number, which nobody can guess, is the secret, and it counts once.
 """

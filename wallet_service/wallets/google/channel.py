@@ -1,4 +1,4 @@
-"""Telling Google: the class of a design once, then each card's object, then messages. Content travels with the
+"""The channel to Google: the class of a design once, then each card's object, then messages. Content travels with the
 announcement.
 
 Source: google-wallet.md sections 11, 12 (notifications) and 16 (endpoints, PATCH rules); section 25, checks 1 to 3, 23,
@@ -97,7 +97,7 @@ class GoogleChannel:
     def tell(
         self, notices: Iterable[ObjectUpdate], *, before: Callable[[ObjectUpdate], datetime] = lambda _: ANY_TIME
     ) -> Iterator[list[Told]]:
-        """The same, lazily: `notices` is read as there is room, and outcomes come as soon as there are some.
+        """The same, lazily: `notices` is read as more can be sent, and outcomes come as soon as there are some.
 
         A notice whose turn does not come `before` its time, or before `stop`, has no outcome.
         """

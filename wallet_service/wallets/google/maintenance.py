@@ -1,4 +1,4 @@
-"""What is done at Google beside the objects' content: messages to everybody, and removals that want confirming.
+"""Google tasks beside the objects' content: messages to everybody, and removals that want confirming.
 
 Each is claimed for itself by moving its next attempt ahead, told outside any transaction, and settled; a crash leaves
 it to the next worker. Where Google is silent, the others are not tried: they would cost a time-out each.
@@ -48,7 +48,7 @@ AT_ONCE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Maintenance:
-    """The side duties of one programme.
+    """The Google tasks of one programme beside its objects.
 
     Attributes:
         lease: how long what was claimed belongs to its worker.
@@ -69,7 +69,7 @@ class Maintenance:
         return self._one_by_one(self._send_next_class_message)
 
     def confirm_removals(self) -> int:
-        """Ask Google who holds what callbacks spoke of: they come late and in any order, `hasUsers` is the truth.
+        """Ask Google who holds the objects that callbacks named: they come late and out of order, `hasUsers` is right.
 
         Returns how many were asked about.
         """
@@ -130,7 +130,7 @@ class Maintenance:
         return True
 
     def _claim_class_message(self, db: Session, now: datetime) -> GoogleMessage | None:
-        """The one that has waited longest, claimed; so none that fails again and again is in the others' way."""
+        """Claim the message that has waited longest; so none that fails again and again is in the others' way."""
         row = db.scalars(
             select(GoogleMessage)
             .where(
@@ -152,12 +152,12 @@ class Maintenance:
     def _class_message(
         self, db: Session, row: GoogleMessage, *, now: datetime
     ) -> tuple[ClassAddress, PendingMessage, list[Body] | None]:
-        """Decided and written down before the call: whether it may sound, and what must make room for it."""
+        """Decided and written down before the call: whether it may notify, and what must go for it."""
         assert row.class_id is not None  # noqa: S101 the query asked for it
         kind = db.scalar(select(GoogleClass.kind).where(GoogleClass.class_id == row.class_id)) or "loyalty"
         attempted = row.attempted_at is not None
         row.attempted_at = now
-        notify = row.notify and _ask_for_class(db, row, now=now)
+        notify = row.notify and _reserve_for_class(db, row, now=now)
         standing = db.scalars(
             select(GoogleMessage)
             .where(
@@ -252,7 +252,7 @@ def fate_of(db: Session, message_id: str) -> list[tuple[str, str | None]]:
     return [(class_id or "", how) for class_id, how in rows]
 
 
-def _ask_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
+def _reserve_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
     """Spend one of the class's notifications if the budget allows; one asked for and not answered is reused."""
     known = db.scalar(
         select(GoogleNotification).where(

@@ -1,4 +1,4 @@
-"""What of a card design Apple would not take; for whoever loads designs, before any card exists.
+"""Apple's rules for a card design; for whoever loads designs, before any card exists.
 
 A design's `[apple]` table sets raw keys of `pass.json`, and five of this program's own:
 

@@ -41,7 +41,7 @@ class RenewingChannel:
         return identity
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each phone once, as `ApnsChannel.announce`, on the connection of whom `signer` saw last; without any
+        """Push to each phone once, as `ApnsChannel.announce`, on the connection of whom `signer` saw last; without any
         identity the channel is down.
         """
         identity = self._signer or self.signer()
