@@ -234,8 +234,8 @@ class AppleQueue(DeliveryQueue):
         return step
 
     def _probe(self) -> None:
-        """Find out whether the channel itself is refused: phones that Apple took before, of other cards, are sent a push.
-        If Apple knows but one of them, the refused phones are at fault. Otherwise nothing is held against any phone.
+        """Find out whether the channel itself is refused: phones that Apple took before, of other cards, are sent a
+        push. If Apple knows but one of them, the refused phones are at fault; else nothing is held against them.
         """
         tools = self._tools
         with tools.sessions.begin() as db:

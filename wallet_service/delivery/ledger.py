@@ -212,8 +212,8 @@ def settle(
     """Write down what became of claimed rows; returns how many were no longer ours.
 
     A late settle changes nothing. If its announcement carried content (Google), the row is pending again as well, for
-    the late write may have covered a newer one. Rows are locked by number, as publishing locks them, and what has gone is
-    forgotten only if that waits for nobody: so settling and publishing never wait for each other in a circle.
+    the late write may have covered a newer one. Rows are locked by number, as publishing locks them, and what has gone
+    is forgotten only if that waits for nobody: so settling and publishing never wait for each other in a circle.
     """
     db.execute(_NOT_FLUSHED)
     _lock_in_order(db, [claimed for claimed, _ in results])

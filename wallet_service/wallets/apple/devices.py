@@ -1,9 +1,9 @@
 """Apple devices and what they registered for. Apple, "Adding a Web Service to Update Passes"; spec sections 4.2 to 4.4.
 
 What a phone holds when it registers decides whether an announcement is pending. `Card.held_version` remembers the
-lowest version downloaded since somebody last registered: if that is the card's own, a new registration is up to date; if not,
-or if nothing is known, it gets a change number of its own, greater than every tag the phone can hold, and so is listed
-at its next question.
+lowest version downloaded since somebody last registered: if that is the card's own, a new registration is up to date;
+if not, or if nothing is known, it gets a change number of its own, greater than every tag the phone can hold, and so
+is listed at its next request.
 """
 
 from __future__ import annotations
