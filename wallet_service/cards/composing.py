@@ -144,7 +144,7 @@ class Composer:
         return Stamps(earned=min(earned, spec.total), total=spec.total)
 
 
-def nobodys(template: Template, *, locale: str) -> CardContent:
+def erased_content(template: Template, *, locale: str) -> CardContent:
     """The content of an erased member's card: that it is void, and no field of anybody."""
     return CardContent(locale=locale, template_digest=template.digest, fields=(), voided=True, erased=True)
 

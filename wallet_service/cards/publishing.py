@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.composing import next_change_at, nobodys, notifying_field
+from wallet_service.cards.composing import next_change_at, erased_content, notifying_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
@@ -56,7 +56,7 @@ class Publisher:
         member, template = card.member, program.composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
-            return nobodys(template, locale=template.locale_for(wore, program.document.locales[0])), None
+            return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
         locale = template.locale_for(member.locale, program.document.locales[0])
         plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
         facts = read_facts(

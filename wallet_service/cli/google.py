@@ -87,7 +87,7 @@ def sync(program_id: str, dry_run: bool) -> None:
         for card, state in todo:
             apply_class(opened.channel, card, state)
         with opened.services.sessions.begin() as db:
-            told = opened.channel.take_told_classes()
+            told = opened.channel.take_written_classes()
             maintenance.keep_classes(db, program_id, told, now=opened.services.clock())
     click.echo(f"{program_id}: {len(todo)} of {len(states)} classes changed")
 
@@ -201,5 +201,5 @@ def _show_states(states: list[ClassState]) -> None:
 
 
 def _show_news(db: Session, message_id: str) -> None:
-    for class_id, how in maintenance.fate_of(db, message_id):
+    for class_id, how in maintenance.message_status(db, message_id):
         click.echo(f"{class_id}: {how or 'waits for a worker'}")

@@ -159,7 +159,7 @@ class AppleQueue(DeliveryQueue):
         return finish
 
     def close(self) -> None:
-        """Write down what was heard, and hang up the channel."""
+        """Write down what was heard, and close the channel."""
         self._settler.shutdown()
         super().close()
 

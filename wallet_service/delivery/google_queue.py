@@ -84,8 +84,8 @@ class GoogleQueue(DeliveryQueue):
         done = side_work.send_class_messages() + side_work.confirm_removals()
         in_progress: dict[int, _InProgress] = {}
         due = self._due(channel, in_progress)
-        for told in channel.tell(due, before=lambda notice: in_progress[notice.delivery_id].before):
-            self._settle_told(told, in_progress)
+        for told in channel.announce_lazily(due, before=lambda notice: in_progress[notice.delivery_id].before):
+            self._settle_updates(told, in_progress)
             done += len(told)
         self._give_back(in_progress)
         self._write_classes(channel)
@@ -172,7 +172,9 @@ class GoogleQueue(DeliveryQueue):
             )
         return objects.plan(db, owed, now=now, sealer=self._sealer)
 
-    def _settle_told(self, told: Sequence[tuple[ObjectUpdate, Outcome]], in_progress: dict[int, _InProgress]) -> None:
+    def _settle_updates(
+        self, told: Sequence[tuple[ObjectUpdate, Outcome]], in_progress: dict[int, _InProgress]
+    ) -> None:
         by_claim: dict[str, list[tuple[Claimed, Step]]] = defaultdict(list)
         held: list[tuple[ObjectUpdate, Held]] = []
         for notice, outcome in told:
@@ -197,7 +199,7 @@ class GoogleQueue(DeliveryQueue):
             channel.classes.update(maintenance.known_classes(db, self.program_id))
 
     def _write_classes(self, channel: GoogleChannel) -> None:
-        if told := channel.take_told_classes():
+        if told := channel.take_written_classes():
             with self._tools.sessions.begin() as db:
                 maintenance.keep_classes(db, self.program_id, told, now=self._tools.clock())
 

@@ -72,7 +72,7 @@ class DeliveryQueue(ABC):
         self.stopping = True
 
     def close(self) -> None:
-        """Hang up the channel."""
+        """Close the channel."""
         self._line.close()
 
     def _is_halted(self, *, now: datetime) -> bool:

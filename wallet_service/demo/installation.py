@@ -118,7 +118,7 @@ def start_installation(
             iphone=cleanup.enter_context(Iphone(apns, roots_pem=authority.root_pem, allow_http=True)),
             android=cleanup.enter_context(Android(google)),
         )
-        _furnish(installation)
+        _create_members(installation)
         yield installation
 
 
@@ -173,7 +173,7 @@ def _apply_programs(folder: Path, environment: Mapping[str, str]) -> dict[str, s
         services.close()
 
 
-def _furnish(installation: DemoInstallation) -> None:
+def _create_members(installation: DemoInstallation) -> None:
     """Shops and members, through the API; the tour enrols its own member itself."""
     for program in (POINTS, STAMPS):
         api = installation.apis[program.program_id]

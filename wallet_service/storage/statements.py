@@ -49,7 +49,7 @@ class Statements:
             self._give_back(connection)
 
     def close(self) -> None:
-        """Hang up; connections at work are closed as they come back."""
+        """Close the connections; those at work are closed as they come back."""
         self._closed = True
         while (connection := self._take()) is not None:
             connection.close()

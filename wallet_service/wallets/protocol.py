@@ -126,5 +126,5 @@ class Announcer(Protocol):
         ...
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         ...

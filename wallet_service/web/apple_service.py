@@ -17,7 +17,7 @@ from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.device_logs import keep_reports, read_report
-from wallet_service.wallets.apple.sign_up import nameless_card, put_down, read_sign_up
+from wallet_service.wallets.apple.sign_up import nameless_card, store_answers, read_sign_up
 from wallet_service.web.context import now, services
 from wallet_service.web.device_middleware import Answer, auth_token_in, changed_passes, newest_pass
 
@@ -121,7 +121,7 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
         if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
             return Response(status=HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
-        put_down(card.member, told.requiredPersonalizationInfo, now=at)
+        store_answers(card.member, told.requiredPersonalizationInfo, now=at)
         services().publisher.publish(db, program, [card], Cause("wallet sign-up", at), now=at)
         log.info("signed_up", card_id=card.id)
     return Response(signature, content_type="application/octet-stream")

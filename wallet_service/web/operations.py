@@ -20,14 +20,14 @@ from wallet_service.web.readiness import Readiness, is_ready, look_at
 def make_operations() -> Blueprint:
     """The blueprint, at the root."""
     blueprint = Blueprint("operations", __name__)
-    blueprint.record_once(_hang_readyz)
+    blueprint.record_once(_register_readyz)
     blueprint.add_url_rule("/healthz", view_func=healthz)
     blueprint.add_url_rule("/metrics", view_func=metrics)
     blueprint.add_url_rule("/robots.txt", view_func=robots)
     return blueprint
 
 
-def _hang_readyz(state: BlueprintSetupState) -> None:
+def _register_readyz(state: BlueprintSetupState) -> None:
     """One for each app: its looks are shared by the requests."""
     found: Services = state.app.extensions[EXTENSION]
     readiness = Readiness(lambda: look_at(found))

@@ -99,7 +99,7 @@ def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
     try:
         far_side = ours.recv()
         with _installation(far_side, rate, batch) as (services, environment):
-            ours.send(furnish(services, cards))
+            ours.send(create_cards(services, cards))
             ours.recv()
             with services.sessions.begin() as db:
                 change_all(db, POINTS)
@@ -121,7 +121,7 @@ def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
     return tally
 
 
-def furnish(services: Services, cards: int) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+def create_cards(services: Services, cards: int) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """One card made in the usual way, and copies of it, all known to Google already.
 
     Returns:

@@ -44,7 +44,7 @@ class ClassAddress:
 
 
 @dataclass(frozen=True)
-class ToldClass:
+class WrittenClass:
     """A class that Google has just taken: what it was told, in which kind, and for which tier."""
 
     address: ClassAddress
@@ -82,19 +82,19 @@ class GoogleChannel:
         self.transport = Transport(
             api_url, service_account_info, rate=rate, timeout_s=timeout_s, clock=clock, in_flight=in_flight, batch=batch
         )
-        self._told_classes: dict[str, ToldClass] = {}
+        self._written_classes: dict[str, WrittenClass] = {}
         self._public_url = public_url
         self._id_prefix = id_prefix
         self._down: ChannelDown | None = None
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Bring each object to what its notice says; once the channel is down, the rest is not tried."""
-        for told in self.tell(
+        for told in self.announce_lazily(
             notice if isinstance(notice, ObjectUpdate) else ObjectUpdate(**vars(notice)) for notice in notices
         ):
             yield from told
 
-    def tell(
+    def announce_lazily(
         self, notices: Iterable[ObjectUpdate], *, before: Callable[[ObjectUpdate], datetime] = lambda _: ANY_TIME
     ) -> Iterator[list[Told]]:
         """The same, lazily: `notices` is read as more can be sent, and outcomes come as soon as there are some.
@@ -144,13 +144,13 @@ class GoogleChannel:
         variant = bodies.variant_of(card.template, card.content)
         return bodies.class_id_of(card.program, card.template.template_id, self._id_prefix, variant)
 
-    def take_told_classes(self) -> list[ToldClass]:
+    def take_written_classes(self) -> list[WrittenClass]:
         """The classes that Google has taken since this was last asked."""
-        told = list(self._told_classes.values())
-        self._told_classes.clear()
+        told = list(self._written_classes.values())
+        self._written_classes.clear()
         return told
 
-    def tell_class(
+    def send_class_message(
         self,
         address: ClassAddress,
         message: PendingMessage,
@@ -168,7 +168,7 @@ class GoogleChannel:
         self.transport.stop()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.transport.close()
 
     def _ensured(self, notice: ObjectUpdate) -> Outcome:
@@ -255,7 +255,7 @@ class GoogleChannel:
         if answer.is_good:
             self.classes[body["id"]] = digest
             variant = bodies.variant_of(card.template, card.content)
-            self._told_classes[body["id"]] = ToldClass(ClassAddress(kind, body["id"]), digest, variant)
+            self._written_classes[body["id"]] = WrittenClass(ClassAddress(kind, body["id"]), digest, variant)
         return answer.outcome()
 
     def _class_message_exchange(

@@ -32,7 +32,7 @@ from wallet_service.storage.tables import (
     Member,
 )
 from wallet_service.wallets.google import objects
-from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel, ToldClass
+from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel, WrittenClass
 from wallet_service.wallets.google.client.calls import Call
 from wallet_service.wallets.google.content.kinds import KINDS
 from wallet_service.wallets.google.content.schema import Body
@@ -91,7 +91,7 @@ class Maintenance:
             if row is None:
                 return None
             address, message, keep = self._class_message(db, row, now=now)
-        outcome, how = self.channel.tell_class(address, message, keep, before=now + self.lease - self.timeout)
+        outcome, how = self.channel.send_class_message(address, message, keep, before=now + self.lease - self.timeout)
         with self.sessions.begin() as db:
             _settle_class_message(db, address.class_id, message, keep, outcome, how, now=now)
         return not isinstance(outcome, Later | ChannelDown)
@@ -185,13 +185,13 @@ def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, no
             delivery.parked, delivery.next_attempt_at = None, now
     else:
         row.removed_at = row.removed_at or now
-        if not _is_of_nobody(db, row):
+        if not _is_erased(db, row):
             delivery.parked = "removed"
     if row.confirm_at is not None and row.confirm_at >= asked_at:
         row.confirm_at = None
 
 
-def _is_of_nobody(db: Session, row: GoogleObject) -> bool:
+def _is_erased(db: Session, row: GoogleObject) -> bool:
     """The object of an erased member is emptied although nobody holds it."""
     erased = select(Member.erased_at.is_not(None)).join(Card, Card.member_pk == Member.id)
     return bool(db.scalar(erased.where(Card.id == row.card_id)))
@@ -203,7 +203,7 @@ def known_classes(db: Session, program_id: str) -> dict[str, str]:
     return {row.class_id: row.told_digest for row in rows}
 
 
-def keep_classes(db: Session, program_id: str, told: Sequence[ToldClass], *, now: datetime) -> None:
+def keep_classes(db: Session, program_id: str, told: Sequence[WrittenClass], *, now: datetime) -> None:
     """Write down what classes were told, for every worker."""
     for one in told:
         values = {"told_digest": one.digest, "told_at": now}
@@ -242,7 +242,7 @@ def queue_class_messages(
     return found
 
 
-def fate_of(db: Session, message_id: str) -> list[tuple[str, str | None]]:
+def message_status(db: Session, message_id: str) -> list[tuple[str, str | None]]:
     """What became of a message to everybody, by class: `notified`, `silent`, `refused`, or None while it waits."""
     rows = db.execute(
         select(GoogleMessage.class_id, GoogleMessage.how)

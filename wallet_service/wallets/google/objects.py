@@ -80,7 +80,7 @@ def record(db: Session, told: Sequence[tuple[ObjectUpdate, Held]], *, now: datet
     columns = {
         "ids": [notice.object_pk for notice, _ in told],
         "versions": [notice.version for notice, _ in told],
-        "nobodys": [notice.card is not None and notice.card.content.erased for notice, _ in told],
+        "erased": [notice.card is not None and notice.card.content.erased for notice, _ in told],
         "digests": [held.digest for _, held in told],
         "fields": [orjson.dumps(texts).decode() for texts in fields],
     }
@@ -93,10 +93,10 @@ def record(db: Session, told: Sequence[tuple[ObjectUpdate, Held]], *, now: datet
 
 _HELD = text("""
 UPDATE google_objects o
-SET told_digest = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN s.digest ELSE '' END,
-    told_fields = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN CAST(s.fields AS jsonb) END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:nobodys AS boolean[]),
-        CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, version, nobodys, digest, fields)
+SET told_digest = CASE WHEN s.erased OR m.erased_at IS NULL THEN s.digest ELSE '' END,
+    told_fields = CASE WHEN s.erased OR m.erased_at IS NULL THEN CAST(s.fields AS jsonb) END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:erased AS boolean[]),
+        CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, version, erased, digest, fields)
     JOIN deliveries d ON d.google_object_id = s.id
     JOIN cards c ON c.id = d.card_id JOIN members m ON m.id = c.member_pk
 WHERE o.id = s.id AND d.told_version >= s.version

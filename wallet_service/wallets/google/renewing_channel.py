@@ -59,7 +59,7 @@ class RenewingGoogleChannel(Generic[Terms]):
             channel.stop()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._open is not None:
             self._open.close()
         self._open = self._dialled = None

@@ -187,7 +187,7 @@ class ApnsChannel:
                 self._release(slot)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for slot in [*self._busy.values(), *self._free]:
             slot.curl.close()
         self._busy.clear()

@@ -140,7 +140,7 @@ class Transport:
         self._stopped.set()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.stop()
         self._pool.shutdown()
         self._session.close()
