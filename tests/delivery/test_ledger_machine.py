@@ -196,7 +196,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """A worker looks who was told and has not come."""
 
     def arrive(self, held: OpenClaim) -> None:
-        """The far side gets it."""
+        """The platform gets it."""
 
     def _send(self, held: OpenClaim, *, arrives: bool) -> None:
         held.sent, held.arrived, held.late = (
@@ -211,7 +211,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._write_down(held, self.answer(held))
 
     def answer(self, held: OpenClaim) -> Step:
-        """What comes of a telling that the far side did not refuse."""
+        """What comes of an announcement that the platform did not refuse."""
         raise NotImplementedError
 
     def _write_down(self, held: OpenClaim, step: Step) -> None:

@@ -89,7 +89,7 @@ def traces_in(text: str) -> list[str]:
 
 
 def enrol(system: System, time: str = "first") -> dict[str, Any]:
-    """The member with a card, known through every door."""
+    """The member with a card, known by every endpoint."""
     system.api.ok("PUT", f"/members/{MEMBER_ID}", MEMBER, Idempotency_Key=f"{time}-1")
     card: dict[str, Any] = system.api.ok("POST", f"/members/{MEMBER_ID}/card", Idempotency_Key=f"{time}-2")
     event = balances(1, 1, event_id=f"e-{time}") | {"subject": MEMBER_ID, "data": BALANCES}
@@ -105,7 +105,7 @@ def tombstones(system: System) -> int:
 
 
 def forget(system: System) -> int:
-    """The nightly task."""
+    """The maintenance task."""
     sessions, longest = system.services.sessions, system.services.settings.erased_kept
     return forget_tombstones(sessions, longest=longest, now=system.clock(), stopping=lambda: False)
 

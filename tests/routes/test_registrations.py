@@ -1,4 +1,4 @@
-"""Whose visit it was, what a phone holds that registers again, and how often it may be told so. Nothing is patched."""
+"""Which phone a download is counted for, what a phone holds that registers again, and how often it is told."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_a_second_listing_is_not_the_proof(system: System) -> None:
     assert proof() == before
 
 
-def test_a_phone_that_said_goodbye_is_not_taken_for_the_one_that_stayed(system: System) -> None:
+def test_a_phone_that_unregistered_is_not_taken_for_the_one_that_stayed(system: System) -> None:
     """Its holder has turned its updates off, and pulls to refresh."""
     one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     _, leaves = phones(system, one, "stays", "leaves")

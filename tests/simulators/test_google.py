@@ -232,7 +232,7 @@ def test_only_loopback_may_be_plain_http(issuer: Issuer) -> None:
         other.session.close()
 
 
-def test_other_processes_have_a_desk(google: GoogleSimulator, card: Issuer) -> None:
+def test_other_processes_use_the_control_routes(google: GoogleSimulator, card: Issuer) -> None:
     def post(path: str, body: object) -> requests.Response:
         return requests.post(f"{google.url}/_simulator/{path}", json=body, timeout=5)
 

@@ -1,4 +1,4 @@
-"""The card of nobody, in every design: both platforms take it, and it names nobody."""
+"""The void card of an erased member, in every design: both platforms take it, and it names nobody."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.wallets.apple import conftest as apple_cards
-from tests.wallets.apple.conftest import NOW, SERVICE, Chain, make_chain
-from tests.wallets.apple.test_design import MORE_IMAGES, PERSONALIZATION, POSTER, design, files_of
+from tests.wallets.apple.conftest import NOW, SERVICE, Chain, files_of, make_chain
+from tests.wallets.apple.test_design import MORE_IMAGES, PERSONALIZATION, POSTER, design
 from tests.wallets.google.conftest import DESIGNS, ISSUER, OBJECT_ID, Unpaced, card_view, composer
 from tests.wallets.google.test_kinds import STYLES, styled
 from wallet_service.cards.composing import erased_content

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.composing import next_change_at, erased_content, notifying_field
+from wallet_service.cards.composing import erased_content, next_change_at, notifying_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache

@@ -17,7 +17,7 @@ from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.device_logs import keep_reports, read_report
-from wallet_service.wallets.apple.sign_up import nameless_card, store_answers, read_sign_up
+from wallet_service.wallets.apple.sign_up import nameless_card, read_sign_up, store_answers
 from wallet_service.web.context import now, services
 from wallet_service.web.device_middleware import Answer, auth_token_in, changed_passes, newest_pass
 

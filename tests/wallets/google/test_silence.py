@@ -36,7 +36,7 @@ def a_queue(system: System) -> Iterator[GoogleQueue]:
         yield queue
 
 
-def owe_duties(system: System) -> None:
+def make_tasks_due(system: System) -> None:
     """As many messages to everybody, and callbacks to be confirmed."""
     now = system.clock()
     with system.services.sessions.begin() as db:
@@ -49,7 +49,7 @@ def owe_duties(system: System) -> None:
 
 
 def tried(system: System) -> tuple[int, int]:
-    """Letters and callbacks."""
+    """Messages and callbacks."""
     messages = system.rows("SELECT FROM google_messages WHERE attempted_at IS NOT NULL")
     asked = system.rows("SELECT FROM google_objects WHERE confirm_at IS NULL OR confirm_at > now()")
     return len(messages), len(asked)
@@ -58,7 +58,7 @@ def tried(system: System) -> tuple[int, int]:
 def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
     with a_queue(system) as queue:
-        owe_duties(system)
+        make_tasks_due(system)
         system.google.delay(2)
         assert queue.step() == 2
         assert tried(system) == (1, 1), "each would have cost a time-out"
@@ -70,16 +70,16 @@ def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
     assert len(system.rows("SELECT FROM google_messages WHERE sent_at IS NOT NULL")) == MANY
 
 
-def test_a_lane_that_stops_begins_no_duty(open_system: OpenSystem) -> None:
+def test_a_queue_that_stops_begins_no_task(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
     with a_queue(system) as queue:
-        owe_duties(system)
+        make_tasks_due(system)
         queue.stop()
         assert queue.step() == 0
     assert tried(system) == (0, 0)
 
 
-def test_a_lane_that_stops_gives_back_what_waits_for_its_turn(open_system: OpenSystem) -> None:
+def test_a_queue_that_stops_gives_back_what_waits_for_its_turn(open_system: OpenSystem) -> None:
     """Others have taken all turns for the next five minutes, half of this queue's lease."""
     system = open_system(WALLET_LEASE_S="600")
     with a_queue(system) as queue:
