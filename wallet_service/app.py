@@ -1,4 +1,4 @@
-"""The roof: builds the services once, hangs the blueprints, closes all in reverse order."""
+"""The Flask application factory: builds the services once, registers the blueprints, closes all in reverse order."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def create_app(services: Services | None = None) -> Flask:
 
 
 def _refuse_nul() -> None:
-    """PostgreSQL has no NUL in a text, so nothing of ours has it in its address."""
+    """404 for a path with a NUL: PostgreSQL has none in a text, so nothing of ours has it in its address."""
     if "\0" in request.path:
         abort(404)
 
 
 def _refusal(error: HTTPException) -> Response | HTTPException:
-    """What no window has answered: each audience in its own shape. Phones want bare statuses."""
+    """The error response where no blueprint matched, in the shape of the audience. Phones want bare statuses."""
     if request.path.startswith(f"{APPLE}/"):
         return Response(status=error.code)
     if request.path.startswith("/api/"):

@@ -1,4 +1,4 @@
-"""The one place that asks what time it is.
+"""The clock: the only module that asks the system for the time.
 
 `WALLET_CLOCK` moves the clock of every process, for demos and tests: `offset:+3d2h` adds a span to the real time,
 `file:PATH` reads an RFC 3339 instant from a file at each look.

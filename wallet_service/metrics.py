@@ -1,4 +1,4 @@
-"""What is counted. A lost metric never fails the work, and no metric drives it."""
+"""The Prometheus metrics. A lost metric never fails the work, and no metric drives it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ CERTIFICATE_DAYS_LEFT = Gauge(
     "wallet_certificate_days_left", "Whole days until a programme's Apple certificate ends", ["program"]
 )
 COMPOSING_FAILED = Counter("wallet_cards_not_composed_total", "Cards that could not be composed; the log says why")
-GOOGLE_AUDITS = Counter(
-    "wallet_google_audits_total", "Nightly audits: whole, interrupted or failed", ["program", "how"]
-)
+GOOGLE_AUDITS = Counter("wallet_google_audits_total", "Daily audits: whole, interrupted or failed", ["program", "how"])
 GOOGLE_AUDIT_FINDINGS = Counter(
     "wallet_google_audit_findings_total", "Objects at Google that were not as we believed", ["program", "finding"]
 )
-DUE_OPEN = Gauge("wallet_deliveries_open", "Far ends that are owed an announcement", ["kind", "program"])
+DUE_OPEN = Gauge("wallet_deliveries_open", "Far ends with a pending announcement", ["kind", "program"])
 DUE_OLDEST = Gauge(
     "wallet_deliveries_oldest_due_seconds", "How long the oldest due row has waited", ["kind", "program"]
 )

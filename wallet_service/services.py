@@ -1,4 +1,4 @@
-"""Everything that requests and commands share, built once, frozen, replaced whole in tests."""
+"""The services that requests and commands share: built once, frozen, replaced whole in tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wallet_service.wallets.google.callbacks.root_keys import KeyCache, fetch_fr
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """One process's share of the installation."""
+    """The services of one process."""
 
     settings: Settings
     clock: Clock

@@ -196,7 +196,7 @@ def test_eleven_places_and_a_foreign_language_are_refused() -> None:
         POINTS.compose(facts(), locale="de", now=NOW)
 
 
-def test_one_field_speaks_the_first_that_changed() -> None:
+def test_one_field_notifies_the_first_that_changed() -> None:
     template = POINTS.template
     old = composed(facts())
     assert notifying_field(template, None, old) is None
@@ -210,7 +210,7 @@ def test_one_field_speaks_the_first_that_changed() -> None:
     assert appeared == "voucher"
 
 
-def test_a_silent_change_leaves_the_floor_to_the_last_speaker() -> None:
+def test_a_change_without_notification_keeps_the_last_notifying_field() -> None:
     template = POINTS.template
     old = composed(facts()).model_copy(update={"notify_field": "tier"})
     assert notifying_field(template, old, composed(facts(offer=None))) == "tier"

@@ -1,6 +1,6 @@
 """Thousands of light phones: each keeps a push token, a tag and its pass's date, and comes for its pass when nudged.
 
-They speak Apple's protocol over HTTP like the simulated iPhone, but look at one field only, so that thousands fit a
+They follow Apple's protocol over HTTP like the simulated iPhone, but look at one field only, so that thousands fit a
 machine.
 """
 

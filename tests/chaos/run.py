@@ -88,7 +88,7 @@ def run(plan: Plan, say: Callable[[str, float], None]) -> Result:
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="wallet-chaos-")))
         site = _Site(folder, cleanup, plan.again_after_s)
-        fleet = site.furnish(plan, chance, say)
+        fleet = site.create_cards(plan, chance, say)
         cleanup.callback(fleet.close)
         site.apns.goaway_after(GOAWAY_EVERY)
         site.apns.lose(LOST_SHARE, seed=plan.seed)
@@ -165,7 +165,7 @@ class _Site:
         cleanup.callback(self._stop_workers)
         wait_until_ready(self.url, folder)
 
-    def furnish(self, plan: Plan, chance: Random, say: Callable[[str, float], None]) -> Fleet:
+    def create_cards(self, plan: Plan, chance: Random, say: Callable[[str, float], None]) -> Fleet:
         """Members with cards, each on a phone."""
         members = [f"M-{number}" for number in range(plan.cards)]
         for start in range(0, len(members), BATCH):

@@ -10,13 +10,13 @@ from sqlalchemy import text
 from tests.delivery.brands import add_phones, owe_campaign
 from tests.system import System
 from wallet_service.cli.bench import latency
-from wallet_service.cli.bench.delivery import _settle_all, _Workplace
+from wallet_service.cli.bench.delivery import _settle_all, _WorkerArguments
 from wallet_service.cli.bench.installation import BenchInstallation
 from wallet_service.cli.bench.latency import _settle
 
 
 def test_a_worker_that_dies_at_its_start(capfd: pytest.CaptureFixture[str]) -> None:
-    nowhere = _Workplace(
+    nowhere = _WorkerArguments(
         database_url="postgresql://nobody@127.0.0.1:1/x", sink_url="https://127.0.0.1:1", ca_file=Path("none")
     )
     with pytest.raises(RuntimeError, match="a bench worker failed"):

@@ -1,6 +1,6 @@
 """A worker that kills itself, SIGKILL, the first time it reaches a named point. Run as a program by the tests.
 
-The code that runs is the production worker's own; only the doors through which it passes are watched.
+The code that runs is the production worker's own; only the functions that it calls are watched.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def die(*_: object) -> None:
 
 
 def watch(point: str) -> None:
-    """Stand at the door of `point`."""
+    """Watch the function of `point`."""
     claim: Callable[..., Any] = ledger.claim
     settle: Callable[..., Any] = ledger.settle
     announce: Callable[..., Iterator[tuple[Notice, Outcome]]] = ApnsChannel.announce

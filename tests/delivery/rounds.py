@@ -1,4 +1,4 @@
-"""The rounds's work done by hand, so that a test owns the time: days of it pass in a second."""
+"""A worker's rounds, called by the test, which owns the time: days of it pass in a second."""
 
 from __future__ import annotations
 

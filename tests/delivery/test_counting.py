@@ -1,4 +1,4 @@
-"""What is counted is of few kinds, whatever sentences the far side and the line find for it."""
+"""What is counted is of few kinds, whatever sentences the platform and the network library find for it."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def told_before(system: System, api: Api, member_id: str, token: str) -> int:
 
 
 def test_a_customer_waits_for_nobodys_campaign(open_system: OpenSystem, authority: DevelopmentAuthority) -> None:
-    """Seconds of campaign are in the worker's hands; a customer of another brand, or of the same, goes first."""
+    """Seconds of campaign are claimed by the worker; a customer of another brand, or of the same, goes first."""
     system = open_system(WALLET_BATCH="3000")
     campaigner, other = add_brand(system, authority, "campaigner"), add_brand(system, authority, "other")
     phones, others = add_phones(system, "campaigner", BACKLOG), add_phones(system, "other", CUSTOMERS)
@@ -123,7 +123,7 @@ class CampaignLine:
         pass
 
 
-def test_who_waits_in_the_campaigns_own_hand_is_moved_to_its_front(system: System) -> None:
+def test_who_waits_in_the_campaigns_own_claim_is_moved_to_its_front(system: System) -> None:
     """And is told once: the push is about the newer version, too."""
     tokens = add_phones(system, "lumiere", 50)
     owe_campaign(system, "lumiere")
@@ -136,7 +136,7 @@ def test_who_waits_in_the_campaigns_own_hand_is_moved_to_its_front(system: Syste
     queue.close()
 
 
-def test_a_lane_that_is_to_stop_claims_no_more(system: System) -> None:
+def test_a_queue_that_is_to_stop_claims_no_more(system: System) -> None:
     add_phones(system, "lumiere", 50)
     owe_campaign(system, "lumiere", but_the_first=1)
 

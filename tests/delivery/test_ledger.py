@@ -111,7 +111,7 @@ def test_who_is_said_to_be_gone_and_registered_again_waits_like_all_that_failed(
 
 @pytest.mark.usefixtures("row")
 def test_what_is_given_back_was_never_tried_less_than_not_at_all(system: System) -> None:
-    """A change in between sets the count to 0 while somebody has the row in hand."""
+    """A change in between sets the count to 0 while somebody has claimed the row."""
     mine = claim(system, "google", "a")
     with system.services.sessions.begin() as db:
         db.execute(text("UPDATE deliveries SET wanted_version = 2, attempts = 0"))

@@ -24,7 +24,7 @@ from sqlalchemy import select, text
 
 from tests.system import PASS_TYPE, System
 from wallet_service.cards.pacing import UNPACED
-from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _owe
+from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE, Cause, _make_pending
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Forget, Park, Retry, Step, Told
@@ -40,7 +40,7 @@ PHONE = "the phone"
 
 
 @dataclass
-class Hand:
+class OpenClaim:
     """A worker between its claim and its settle; `content` is the version it will send, `arrived` that the far side
     has it, `late` that it sent it after its lease.
     """
@@ -65,7 +65,7 @@ class World:
     shows: int = 0
     has_pass: bool = False
     removed_at: datetime = START
-    hands: list[Hand] = field(default_factory=list)
+    open_claims: list[OpenClaim] = field(default_factory=list)
     claims: int = 0
 
 
@@ -77,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.world.hands = []
+        self.world.open_claims = []
         with self.world.system.services.sessions.begin() as db:
             db.execute(text("DELETE FROM devices"))
             db.execute(text("UPDATE deliveries SET parked = NULL, claim = NULL, attempts = 0, told_version = 0"))
@@ -95,7 +95,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 {"version": world.version, "card": world.card_id},
             )
             cause = Cause("a change", world.now, urgency)
-            _owe(db, "lumiere", [world.card_id], cause, now=world.now, pacing=UNPACED)
+            _make_pending(db, "lumiere", [world.card_id], cause, now=world.now, pacing=UNPACED)
 
     @rule()
     def claim(self) -> None:
@@ -109,18 +109,18 @@ class LedgerMachine(RuleBasedStateMachine):
             )
         assert all(row.attempts >= 1 for row in rows), "this one counts"
         if rows:
-            world.hands.append(Hand(claim_id, world.now, rows, world.version))
+            world.open_claims.append(OpenClaim(claim_id, world.now, rows, world.version))
 
-    @precondition(lambda self: any(not hand.sent for hand in self.world.hands))
+    @precondition(lambda self: any(not held.sent for held in self.world.open_claims))
     @rule(data=st.data(), arrives=st.sampled_from([True, True, False]))
     def send(self, data: st.DataObject, arrives: bool) -> None:
         """The far side gets it, now or after the worker had stalled: Google stores the content, or was not reached; the
         iPhone may miss the push.
         """
-        hand = data.draw(st.sampled_from([hand for hand in self.world.hands if not hand.sent]))
-        self._send(hand, arrives=arrives)
+        held = data.draw(st.sampled_from([held for held in self.world.open_claims if not held.sent]))
+        self._send(held, arrives=arrives)
 
-    @precondition(lambda self: bool(self.world.hands))
+    @precondition(lambda self: bool(self.world.open_claims))
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         """However a worker ends: it writes down the answer, or an error (whether or not the far side did it); it
@@ -128,19 +128,24 @@ class LedgerMachine(RuleBasedStateMachine):
 
         Only stalled past the lease, then sent, then died: nobody could know that. A request is shorter than the lease.
         """
-        hand = data.draw(st.sampled_from(self.world.hands))
-        ends = ["busy", "refused", *(["answered"] * 3 if hand.sent else ["back"]), *([] if hand.late else ["dead"])]
+        held = data.draw(st.sampled_from(self.world.open_claims))
+        ends = [
+            "busy",
+            "refused",
+            *(["answered"] * 3 if held.sent else ["back"]),
+            *([] if held.late else ["dead"]),
+        ]
         match data.draw(st.sampled_from(ends)):
             case "answered":
-                self._settle(hand)
+                self._settle(held)
             case "busy":
-                self._write_down(hand, Retry(timedelta(seconds=5), "503"))
+                self._write_down(held, Retry(timedelta(seconds=5), "503"))
             case "refused":
-                self._write_down(hand, Park("400"))
+                self._write_down(held, Park("400"))
             case "back":
-                self._give_back(hand)
+                self._give_back(held)
             case _:
-                self.world.hands.remove(hand)
+                self.world.open_claims.remove(held)
 
     @rule()
     def try_again(self) -> None:
@@ -164,20 +169,20 @@ class LedgerMachine(RuleBasedStateMachine):
         due.
         """
         world = self.world
-        for hand in [hand for hand in world.hands if hand.sent]:
-            self._settle(hand)
+        for held in [held for held in world.open_claims if held.sent]:
+            self._settle(held)
         self.try_again()
         unfinished = (
             "SELECT FROM deliveries WHERE kind = :kind AND (wanted_version > told_version OR again_at IS NOT NULL)"
         )
         for _ in range(20):
             world.now += timedelta(seconds=31)
-            world.hands = []
+            world.open_claims = []
             self.remind()
             self.claim()
-            for hand in list(world.hands):
-                self._send(hand, arrives=True)
-                self._settle(hand)
+            for held in list(world.open_claims):
+                self._send(held, arrives=True)
+                self._settle(held)
             if not world.system.rows(unfinished, kind=self.kind):
                 break
         else:
@@ -190,30 +195,34 @@ class LedgerMachine(RuleBasedStateMachine):
     def remind(self) -> None:
         """A worker looks who was told and has not come."""
 
-    def arrive(self, hand: Hand) -> None:
-        """The far side gets it."""
+    def arrive(self, held: OpenClaim) -> None:
+        """The platform gets it."""
 
-    def _send(self, hand: Hand, *, arrives: bool) -> None:
-        hand.sent, hand.arrived, hand.late = True, arrives, self.world.now >= hand.claimed_at + LEASE
+    def _send(self, held: OpenClaim, *, arrives: bool) -> None:
+        held.sent, held.arrived, held.late = (
+            True,
+            arrives,
+            self.world.now >= held.claimed_at + LEASE,
+        )
         if arrives:
-            self.arrive(hand)
+            self.arrive(held)
 
-    def _settle(self, hand: Hand) -> None:
-        self._write_down(hand, self.answer(hand))
+    def _settle(self, held: OpenClaim) -> None:
+        self._write_down(held, self.answer(held))
 
-    def answer(self, hand: Hand) -> Step:
-        """What comes of a telling that the far side did not refuse."""
+    def answer(self, held: OpenClaim) -> Step:
+        """What comes of an announcement that the platform did not refuse."""
         raise NotImplementedError
 
-    def _write_down(self, hand: Hand, step: Step) -> None:
-        self.world.hands.remove(hand)
+    def _write_down(self, held: OpenClaim, step: Step) -> None:
+        self.world.open_claims.remove(held)
         with self.world.system.services.sessions.begin() as db:
-            ledger.settle(db, [(row, step) for row in hand.rows], claim_id=hand.claim_id, now=self.world.now)
+            ledger.settle(db, [(row, step) for row in held.rows], claim_id=held.claim_id, now=self.world.now)
 
-    def _give_back(self, hand: Hand) -> None:
-        self.world.hands.remove(hand)
+    def _give_back(self, held: OpenClaim) -> None:
+        self.world.open_claims.remove(held)
         with self.world.system.services.sessions.begin() as db:
-            ledger.release(db, hand.rows, claim_id=hand.claim_id, now=self.world.now)
+            ledger.release(db, held.rows, claim_id=held.claim_id, now=self.world.now)
 
 
 class GoogleMachine(LedgerMachine):
@@ -227,12 +236,12 @@ class GoogleMachine(LedgerMachine):
         with world.system.services.sessions.begin() as db:
             db.execute(text("UPDATE deliveries SET wanted_version = 1 WHERE wanted_version = 0"))
 
-    def arrive(self, hand: Hand) -> None:
-        self.world.shows = hand.content
+    def arrive(self, held: OpenClaim) -> None:
+        self.world.shows = held.content
 
-    def answer(self, hand: Hand) -> Step:
+    def answer(self, held: OpenClaim) -> Step:
         """Accepted; or no answer, where it was not reached."""
-        return Told("ok") if hand.arrived else Retry(timedelta(seconds=5), "timeout")
+        return Told("ok") if held.arrived else Retry(timedelta(seconds=5), "timeout")
 
 
 class AppleMachine(LedgerMachine):
@@ -263,11 +272,11 @@ class AppleMachine(LedgerMachine):
         self.world.has_pass = False
         self._register()
 
-    def arrive(self, hand: Hand) -> None:
+    def arrive(self, held: OpenClaim) -> None:
         if self.world.has_pass:
             self.come()
 
-    def answer(self, hand: Hand) -> Step:
+    def answer(self, held: OpenClaim) -> Step:
         """Accepted, whether or not the phone hears of it; or, where the pass is no longer there, gone."""
         return Told("ok", AGAIN) if self.world.has_pass else Forget(self.world.removed_at)
 
@@ -275,7 +284,7 @@ class AppleMachine(LedgerMachine):
         """The phone lists what is new, and fetches it."""
         world, statements = self.world, self.world.system.services.statements
         devices.list_changed(statements, PHONE, PASS_TYPE, tag=0, now=world.now)
-        devices.fetched(statements, world.card_id, world.version, now=world.now)
+        devices.record_fetch(statements, world.card_id, world.version, now=world.now)
         world.shows = world.version
 
     def _register(self) -> None:
@@ -283,7 +292,7 @@ class AppleMachine(LedgerMachine):
         world.now += SECOND
         with world.system.services.sessions.begin() as db:
             if not world.has_pass:
-                devices.handed_out(db, world.card_id, world.version)
+                devices.record_link_download(db, world.card_id, world.version)
                 world.has_pass, world.shows = True, world.version
             card = db.scalars(select(Card).where(Card.id == world.card_id)).one()
             devices.register(db, card, PHONE, f"{world.claims:064x}", now=world.now)

@@ -50,7 +50,7 @@ def seconds_for_steps(queue: AppleQueue | GoogleQueue, system: System) -> float:
     return took
 
 
-def test_a_row_in_anothers_hands_is_waited_for(system: System) -> None:
+def test_a_row_that_another_has_claimed_is_waited_for(system: System) -> None:
     add_phones(system, "lumiere", 1)
     owe_campaign(system, "lumiere")
     tools = system.services.tools()
@@ -61,7 +61,7 @@ def test_a_row_in_anothers_hands_is_waited_for(system: System) -> None:
     queue.close()
 
 
-def test_without_a_channel_to_google_the_lane_polls(system: System) -> None:
+def test_without_a_channel_to_google_the_queue_polls(system: System) -> None:
     system.enrol()
     with system.services.sessions.begin() as db:
         db.execute(

@@ -143,7 +143,7 @@ def test_a_quiet_brand_in_a_wrong_environment_parks_nobody_in_the_end(open_syste
 
 
 @pytest.mark.parametrize("known", [Accepted("ok"), Gone(NOW)])
-def test_a_witness_tells_dead_phones_from_a_wrong_channel(open_system: OpenSystem, known: Outcome) -> None:
+def test_a_probe_tells_dead_phones_from_a_wrong_channel(open_system: OpenSystem, known: Outcome) -> None:
     """Twenty phones are refused in a row, and one that was told before is not: the brand goes on at once."""
     system = open_system(**WAIT)
     tokens = add_phones(system, "lumiere", 22)
@@ -232,7 +232,7 @@ def test_item_74_a_wrong_environment_stops_the_channel_and_parks_nobody(system: 
     assert len(system.rows("SELECT FROM registrations")) == 8
 
 
-def test_witnesses_are_not_called_more_often_than_a_phone_may_be_told(open_system: OpenSystem) -> None:
+def test_probes_are_not_sent_more_often_than_a_phone_may_be_told(open_system: OpenSystem) -> None:
     """One person's cards are refused again and again; whoever can testify is left in peace in between."""
     system = open_system(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR="3", **WAIT)
     tokens = add_phones(system, "lumiere", 9)

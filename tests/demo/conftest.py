@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.conftest import OpenSystem
 from wallet_service.clock import system_clock
-from wallet_service.demo.brand import HEROINE, MEMBERS, POINTS, STORES
+from wallet_service.demo.brand import MEMBERS, POINTS, STORES, TOUR_MEMBER
 from wallet_service.demo.installation import Api, DemoInstallation
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.session import SHOP, DemoSession
@@ -55,7 +55,7 @@ def playing(open_system: OpenSystem) -> Iterator[Playing]:
             android=system.android(),
         )
         installation.api("PUT", f"/stores/{SHOP}", STORES[SHOP])
-        installation.api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
+        installation.api("PUT", f"/members/{TOUR_MEMBER}", MEMBERS[TOUR_MEMBER])
         session = DemoSession(installation)
         timeline = Timeline(_silent(), system_clock)
         with timeline.step("The CRM reports a purchase of 79.90 €") as step:

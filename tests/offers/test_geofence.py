@@ -106,9 +106,9 @@ def test_ten_branches_of_one_street_do_not_fill_the_card() -> None:
     assert len(chosen) == 10
 
 
-def test_an_offer_beats_its_neighbour_next_door() -> None:
-    doors = [Candidate("near", LYON), Candidate("offer", Point(LYON.latitude + 0.0003, LYON.longitude))]
-    assert choose_places(doors, with_offer=["offer"], own=["near"], home=LYON) == ("offer",)
+def test_an_offer_beats_its_neighbour() -> None:
+    neighbours = [Candidate("near", LYON), Candidate("offer", Point(LYON.latitude + 0.0003, LYON.longitude))]
+    assert choose_places(neighbours, with_offer=["offer"], own=["near"], home=LYON) == ("offer",)
 
 
 def test_fewer_than_ten_is_fine_and_strangers_are_ignored() -> None:
@@ -167,7 +167,7 @@ def test_choice_is_deterministic_spread_and_obeys_the_order(
 @settings(deadline=None)
 @given(situations())
 def test_nothing_better_is_left_out(situation: tuple[list[Candidate], list[str], list[str], Point | None]) -> None:
-    """Whoever is not chosen is next door to one who is, or comes after the last: the definition, in plain words."""
+    """Whoever is not chosen is close to one who is, or comes after the last: the definition, in plain words."""
     made, offers, own, home = situation
     chosen = choose_places(made, with_offer=offers, own=own, home=home)
 

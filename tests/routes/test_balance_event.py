@@ -1,4 +1,4 @@
-"""Route (a): a CRM's word on a balance becomes a new card on the phones. Nothing is patched."""
+"""Route (a): a CRM's balance event becomes a new card on the phones. Nothing is patched."""
 
 from __future__ import annotations
 

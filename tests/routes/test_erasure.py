@@ -17,7 +17,7 @@ from tests.routes.test_balance_event import balances, iphone_shows
 from tests.system import System, eventually
 from wallet_service.cards.erasure import AT_REST, forget_tombstones
 from wallet_service.delivery import ledger
-from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_queue import GoogleQueue
 from wallet_service.simulators.google.backend import ApiCall
 from wallet_service.simulators.phones.android import Android
@@ -89,7 +89,7 @@ def traces_in(text: str) -> list[str]:
 
 
 def enrol(system: System, time: str = "first") -> dict[str, Any]:
-    """The member with a card, known through every door."""
+    """The member with a card, known by every endpoint."""
     system.api.ok("PUT", f"/members/{MEMBER_ID}", MEMBER, Idempotency_Key=f"{time}-1")
     card: dict[str, Any] = system.api.ok("POST", f"/members/{MEMBER_ID}/card", Idempotency_Key=f"{time}-2")
     event = balances(1, 1, event_id=f"e-{time}") | {"subject": MEMBER_ID, "data": BALANCES}
@@ -105,7 +105,7 @@ def tombstones(system: System) -> int:
 
 
 def forget(system: System) -> int:
-    """The nightly task."""
+    """The maintenance task."""
     sessions, longest = system.services.sessions, system.services.settings.erased_kept
     return forget_tombstones(sessions, longest=longest, now=system.clock(), stopping=lambda: False)
 
@@ -267,7 +267,7 @@ def test_a_telling_that_ends_after_the_erasure_leaves_nothing_behind(system: Sys
     card = enrol(system)
     requests.get(card["links"]["google"], allow_redirects=False, timeout=30)
     tools = system.services.tools()
-    line = google_line("lumiere", tools, system.services.keys)
+    line = renewing_google_channel("lumiere", tools, system.services.keys)
     queue = GoogleQueue("lumiere", line, tools, system.services.keys.sealer)
     answers: list[int] = []
 

@@ -10,7 +10,7 @@ from tests.routes.test_offer import STORE, publish
 from tests.system import System
 
 
-def test_item_85_a_geofence_update_changes_no_speaking_field(system: System) -> None:
+def test_item_85_a_geofence_update_changes_no_notifying_field(system: System) -> None:
     """An offer moves places and texts; no field whose value changed has words for the lock screen."""
     system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
     card = system.enrol(favourite_store_id="lyon")

@@ -1,4 +1,4 @@
-"""Words about a member come late and in any order; the last one said counts. Nothing is patched."""
+"""Events about a member come late and in any order; the latest by its own time counts. Nothing is patched."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_late_consent_does_not_undo_the_withdrawal(system: System) -> None:
     assert take(system, late) == "repeated"
 
 
-def test_a_late_word_counts_for_what_nobody_has_spoken_of_since(system: System) -> None:
+def test_a_late_event_counts_for_fields_that_no_later_one_has_set(system: System) -> None:
     now = system.clock()
     assert take(system, said(now - timedelta(hours=1), consents={"marketing": False}, email="new@x.fr")) == "applied"
     late = said(now - timedelta(hours=2), consents={"marketing": True}, email=None, first_name="Claire")
@@ -148,7 +148,7 @@ def test_whatever_the_order_of_arrival_the_last_word_wins(system: System, togeth
 
 @pytest.mark.parametrize("together", [True, False], ids=["a batch each", "one by one"])
 def test_whatever_the_order_of_arrival_no_partial_word_is_lost(system: System, together: bool) -> None:
-    """Every order of four words, each about some fields: every field ends as it was last spoken of."""
+    """Every order of four events, each about some fields: every field ends as it was last set."""
     first = system.clock() - timedelta(days=1)
     words: list[dict[str, Any]] = [
         {"first_name": "Claire", "consents": {"marketing": True}},

@@ -1,4 +1,4 @@
-"""From a change to the announcements it owes. Numbers are those of apple-wallet.md, section 8, "Push"."""
+"""From a change to its announcements. Numbers are those of apple-wallet.md, section 8, "Push"."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_bad_device_token_parks_the_registration_until_the_phone_registers_aga
         iphone_shows(phone, "6")
 
 
-def test_a_stopped_worker_finishes_what_it_has_in_hand(system: System) -> None:
+def test_a_stopped_worker_finishes_what_it_has_claimed(system: System) -> None:
     card = system.enrol()
     phone = system.iphone()
     phone.open_link(card["links"]["card"])

@@ -1,4 +1,4 @@
-"""Whose visit it was, what a phone holds that registers again, and how often it may be told so. Nothing is patched."""
+"""Which phone a download is counted for, what a phone holds that registers again, and how often it is told."""
 
 from __future__ import annotations
 
@@ -63,27 +63,27 @@ def settle(system: System, step: Step, claim_id: str) -> int:
 
 
 def test_a_second_look_of_one_phone_is_not_counted_for_the_other(system: System) -> None:
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     away, here = phones(system, one, "away", "here")
     system.set_points("M-1", 42, sequence=1)
-    assert room.tell() == 2
+    assert rounds.tell() == 2
     assert come(here, one) == 200
     modified = here.fetch(one).headers["Last-Modified"]
     assert here.fetch(one, since=modified).status_code == 304
     assert states(system, one) == {"away": "told", "here": "up_to_date"}
     system.clock.advance(timedelta(hours=1))
-    assert room.remind() == 1
+    assert rounds.remind() == 1
     assert come(away, one) == 200
     assert set(states(system, one).values()) == {"up_to_date"}
 
 
 def test_of_two_phones_one_that_comes_by_itself_is_told_all_the_same(system: System) -> None:
     """Its visit names nobody: one push too many, and both are known to have the card."""
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     away, here = phones(system, one, "away", "here")
     system.set_points("M-1", 42, sequence=1)
     assert here.fetch(one).status_code == 200
-    assert room.tell() == 2
+    assert rounds.tell() == 2
     for phone in (here, away):
         assert come(phone, one) == 200
     assert set(states(system, one).values()) == {"up_to_date"}
@@ -92,15 +92,15 @@ def test_of_two_phones_one_that_comes_by_itself_is_told_all_the_same(system: Sys
 @pytest.mark.parametrize("token", ["same", "new"])
 def test_a_link_that_somebody_opened_closes_no_phones_gap(system: System, token: str) -> None:
     """A mail's scanner downloads the newer pass; then the phone, which has the older one, registers again."""
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     (phone,) = phones(system, one, "phone")
     system.set_points("M-1", 42, sequence=1)
-    assert room.tell() == 1
+    assert rounds.tell() == 1
     assert requests.get(one.link, timeout=30).ok
     phone.push_token = NEW_TOKEN if token == "new" else phone.push_token
     assert phone.register(one) == 200
     assert states(system, one) == {"phone": "waiting"}
-    assert room.tell() == 1
+    assert rounds.tell() == 1
     assert come(phone, one) == 200
     assert states(system, one) == {"phone": "up_to_date"}
 
@@ -171,23 +171,23 @@ def test_the_answer_to_an_older_push_token_is_of_no_account(system: System, step
 def test_registering_again_and_again_keeps_to_the_devices_ceiling(open_system: OpenSystem) -> None:
     spacing, per_hour = timedelta(seconds=60), 3
     system = open_system(WALLET_ANNOUNCE_SPACING_S="60", WALLET_ANNOUNCE_PER_HOUR=str(per_hour))
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system, pacing=Pacing(spacing, per_hour))
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system, pacing=Pacing(spacing, per_hour))
     (phone,) = phones(system, one, "phone")
     system.set_points("M-1", 5, sequence=1)
-    pushes = room.tell()
+    pushes = rounds.tell()
     for number in range(40):
         system.clock.advance(timedelta(seconds=20))
         phone.push_token = f"{number:064x}"
         assert phone.register(one) == 200
-        pushes += room.tell()
+        pushes += rounds.tell()
         assert pushes <= 1 + 20 * (number + 1) // 60
     assert pushes == per_hour
     system.clock.advance(timedelta(hours=1))
-    assert room.tell() == 1, "and it is not forgotten"
+    assert rounds.tell() == 1, "and it is not forgotten"
 
 
 def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(system: System) -> None:
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     (phone,) = phones(system, one, "phone")
     system.set_points("M-1", 5, sequence=1)
     assert settle(system, Told("ok", PATIENCE.first), "a") == 0
@@ -195,20 +195,20 @@ def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(system: 
     assert row_of(system, "phone")["again_at"] is None
     assert settle(system, Park("BadDeviceToken"), "b") == 0
     system.clock.advance(timedelta(days=2))
-    assert room.remind() == 0
+    assert rounds.remind() == 0
     assert system.rows("SELECT FROM devices WHERE cardinality(reminded_at) > 0") == []
 
 
 def test_a_phone_whose_download_failed_is_listed_the_card_again(system: System) -> None:
     """It has taken the tag, and would hear "nothing new" for ever."""
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     (phone,) = phones(system, one, "A")
     system.set_points("M-1", 42, sequence=1)
-    assert room.tell() == 1
+    assert rounds.tell() == 1
     tag = phone.changed().json()["lastUpdated"]
     assert phone.changed(tag).status_code == 204, "the download may be on its way"
     system.clock.advance(timedelta(hours=1))
-    assert room.remind() == 1
+    assert rounds.remind() == 1
     assert phone.changed(tag).json() == {"serialNumbers": [one.serial], "lastUpdated": tag}
     assert phone.fetch(one).status_code == 200
     assert states(system, one) == {"A": "up_to_date"}
@@ -230,14 +230,14 @@ def test_a_second_listing_is_not_the_proof(system: System) -> None:
     assert proof() == before
 
 
-def test_a_phone_that_said_goodbye_is_not_taken_for_the_one_that_stayed(system: System) -> None:
+def test_a_phone_that_unregistered_is_not_taken_for_the_one_that_stayed(system: System) -> None:
     """Its holder has turned its updates off, and pulls to refresh."""
-    one, room = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     _, leaves = phones(system, one, "stays", "leaves")
     assert leaves.unregister(one) == 200
     system.set_points("M-1", 42, sequence=1)
-    assert room.tell() == 1
+    assert rounds.tell() == 1
     assert leaves.fetch(one).status_code == 200
     assert states(system, one) == {"stays": "told"}
     system.clock.advance(timedelta(hours=1))
-    assert room.remind() == 1
+    assert rounds.remind() == 1

@@ -1,4 +1,4 @@
-"""What the simulators' own tests share: one development chain, and an issuer at Google's."""
+"""Fixtures of the simulators' own tests: APNs, Google, and an issuer at Google."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.simulators.google_issuer import ISSUER, Issuer, Time, loyalty_class, loyalty_object
-from wallet_service.simulators.apple_pki import Chain, make_chain
+from wallet_service.simulators.apns import ApnsSimulator
+from wallet_service.simulators.apns.control import ControlServer
+from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.google import GoogleSimulator
 
-PASS_TYPE_ID = "pass.fr.maisonlumiere.fidelite"
-TEAM_ID = "ML12345678"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def chain() -> Chain:
-    """A development chain for Maison Lumière."""
-    return make_chain(PASS_TYPE_ID, TEAM_ID, "Maison Lumière", datetime.now(UTC))
+@pytest.fixture
+def control(chain: Chain) -> Iterator[ControlServer]:
+    with (
+        ApnsSimulator(chain.root_pem + chain.intermediate_pem, clock=lambda: NOW) as simulator,
+        ControlServer(simulator) as control,
+    ):
+        yield control
+
+
+@pytest.fixture
+def apns(control: ControlServer) -> ApnsSimulator:
+    return control.apns
+
+
+@pytest.fixture
+def control_url(control: ControlServer) -> str:
+    return control.url
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
 from PIL import Image
 
-from tests.simulators.conftest import PASS_TYPE_ID, TEAM_ID
+from tests.system import PASS_TYPE, TEAM
 from wallet_service.simulators.apple_pki import Chain
 
 OPTIONS = (pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities)
@@ -24,8 +24,8 @@ def pass_content(serial_number: str = "carte-0001", *, points: int = 120, **more
     """A loyalty card of Maison Lumière; `more` replaces top-level keys."""
     return {
         "formatVersion": 1,
-        "passTypeIdentifier": PASS_TYPE_ID,
-        "teamIdentifier": TEAM_ID,
+        "passTypeIdentifier": PASS_TYPE,
+        "teamIdentifier": TEAM,
         "serialNumber": serial_number,
         "organizationName": "Maison Lumière",
         "description": "Carte de fidélité Maison Lumière",

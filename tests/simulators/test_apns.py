@@ -14,15 +14,15 @@ import pytest
 import requests
 
 from tests.simulators.apns_client import ApnsClient
-from tests.simulators.conftest import PASS_TYPE_ID
+from tests.simulators.conftest import NOW
+from tests.system import PASS_TYPE
 from wallet_service.errors import Unreachable
 from wallet_service.simulators.apns import ApnsSimulator, Push, RemotePushService
 from wallet_service.simulators.apns.control import ControlServer
 from wallet_service.simulators.apple_pki import Chain, make_chain
 
 TOKEN = "ab" * 32
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-HEADERS = {"apns-topic": PASS_TYPE_ID, "apns-push-type": "background", "apns-priority": "5"}
+HEADERS = {"apns-topic": PASS_TYPE, "apns-push-type": "background", "apns-priority": "5"}
 WEEK = str(int((NOW + timedelta(days=7)).timestamp()))
 STORED = {**HEADERS, "apns-expiration": WEEK}
 
@@ -42,25 +42,6 @@ class Phone:
 
 
 @pytest.fixture
-def control(chain: Chain) -> Iterator[ControlServer]:
-    with (
-        ApnsSimulator(chain.root_pem + chain.intermediate_pem, clock=lambda: NOW) as simulator,
-        ControlServer(simulator) as control,
-    ):
-        yield control
-
-
-@pytest.fixture
-def apns(control: ControlServer) -> ApnsSimulator:
-    return control.apns
-
-
-@pytest.fixture
-def control_url(control: ControlServer) -> str:
-    return control.url
-
-
-@pytest.fixture
 def client(apns: ApnsSimulator, chain: Chain) -> Iterator[ApnsClient]:
     one = ApnsClient(apns, chain)
     yield one
@@ -70,7 +51,7 @@ def client(apns: ApnsSimulator, chain: Chain) -> Iterator[ApnsClient]:
 @pytest.fixture
 def phone(apns: ApnsSimulator) -> Phone:
     one = Phone()
-    apns.connect_device(TOKEN, PASS_TYPE_ID, one)
+    apns.connect_device(TOKEN, PASS_TYPE, one)
     return one
 
 
@@ -78,9 +59,9 @@ def test_a_push_reaches_its_phone_and_is_recorded(apns: ApnsSimulator, client: A
     apns_id = str(uuid.uuid4())
     reply = client.push(TOKEN, {**STORED, "apns-id": apns_id})
     assert (reply.status, reply.body, reply.headers["apns-id"]) == (200, b"", apns_id)
-    assert phone.next() == Push(TOKEN, PASS_TYPE_ID, b"{}", apns_id, int(WEEK))
+    assert phone.next() == Push(TOKEN, PASS_TYPE, b"{}", apns_id, int(WEEK))
     (announcement,) = apns.announcements
-    assert (announcement.status, announcement.topic, announcement.body) == (200, PASS_TYPE_ID, b"{}")
+    assert (announcement.status, announcement.topic, announcement.body) == (200, PASS_TYPE, b"{}")
     assert announcement.headers["apns-priority"] == "5"
     assert announcement.arrived_at == NOW
 
@@ -118,7 +99,7 @@ def test_a_wrong_body_path_or_method_is_refused(client: ApnsClient) -> None:
     assert client.push("nothex", HEADERS).reason == "BadDeviceToken"
     assert client.push("cd" * 32, HEADERS).reason == "BadDeviceToken"
     assert (client.ask("POST", "/3/devices/x").status, client.ask("PUT", f"/3/device/{TOKEN}").status) == (404, 405)
-    twice = client.ask("POST", f"/3/device/{TOKEN}", f"apns-topic: {PASS_TYPE_ID}", f"apns-topic: {PASS_TYPE_ID}")
+    twice = client.ask("POST", f"/3/device/{TOKEN}", f"apns-topic: {PASS_TYPE}", f"apns-topic: {PASS_TYPE}")
     assert twice.reason == "DuplicateHeaders"
 
 
@@ -134,12 +115,12 @@ def test_a_dead_token_is_answered_with_the_instant_of_its_death(
     reply = client.push(TOKEN, HEADERS)
     assert reply.status == 410
     assert json.loads(reply.body) == {"reason": "Unregistered", "timestamp": int(NOW.timestamp() * 1000)}
-    apns.connect_device(TOKEN, PASS_TYPE_ID, phone)
+    apns.connect_device(TOKEN, PASS_TYPE, phone)
     assert client.push(TOKEN, HEADERS).status == 200
 
 
 def test_a_client_without_a_known_certificate_gets_no_connection(apns: ApnsSimulator, chain: Chain) -> None:
-    stranger = make_chain(PASS_TYPE_ID, "XX00000000", "Autre", datetime.now(UTC))
+    stranger = make_chain(PASS_TYPE, "XX00000000", "Autre", datetime.now(UTC))
     outsider = ApnsClient(apns, stranger)
     reply = outsider.push(TOKEN, HEADERS)
     outsider.close()
@@ -150,7 +131,7 @@ def test_a_client_without_a_known_certificate_gets_no_connection(apns: ApnsSimul
     insider.close()
 
 
-def test_http_1_and_old_tls_are_not_spoken(apns: ApnsSimulator, chain: Chain) -> None:
+def test_http_1_and_old_tls_are_not_accepted(apns: ApnsSimulator, chain: Chain) -> None:
     curl = pycurl.Curl()
     curl.setopt(pycurl.URL, f"{apns.url}/3/device/{TOKEN}")
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
@@ -171,7 +152,7 @@ def test_an_offline_phone_gets_one_push_when_it_returns(apns: ApnsSimulator, cli
     for _ in range(2):
         client.push(TOKEN, STORED)
     last = client.push(TOKEN, STORED)
-    apns.connect_device(TOKEN, PASS_TYPE_ID, phone)
+    apns.connect_device(TOKEN, PASS_TYPE, phone)
     assert phone.next().apns_id == last.headers["apns-id"]
     client.push(TOKEN, {**HEADERS, "apns-id": "0" * 8 + "-0000-0000-0000-000000000001"})
     assert phone.next().apns_id.endswith("1")
@@ -182,14 +163,14 @@ def test_nothing_is_stored_without_or_beyond_its_expiry(apns: ApnsSimulator, cli
     apns.disconnect(TOKEN)
     client.push(TOKEN, STORED)
     client.push(TOKEN, {**HEADERS, "apns-expiration": "0"})
-    apns.connect_device(TOKEN, PASS_TYPE_ID, phone)
+    apns.connect_device(TOKEN, PASS_TYPE, phone)
     sentinel = client.push(TOKEN, HEADERS)
     assert phone.next().apns_id == sentinel.headers["apns-id"]
 
 
 def test_the_script_answers_for_one_token_and_so_many_times(apns: ApnsSimulator, client: ApnsClient) -> None:
     for token in (TOKEN, "cd" * 32):
-        apns.connect_device(token, PASS_TYPE_ID, Phone())
+        apns.connect_device(token, PASS_TYPE, Phone())
     apns.answer_next(429, "TooManyRequests", count=2, token=TOKEN, retry_after=30)
     assert client.push("cd" * 32, HEADERS).status == 200
     first = client.push(TOKEN, HEADERS)
@@ -270,12 +251,12 @@ def test_a_thousand_pushes_share_one_connection(apns: ApnsSimulator, client: Apn
 def test_a_phone_in_another_process_is_served(control_url: str, client: ApnsClient) -> None:
     phone = Phone()
     with RemotePushService(control_url) as push_service:
-        push_service.connect_device(TOKEN, PASS_TYPE_ID, phone)
+        push_service.connect_device(TOKEN, PASS_TYPE, phone)
         reply = client.push(TOKEN, STORED)
-        assert phone.next() == Push(TOKEN, PASS_TYPE_ID, b"{}", reply.headers["apns-id"], int(WEEK))
+        assert phone.next() == Push(TOKEN, PASS_TYPE, b"{}", reply.headers["apns-id"], int(WEEK))
         push_service.disconnect(TOKEN)
         client.push(TOKEN, STORED)
-        push_service.connect_device(TOKEN, PASS_TYPE_ID, phone)
+        push_service.connect_device(TOKEN, PASS_TYPE, phone)
         assert phone.next().body == b"{}"
         push_service.unregister(TOKEN, NOW)
         assert client.push(TOKEN, HEADERS).status == 410
@@ -297,11 +278,11 @@ def test_nothing_is_left_behind(chain: Chain) -> None:
     before = set(threading.enumerate())
     with ApnsSimulator(chain.root_pem) as apns, ControlServer(apns) as control:
         push_service = RemotePushService(control.url)
-        push_service.connect_device(TOKEN, PASS_TYPE_ID, Phone())
+        push_service.connect_device(TOKEN, PASS_TYPE, Phone())
         client = ApnsClient(apns, chain)
         client.push(TOKEN, HEADERS)
     push_service.close()
     client.close()
     assert set(threading.enumerate()) <= before
     with pytest.raises(Unreachable):
-        push_service.connect_device(TOKEN, PASS_TYPE_ID, Phone())
+        push_service.connect_device(TOKEN, PASS_TYPE, Phone())

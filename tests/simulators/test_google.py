@@ -232,7 +232,7 @@ def test_only_loopback_may_be_plain_http(issuer: Issuer) -> None:
         other.session.close()
 
 
-def test_other_processes_have_a_desk(google: GoogleSimulator, card: Issuer) -> None:
+def test_other_processes_use_the_control_routes(google: GoogleSimulator, card: Issuer) -> None:
     def post(path: str, body: object) -> requests.Response:
         return requests.post(f"{google.url}/_simulator/{path}", json=body, timeout=5)
 
@@ -252,8 +252,8 @@ def test_nothing_is_left_behind() -> None:
     with GoogleSimulator() as google, Android(google):
         issuer = Issuer(google)
         issuer("POST", "loyaltyClass", loyalty_class())
-        courier = RemoteGoogle(google.url)
-        courier.connect_phone("x", lambda change: None)
+        remote = RemoteGoogle(google.url)
+        remote.connect_phone("x", lambda change: None)
     issuer.session.close()
-    courier.close()
+    remote.close()
     assert set(threading.enumerate()) <= before

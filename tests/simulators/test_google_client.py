@@ -13,12 +13,12 @@ from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 
-import wallet_service.simulators.google as room
+import wallet_service.simulators.google as google_simulator
 from wallet_service.simulators.google import GoogleSimulator
 
 ISSUER = "3388000000012345678"
 SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
-DOCUMENT = Path(room.__file__).with_name("data") / "walletobjects.v1.json"
+DOCUMENT = Path(google_simulator.__file__).with_name("data") / "walletobjects.v1.json"
 CLASS_ID, IMAGE = f"{ISSUER}.client", {"sourceUri": {"uri": "https://cards.example.com/logo.png"}}
 CLASS = {
     "id": CLASS_ID,

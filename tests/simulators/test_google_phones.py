@@ -93,7 +93,7 @@ def test_an_offline_phone_sees_the_last_state(google: GoogleSimulator, card: Iss
 
 
 def test_a_phone_in_another_process_hears_too(google: GoogleSimulator, card: Issuer) -> None:
-    with RemoteGoogle(google.url) as courier, Android(courier) as android:
+    with RemoteGoogle(google.url) as remote, Android(remote) as android:
         android.open_link(card.save_link(OBJECT))
         card("PATCH", f"loyaltyObject/{OBJECT}", {"loyaltyPoints": {"balance": {"int": 5}}})
         android.wait_until(lambda phone: phone.shows().fields["loyaltyPoints"].text == "5")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import pytest
 
 from tests.simulators.apns_client import ApnsClient
-from tests.simulators.conftest import PASS_TYPE_ID
+from tests.simulators.conftest import NOW
 from tests.simulators.pass_maker import make_pass, pass_content
 from tests.simulators.tiny_service import TinyService
+from tests.system import PASS_TYPE
 from wallet_service.errors import NotFound
 from wallet_service.simulators.apns import ApnsSimulator, RemotePushService
 from wallet_service.simulators.apns.control import ControlServer
@@ -19,8 +19,6 @@ from wallet_service.simulators.apple_pki import Chain
 from wallet_service.simulators.loopback_http import Reply, Request
 from wallet_service.simulators.phones.iphone import Iphone
 from wallet_service.simulators.phones.wallet_rules import PassRefused
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 class Counter:
@@ -32,12 +30,6 @@ class Counter:
     def __call__(self, seconds: float) -> bool:
         self.pauses.append(seconds)
         return False
-
-
-@pytest.fixture
-def apns(chain: Chain) -> Iterator[ApnsSimulator]:
-    with ApnsSimulator(chain.root_pem, clock=lambda: NOW) as simulator:
-        yield simulator
 
 
 @pytest.fixture
@@ -73,12 +65,12 @@ class Announce:
 
     def __call__(self, status: int = 200) -> None:
         headers = {
-            "apns-topic": PASS_TYPE_ID,
+            "apns-topic": PASS_TYPE,
             "apns-push-type": "background",
             "apns-priority": "5",
             "apns-expiration": "2000000000",
         }
-        assert self._client.push(self._iphone.push_tokens[PASS_TYPE_ID], headers).status == status
+        assert self._client.push(self._iphone.push_tokens[PASS_TYPE], headers).status == status
 
 
 def steps(iphone: Iphone) -> list[str]:
@@ -98,7 +90,7 @@ def test_a_link_becomes_a_card(service: TinyService, iphone: Iphone) -> None:
     assert (screen.organization_name, screen.fields["tier"].label) == ("Maison Lumière", "STATUT")
     assert screen.barcode is not None
     assert screen.barcode.message == "ML0001"
-    assert service.registrations == {(iphone.device_id, "carte-0001"): iphone.push_tokens[PASS_TYPE_ID]}
+    assert service.registrations == {(iphone.device_id, "carte-0001"): iphone.push_tokens[PASS_TYPE]}
     assert steps(iphone) == ["shown", "added", "registered", "listed", "unchanged"]
     assert service.logs == []
 
@@ -225,12 +217,12 @@ def test_updates_off_and_on_removal_and_restore(
     service.publish(points=200)
     assert iphone.toggle_updates().text("points") == "200"
     assert steps(iphone)[-5:] == ["unregistered", "registered", "fetched", "shown", "notified"]
-    old_id, old_token = iphone.device_id, iphone.push_tokens[PASS_TYPE_ID]
+    old_id, old_token = iphone.device_id, iphone.push_tokens[PASS_TYPE]
     service.publish(points=300)
     iphone.restore()
     assert iphone.device_id != old_id
     assert iphone.shows().text("points") == "300"
-    assert set(service.registrations.values()) == {old_token, iphone.push_tokens[PASS_TYPE_ID]}
+    assert set(service.registrations.values()) == {old_token, iphone.push_tokens[PASS_TYPE]}
     service.publish(points=400)
     announce()
     iphone.wait_until(lambda phone: phone.shows().text("points") == "400")
@@ -244,10 +236,10 @@ def test_an_erased_phone_leaves_its_registration_and_a_dead_token(
     service: TinyService, apns: ApnsSimulator, iphone: Iphone, chain: Chain
 ) -> None:
     iphone.open_link(f"{service.url}/get/carte-0001")
-    push_token = iphone.push_tokens[PASS_TYPE_ID]
+    push_token = iphone.push_tokens[PASS_TYPE]
     iphone.erase()
     client = ApnsClient(apns, chain)
-    headers = {"apns-topic": PASS_TYPE_ID, "apns-push-type": "background", "apns-priority": "5"}
+    headers = {"apns-topic": PASS_TYPE, "apns-push-type": "background", "apns-priority": "5"}
     assert client.push(push_token, headers).reason == "Unregistered"
     client.close()
     assert service.registrations

@@ -1,4 +1,4 @@
-"""A bad line is as bad as it says."""
+"""The TCP proxy: each fault does what it is named for."""
 
 from __future__ import annotations
 

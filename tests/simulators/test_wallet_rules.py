@@ -1,4 +1,4 @@
-"""Wallet's eye: the good pass goes in, each broken one stays out and says why."""
+"""Wallet's rules: the good pass is added, each broken one is refused with its reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from pyasn1.type.univ import Any as AnyType
 from pyasn1.type.univ import SetOf
 from pyasn1_modules import rfc5652
 
-from tests.simulators.conftest import PASS_TYPE_ID, TEAM_ID
 from tests.simulators.pass_maker import (
     IMAGES,
     OPTIONS,
@@ -33,6 +32,7 @@ from tests.simulators.pass_maker import (
     signed_files,
     zipped,
 )
+from tests.system import PASS_TYPE, TEAM
 from wallet_service.simulators.apple_pki import Chain, make_chain
 from wallet_service.simulators.phones.wallet_rules import PassRefused, open_bundle
 
@@ -42,7 +42,7 @@ NOW = datetime.now(UTC)
 def test_a_good_pass_is_opened(chain: Chain) -> None:
     begun_at = datetime.now(UTC).replace(microsecond=0)
     bundle = open_bundle(make_pass(pass_content(), chain), roots_pem=chain.root_pem)
-    assert (bundle.pass_type_id, bundle.serial_number) == (PASS_TYPE_ID, "carte-0001")
+    assert (bundle.pass_type_id, bundle.serial_number) == (PASS_TYPE, "carte-0001")
     assert begun_at <= bundle.signer.signed_at <= datetime.now(UTC)
 
 
@@ -95,7 +95,7 @@ def without_intermediate(chain: Chain) -> bytes:
 
 
 def wrong_intermediate(chain: Chain) -> bytes:
-    other = make_chain(PASS_TYPE_ID, TEAM_ID, "Autre", NOW)
+    other = make_chain(PASS_TYPE, TEAM, "Autre", NOW)
     return resigned(unsigned(), chain, intermediate_pem=other.intermediate_pem)
 
 
@@ -159,7 +159,7 @@ def missing_icon(chain: Chain) -> bytes:
 
 
 def expired_leaf(chain: Chain) -> bytes:
-    return resigned(unsigned(), make_chain(PASS_TYPE_ID, TEAM_ID, "Maison Lumière", NOW, days=-1))
+    return resigned(unsigned(), make_chain(PASS_TYPE, TEAM, "Maison Lumière", NOW, days=-1))
 
 
 def other_pass_type(chain: Chain) -> bytes:

@@ -1,4 +1,4 @@
-"""Periodic duties, on Procrastinate."""
+"""Periodic tasks, on Procrastinate."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def test_history_is_kept_for_its_time_and_no_longer(system: System) -> None:
     assert system.rows("SELECT FROM card_versions") == []
 
 
-def test_a_duty_that_takes_long_ends_early(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_takes_long_ends_early(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "PORTION", 1)
     for member in ("M-1", "M-2", "M-3"):
         system.enrol(member)
     asked = iter([False, True])
     system.clock.advance(timedelta(days=91))
-    duties = maintenance_tasks(system.services.tools(), system.services.keys, lambda: next(asked, True))
-    assert sum(duties["forget_history"]().values()) == 1
+    tasks = maintenance_tasks(system.services.tools(), system.services.keys, lambda: next(asked, True))
+    assert sum(tasks["forget_history"]().values()) == 1
     assert len(system.rows("SELECT FROM card_versions")) == 2
 
 
@@ -86,7 +86,7 @@ def test_the_jobs_stop_though_their_worker_cannot_sign_off(system: System, runne
 
 
 def run_tonight(system: System, task: str) -> None:
-    """Let a worker do a nightly task now."""
+    """Let a worker do a periodic task now."""
     with psycopg.connect(system.services.database.libpq_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('default', %s, '{\"timestamp\": 0}')",
@@ -95,7 +95,7 @@ def run_tonight(system: System, task: str) -> None:
         connection.execute("NOTIFY procrastinate_any_queue_v1")
 
 
-def test_a_worker_runs_the_duty_when_it_is_due(system: System) -> None:
+def test_a_worker_runs_the_task_when_it_is_due(system: System) -> None:
     system.enrol()
     system.clock.advance(timedelta(days=91))
     with system.working():

@@ -1,4 +1,4 @@
-"""The card of nobody, in every design: both platforms take it, and it names nobody."""
+"""The void card of an erased member, in every design: both platforms take it, and it names nobody."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests.wallets.apple import conftest as apple_cards
-from tests.wallets.apple.conftest import NOW, SERVICE, Chain, make_chain
-from tests.wallets.apple.test_design import MORE_IMAGES, PERSONALIZATION, POSTER, design, files_of
+from tests.wallets.apple.conftest import NOW, SERVICE, Chain, files_of, make_chain
+from tests.wallets.apple.test_design import MORE_IMAGES, PERSONALIZATION, POSTER, design
 from tests.wallets.google.conftest import DESIGNS, ISSUER, OBJECT_ID, Unpaced, card_view, composer
 from tests.wallets.google.test_kinds import STYLES, styled
-from wallet_service.cards.composing import nobodys
+from wallet_service.cards.composing import erased_content
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.template import Template
 from wallet_service.simulators.google import GoogleSimulator
@@ -41,7 +41,7 @@ def template_named(name: str) -> Template:
 @pytest.mark.parametrize("name", [*SHIPPED, *SPECIAL])
 def test_apple_takes_the_void_card_of_every_design(name: str, chain: Chain) -> None:
     template = template_named(name)
-    content = nobodys(template, locale=template.locale_for("fr", "fr"))
+    content = erased_content(template, locale=template.locale_for("fr", "fr"))
     program = replace(apple_cards.PROGRAM, sign_up=True)
     card = replace(apple_cards.CARD, program=program, template=template, content=content)
     builder = PassBuilder(chain.identity(), web_service_url=SERVICE, rules=Rules(nfc=True))
@@ -56,7 +56,7 @@ def test_apple_takes_the_void_card_of_every_design(name: str, chain: Chain) -> N
 @pytest.mark.parametrize("style", STYLES)
 def test_google_empties_the_object_of_every_kind(style: str) -> None:
     card = styled(style)
-    void = replace(card, content=nobodys(card.template, locale="fr"))
+    void = replace(card, content=erased_content(card.template, locale="fr"))
     with GoogleSimulator() as google:
         account = google.make_service_account(ISSUER)
         channel = GoogleChannel(google.url, account, public_url="https://x.example", rate=Unpaced(), timeout_s=5)
@@ -76,7 +76,7 @@ def test_google_empties_the_object_of_every_kind(style: str) -> None:
 
 
 def test_the_card_of_nobody_is_another_than_a_void_card_without_fields() -> None:
-    content = nobodys(card_view().template, locale="fr")
+    content = erased_content(card_view().template, locale="fr")
     known = content.model_copy(update={"erased": False})
     assert content.digest() != known.digest()
     assert CardContent.model_validate(content.model_dump(mode="json")) == content

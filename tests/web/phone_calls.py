@@ -1,4 +1,4 @@
-"""Apple's web service called by hand, where a real phone would be too polite."""
+"""Single calls of Apple's web service, where a real phone would be too polite."""
 
 from __future__ import annotations
 

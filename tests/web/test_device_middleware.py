@@ -1,4 +1,4 @@
-"""The door before Flask: the same answers through it and behind it, and whatever is not a phone's question passes."""
+"""The middleware before Flask: the same answers with it and without it; what is not a phone's request passes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wallet_service.web.device_middleware import DeviceMiddleware
 
 @pytest.fixture
 def both(system: System) -> tuple[Client, Client]:
-    """The app through its door, and Flask alone."""
+    """The app with its middleware, and Flask alone."""
     app = create_app(system.services)
-    door = app.wsgi_app
-    assert isinstance(door, DeviceMiddleware)
-    return Client(app), Client(door._behind)
+    middleware = app.wsgi_app
+    assert isinstance(middleware, DeviceMiddleware)
+    return Client(app), Client(middleware._behind)
 
 
-def test_the_same_answer_through_the_door_and_behind_it(system: System, both: tuple[Client, Client]) -> None:
+def test_the_same_answer_with_the_middleware_and_without(system: System, both: tuple[Client, Client]) -> None:
     one, phone = Pass.of(system, system.enrol()), Caller(system)
     phone.register(one)
     tag = phone.changed().json()["lastUpdated"]

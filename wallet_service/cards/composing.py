@@ -1,4 +1,4 @@
-"""From the facts about one member to what their card shows. Pure.
+"""Composing: from the facts about one member to the content of their card. Pure.
 
 A `Composer` holds one design with its expressions compiled; composing a card is then evaluating and formatting.
 """
@@ -32,7 +32,7 @@ _Formatted = tuple[str | int | Money, str]
 
 
 class Composer:
-    """One design, ready for any number of cards; safe to share between threads."""
+    """A compiled card design that composes any number of cards; safe to share between threads."""
 
     def __init__(self, template: Template) -> None:
         self.template = template
@@ -54,7 +54,7 @@ class Composer:
         radius_m: int | None = None,
         now: datetime,
     ) -> CardContent:
-        """What the card shows at `now`, in `locale`.
+        """The content of a card at `now`, in `locale`.
 
         Vouchers and an offer that are over are left out; `next_change_at` says when that will alter the card. A field
         whose value comes out as None or empty is not shown; a voided card has no barcode.
@@ -144,8 +144,8 @@ class Composer:
         return Stamps(earned=min(earned, spec.total), total=spec.total)
 
 
-def nobodys(template: Template, *, locale: str) -> CardContent:
-    """What the card of an erased member shows: that it is void, and no field of anybody."""
+def erased_content(template: Template, *, locale: str) -> CardContent:
+    """The content of an erased member's card: that it is void, and no field of anybody."""
     return CardContent(locale=locale, template_digest=template.digest, fields=(), voided=True, erased=True)
 
 

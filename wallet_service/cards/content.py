@@ -1,6 +1,6 @@
-"""What a card shows, before any wallet has its say. Pure values: no database, no platform, no clock.
+"""The content of a card, the same for every wallet. Pure values: no database, no platform, no clock.
 
-A `CardContent` is composed once, at publishing, stored with the card, and rendered by each wallet's study. What is
+A `CardContent` is composed once, at publishing, stored with the card, and rendered by each wallet platform. What is
 stored is what is shown: a pass fetched a week later is the version that was announced.
 """
 
@@ -60,7 +60,7 @@ class CardContent(Value):
     stamps: Stamps | None = None
     voided: bool = False
     notify_field: str | None = None
-    """The one field whose change the phone puts into words (Apple shows one generic notice when several speak)."""
+    """The one field whose change the phone puts into words (Apple shows one generic notice when several notify)."""
     look: str | None = None
     """Which of the design's looks (colours) the card has, e.g. that of its tier; None: the design's own."""
     expires_at: str | None = None
@@ -71,7 +71,7 @@ class CardContent(Value):
     """Its member was erased: the card is void and shows nothing of anybody."""
 
     def digest(self) -> str:
-        """SHA-256, hex, of what the holder can see; which field speaks is left out: it changes nothing by itself."""
+        """SHA-256, hex, of what the holder can see; which field notifies is left out: it changes nothing by itself."""
         visible = self.model_dump(mode="json", exclude={"notify_field"})
         # so that cards without keep the digest that they always had
         for key in ("look", "expires_at", "nameless", "erased"):

@@ -1,4 +1,4 @@
-"""Issuing a member's card: once. Asked again, it is the same card."""
+"""Enrolment: issuing a member's card, once, and voiding it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def issue_card(
     )
     db.add(card)
     db.flush()
-    _lay_google_row_asleep(db, card, program, now=now)
-    program = _held_still(db, publisher.program_cache, card.program_id)
+    _add_sleeping_google_row(db, card, program, now=now)
+    program = _locked_program(db, publisher.program_cache, card.program_id)
     publisher.publish(db, program, [card], Cause("issued", now), now=now)
     return card, True
 
 
-def _held_still(db: Session, program_cache: ProgramCache, program_id: str) -> LoadedProgram:
+def _locked_program(db: Session, program_cache: ProgramCache, program_id: str) -> LoadedProgram:
     """The programme, with stores and offers kept as they are until this card can be seen: a walk that began meanwhile
     would not find it.
     """
@@ -50,7 +50,7 @@ def _held_still(db: Session, program_cache: ProgramCache, program_id: str) -> Lo
     return program_cache.program(db, program_id)
 
 
-def _lay_google_row_asleep(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
+def _add_sleeping_google_row(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
     """The object's row sleeps (`wanted_version` 0) until the holder asks for the card: most never go to both
     wallets.
     """

@@ -49,14 +49,14 @@ def erase_member(db: Session, publisher: Publisher, member: Member, *, now: date
         db.execute(delete(Member).where(Member.id == member.id))
         return
     _forget_past_of(db, member.card)
-    card = _made_nobodys(db, member, now=now)
+    card = _anonymised(db, member, now=now)
     card.state = "void"
     program = publisher.program_cache.program(db, card.program_id)
     publisher.publish(db, program, [card], Cause("erased", now), now=now)
     db.execute(delete(PastDelivery).where(PastDelivery.card_id == card.id))  # publishing noted the version before
 
 
-def _made_nobodys(db: Session, member: Member, *, now: datetime) -> Card:
+def _anonymised(db: Session, member: Member, *, now: datetime) -> Card:
     """The card, of nobody. Every column of the member that is not named here falls back to its default, also those that
     are added one day. The new names hold a space, which no id and no card number may have.
     """
@@ -157,7 +157,7 @@ def forget_tombstones(
 ) -> int:
     """Delete the tombstones that every far end knows of, and those that are older than `longest`; returns how many.
 
-    A pass that was handed out and not registered yet is waited for like a far end.
+    A pass that was downloaded and not registered yet is waited for like a far end.
     """
     forgotten = 0
     while not stopping():

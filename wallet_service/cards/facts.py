@@ -1,4 +1,4 @@
-"""What a template's expressions may look at. Pure, frozen, and closed: a name that is not here is refused on loading.
+"""The facts that a template's expressions may use. Pure and frozen; a name that is not here is refused on loading.
 
 Every root is one of these models; `facts.model_fields` is the list that template authors find in `docs/templates.md`.
 """

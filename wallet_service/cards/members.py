@@ -88,7 +88,7 @@ def put_member(
     said_at: datetime | None = None,
     now: datetime,
 ) -> tuple[Member, Put]:
-    """Create or update a member; returns the locked row and what was done. Each field keeps when it was last spoken of:
+    """Create or update a member; returns the locked row and what was done. Each field keeps when it was last written:
     what was said before that is left out. `older`: all of it was, and nothing changed.
 
     Where we keep the books ourselves a new member starts at zero; a CRM's member has no balance until the CRM says so.
@@ -144,7 +144,7 @@ def _refuse_taken_card_number(db: Session, program_id: str, member_id: str, card
 
 
 def _columns(document: MemberDocument) -> dict[str, dict[str, Any]]:
-    """The fields that a document speaks of, and what each puts into which columns. A card number cannot be cleared."""
+    """The fields that a document holds, and what each puts into which columns. A card number cannot be cleared."""
     plain = document.model_dump(mode="json", include=document.model_fields_set)
     return {
         field: _columns_of(document, field, plain)

@@ -1,4 +1,4 @@
-"""How often a device may be announced anything: the rule, and its form in SQL."""
+"""Pacing: how often a device may be sent an announcement, as a rule and as SQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wallet_service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """What a device may be announced: no two announcements closer than `spacing`, and in any hour no more than
+    """The limits of one device: no two announcements closer than `spacing`, and in any hour no more than
     `per_hour` (0: as many as there are).
 
     Source: apple-wallet.md, section 5.4.

@@ -1,4 +1,4 @@
-"""What every process keeps in memory of each programme: its document, its compiled design, its stores and live offers.
+"""A cache of the programmes in each process: document, compiled design, stores and live offers.
 
 Each look asks the database for two small numbers and reloads only what has changed since.
 """
@@ -23,7 +23,7 @@ from wallet_service.storage.tables import Program, TemplateVersion
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProgram:
-    """One programme, ready to compose with. `stored` is its document as the database has it."""
+    """A loaded programme: document, composer and places. `stored` is its document as the database has it."""
 
     stored: dict[str, Any]
     document: ProgramDocument
@@ -84,7 +84,7 @@ class ProgramCache:
                 self._composers[template_version_id] = composer
         return composer
 
-    def template_at_hand(self, template_version_id: int) -> Template | None:
+    def cached_template(self, template_version_id: int) -> Template | None:
         """The design of a template version if this process has it already; without a database."""
         composer = self._composers.get(template_version_id)
         return composer.template if composer is not None else None

@@ -1,7 +1,4 @@
-"""From state to a new version: compose, compare, and if the holder can see a difference, owe it to every far end.
-
-Source: design.md sections 2.4 and 4; house style, route (a3).
-"""
+"""Publishing: compose a card, compare, and if the holder can see a difference, make it pending at every far end."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.cards.composing import next_change_at, nobodys, notifying_field
+from wallet_service.cards.composing import erased_content, next_change_at, notifying_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
@@ -59,7 +56,7 @@ class Publisher:
         member, template = card.member, program.composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
-            return nobodys(template, locale=template.locale_for(wore, program.document.locales[0])), None
+            return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
         locale = template.locale_for(member.locale, program.document.locales[0])
         plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
         facts = read_facts(
@@ -98,7 +95,7 @@ class Publisher:
             for card, number in zip(changed, numbers, strict=True):
                 card.version = number
             db.flush()
-            _owe(db, program.program_id, [card.id for card in changed], cause, now=now, pacing=self.pacing)
+            _make_pending(db, program.program_id, [card.id for card in changed], cause, now=now, pacing=self.pacing)
         return changed
 
 
@@ -179,7 +176,7 @@ WITH published AS (
     INSERT INTO past_deliveries
         (card_id, version, kind, far_end, told_at, told_answer, listed_at, fetched_at, superseded_at)
     SELECT card_id, wanted_version, kind, far_end, first_told_at, first_answer, listed_at, fetched_at, :now FROM known
-), owed AS (
+), pending AS (
     UPDATE deliveries AS d
     SET wanted_version = c.version,
         wanted_at = :now, first_told_at = NULL, first_answer = NULL,
@@ -194,19 +191,21 @@ WITH published AS (
     WHERE d.id = known.id
     RETURNING d.id
 )
-SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM owed)
+SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM pending)
 """
 _OWE_ONE, _OWE_MANY = (paced(_OWE.replace("{cards}", cards)) for cards in ("= :cards", "= ANY(:cards)"))
 """The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 
-def _owe(db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now: datetime, pacing: Pacing) -> None:
+def _make_pending(
+    db: Session, program_id: str, card_ids: list[int], cause: Cause, *, now: datetime, pacing: Pacing
+) -> None:
     """Raise `wanted_version` at every far end that is awake, write down what became of the version before, and wake
     the workers.
 
-    A Google row sleeps (0) until somebody wants the object. A row in somebody's hands keeps its lease: settling finds
+    A Google row sleeps (0) until somebody wants the object. A claimed row keeps its lease: settling finds
     the gap still open and makes it due again; one that failed keeps its pause. What a campaign owes comes due at some
-    moment of its spread; what was owed already keeps its hour. Here each row looks at its own past only: what the
+    moment of its spread; what was pending already keeps its hour. Here each row looks at its own past only: what the
     device was told of its other cards is looked at when the row is claimed.
     """
     one = len(card_ids) == 1

@@ -1,4 +1,4 @@
-"""From rows to facts: what a card's expressions may look at, read once under the card's lock."""
+"""Reading the facts of a card's expressions from its rows, once, under the card's lock."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SAMPLE_PLACES = (
 
 
 def sample_facts(*, locale: str, now: datetime) -> Facts:
-    """Camille Durand of Maison Lumière, in the Argent tier, with a voucher and an offer that end after `now`."""
+    """The facts of a fictitious member with points, a tier, a voucher and an offer that end after `now`."""
     french = locale.startswith("fr")
     return Facts(
         member=MemberFacts(

@@ -1,7 +1,7 @@
 """A card design in neutral words, as `pass_templates/<name>/template.toml` writes it. Pure; `template_folder` reads it.
 
 One document serves every wallet. What only one platform knows goes into `[apple]` and `[google]`, whose keys are the
-platform's own and are checked by that platform's study.
+platform's own and are checked by that platform's package.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Template:
         return self.images if own is None else {**self.images, **own}
 
     def image_path(self, name: ImageName) -> str:
-        """Where the service hands out an image; another design has another path, so caches may keep it for ever."""
+        """The path of an image; another design has another path, so caches may keep it for ever."""
         return f"/c/images/{self.digest[:16]}/{name}.png"
 
     def locale_for(self, wanted: str | None, fallback: str) -> str:

@@ -1,4 +1,4 @@
-"""What makes a design fit for every wallet, beyond the shape of its document. Pure: each rule gives its faults.
+"""The rules of a design beyond the shape of its document. Pure: each rule gives its faults.
 
 Sources: Apple, pass design and field counts (apple-wallet.md 1.2, 2.6, 2.8); Google, images and modules
 (google-wallet.md 6, 7, 9); WCAG 2.2, "Contrast (minimum)" for large text.

@@ -1,4 +1,4 @@
-"""The side door: `wallet-service`, one module for each family of commands."""
+"""The command line, `wallet-service`: one module for each family of commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FAMILIES = {
 
 
 class Families(click.Group):
-    """Imports a command's module only when it is asked for, and says errors of ours in words."""
+    """A click group that imports a command's module only when it is used, and prints our errors in words."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in alphabetical order."""

@@ -171,7 +171,7 @@ def _check(
 
 
 def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
-    """Tell of every identity that is stored for a programme; whether the one that signs now is unusable."""
+    """Report on every identity that is stored for a programme; whether the one that signs now is unusable."""
     from wallet_service.cli.services import opened_services
 
     with told_in_words(), opened_services() as services, services.sessions() as db:

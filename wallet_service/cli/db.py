@@ -1,4 +1,4 @@
-"""`db upgrade`: the database's shape."""
+"""`db upgrade`: migrates the database."""
 
 from __future__ import annotations
 

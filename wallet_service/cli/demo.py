@@ -28,7 +28,7 @@ _PORT = click.IntRange(0, 65535)
 def demo(tour_only: bool, port: int, page_port: int) -> None:
     """Play the whole way of a card on this machine, then stay up to be looked at; Ctrl-C stops all.
 
-    No Apple or Google account is needed: the simulators speak their protocols over real sockets.
+    No Apple or Google account is needed: the simulators implement their protocols over real sockets.
     """
     settings = settings_of_environment()
     console = Console(highlight=False, soft_wrap=True)

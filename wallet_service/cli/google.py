@@ -1,4 +1,4 @@
-"""`wallet-service google`: classes, news to everybody, audits, and how long a change takes."""
+"""`wallet-service google`: classes, messages to everybody, audits, and how long a change takes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def google() -> None:
 
 
 @dataclass(frozen=True)
-class _WorkQueue:
-    """One programme, opened."""
+class _OpenedProgram:
+    """A programme with its open channel to Google."""
 
     services: Services
     document: GoogleDocument
@@ -51,7 +51,7 @@ class _WorkQueue:
 
 
 @contextmanager
-def _opened(program_id: str) -> Iterator[_WorkQueue]:
+def _opened(program_id: str) -> Iterator[_OpenedProgram]:
     with opened_services() as services:
         with services.sessions() as db:
             program = services.program_cache.program(db, program_id)
@@ -64,7 +64,7 @@ def _opened(program_id: str) -> Iterator[_WorkQueue]:
         require_published(demo=document.demo, is_production=services.settings.is_production)
         channel = open_google(document, account, services.tools())
         try:
-            yield _WorkQueue(services, document, channel, program.composer.template)
+            yield _OpenedProgram(services, document, channel, program.composer.template)
         finally:
             channel.close()
 
@@ -74,21 +74,21 @@ def _opened(program_id: str) -> Iterator[_WorkQueue]:
 @click.option("--dry-run", is_flag=True, help="Show what is different, change nothing; exit code 1 if there is any.")
 def sync(program_id: str, dry_run: bool) -> None:
     """Make the classes at Google what the programme says, and show their review."""
-    with _opened(program_id) as desk:
-        with desk.services.sessions() as db:
-            cards = class_cards(db, desk.services.program_cache, program_id)
-        states = [(card, state_of_class(desk.channel, card)) for card in cards]
+    with _opened(program_id) as opened:
+        with opened.services.sessions() as db:
+            cards = class_cards(db, opened.services.program_cache, program_id)
+        states = [(card, state_of_class(opened.channel, card)) for card in cards]
         _show_states([state for _, state in states])
         if any(state.is_demo for _, state in states):
-            require_published(demo=True, is_production=desk.services.settings.is_production)
+            require_published(demo=True, is_production=opened.services.settings.is_production)
         todo = [(card, state) for card, state in states if state.todo != "nothing"]
         if dry_run:
             raise SystemExit(1 if todo else 0)
         for card, state in todo:
-            apply_class(desk.channel, card, state)
-        with desk.services.sessions.begin() as db:
-            told = desk.channel.take_told_classes()
-            maintenance.keep_classes(db, program_id, told, now=desk.services.clock())
+            apply_class(opened.channel, card, state)
+        with opened.services.sessions.begin() as db:
+            told = opened.channel.take_written_classes()
+            maintenance.keep_classes(db, program_id, told, now=opened.services.clock())
     click.echo(f"{program_id}: {len(todo)} of {len(states)} classes changed")
 
 
@@ -96,7 +96,7 @@ def sync(program_id: str, dry_run: bool) -> None:
 @program_option
 @click.option("--title", "titles", required=True, multiple=True, help="TEXT, or LANGUAGE=TEXT once for each language.")
 @click.option("--text", "texts", required=True, multiple=True, help="TEXT, or LANGUAGE=TEXT once for each language.")
-@click.option("--notify", is_flag=True, help="Let the phones sound, if the day's budget allows.")
+@click.option("--notify", is_flag=True, help="Notify the holders, if the day's budget allows.")
 @click.option(
     "--days", default=7, show_default=True, type=click.IntRange(1, 365), help="How long it stands on the card."
 )
@@ -105,29 +105,29 @@ def news(
     program_id: str, titles: tuple[str, ...], texts: tuple[str, ...], notify: bool, days: int, campaign: str | None
 ) -> None:
     """One message to everybody who holds a card of the programme: one call for each class, however many they are."""
-    with _opened(program_id) as desk:
-        services, now = desk.services, desk.services.clock()
+    with _opened(program_id) as opened:
+        services, now = opened.services, opened.services.clock()
         with services.sessions() as db:
             locale = services.program_cache.program(db, program_id).document.locales[0]
         title, text = _by_language(titles, locale), _by_language(texts, locale)
-        require_own_links([*title.values(), *text.values()], hosts_of(desk.template, services.settings.public_url))
+        require_own_links([*title.values(), *text.values()], hosts_of(opened.template, services.settings.public_url))
         message_id = message_id_of(program_id, campaign or "\n".join([*titles, *texts]))
         ends_at = now + timedelta(days=days)
         message = message_body(message_id, title, text, starts_at=now, ends_at=ends_at)
         with services.sessions.begin() as db:
-            desk.channel.classes.update(maintenance.known_classes(db, program_id))
+            opened.channel.classes.update(maintenance.known_classes(db, program_id))
             found = maintenance.queue_class_messages(db, program_id, message, notify=notify, ends_at=ends_at, now=now)
             wake_workers(db, program_id)
         if not found:
             raise NotFound(f"no class at Google yet: run wallet-service google sync --program {program_id}")
         maintenance.Maintenance(
             sessions=services.sessions,
-            channel=desk.channel,
+            channel=opened.channel,
             program_id=program_id,
             lease=services.settings.lease,
             timeout=timedelta(seconds=services.settings.google_timeout_s),
             clock=services.clock,
-        ).tell_class_letters()
+        ).send_class_messages()
         with services.sessions() as db:
             _show_news(db, message_id)
 
@@ -136,10 +136,10 @@ def news(
 @program_option
 @click.option("--dry-run", is_flag=True, help="Only look.")
 def audit(program_id: str, dry_run: bool) -> None:
-    """Compare what Google holds with what it should, page by page; differences are owed again."""
-    with _opened(program_id) as desk:
-        services = desk.services
-        report = audit_of(services.tools(), desk.channel, program_id, put_back=not dry_run, now=services.clock())
+    """Compare what Google holds with what it should, page by page; differences are sent again."""
+    with _opened(program_id) as opened:
+        services = opened.services
+        report = audit_of(services.tools(), opened.channel, program_id, put_back=not dry_run, now=services.clock())
         with services.sessions.begin() as db:
             wake_workers(db, program_id)
     for object_id, difference in report.examples:
@@ -161,17 +161,19 @@ def audit(program_id: str, dry_run: bool) -> None:
 )
 def plan_command(program_id: str, folder: Path | None) -> None:
     """Say how many calls a change costs and how long it takes, before it starts."""
-    with _opened(program_id) as desk:
+    with _opened(program_id) as opened:
         design = load_template(folder) if folder is not None else None
-        with desk.services.sessions() as db:
+        with opened.services.sessions() as db:
             found = plan.plan_of(
                 db,
-                desk.channel,
-                sample_cards(db, desk.services.program_cache, program_id, desk.services.settings.public_url, most=200),
+                opened.channel,
+                sample_cards(
+                    db, opened.services.program_cache, program_id, opened.services.settings.public_url, most=200
+                ),
                 program_id=program_id,
                 design=design,
             )
-    per_s = desk.services.settings.google_rate_per_s
+    per_s = opened.services.settings.google_rate_per_s
     table = Table("change", "calls", "takes", title=f"{program_id}, {per_s:g} calls/s", title_justify="left")
     for step in found:
         table.add_row(step.what, f"{step.calls:,}", plan.in_words(step.takes(per_s)))
@@ -199,5 +201,5 @@ def _show_states(states: list[ClassState]) -> None:
 
 
 def _show_news(db: Session, message_id: str) -> None:
-    for class_id, how in maintenance.fate_of(db, message_id):
+    for class_id, how in maintenance.message_status(db, message_id):
         click.echo(f"{class_id}: {how or 'waits for a worker'}")

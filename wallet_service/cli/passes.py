@@ -32,7 +32,7 @@ def passes() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of tables.")
 @root_option
 def check_pass(paths: tuple[Path, ...], as_json: bool, root: Path | None) -> None:
-    """Tell everything that is wrong with passes, ours or not: .pkpass, .pkpasses, or a folder of a pass's files.
+    """Report everything that is wrong with passes, ours or not: .pkpass, .pkpasses, or a folder of a pass's files.
 
     Each finding has its severity, its place, the number of its rule in docs/apple.md and what to do. Exit code 0: no
     errors; 1: errors; 2: nothing was checked.

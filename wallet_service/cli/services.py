@@ -1,4 +1,4 @@
-"""What commands open before they work, and close after."""
+"""Settings and services for commands: opened before the work, closed after."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ NEW_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 def simulate() -> None:
     """Run one simulator in the foreground; Ctrl-C stops it.
 
-    They speak the real protocols on this machine: point the service's WALLET_… variables at the addresses printed.
+    They implement the real protocols on this machine: point the service's WALLET_… variables at the addresses printed.
     """
 
 

@@ -1,4 +1,4 @@
-"""How a command that stays in the foreground ends: Ctrl-C, SIGTERM or a closed terminal, once, and then in peace."""
+"""Signal handling of commands that stay in the foreground: Ctrl-C, SIGTERM or a closed terminal ends them, once."""
 
 from __future__ import annotations
 

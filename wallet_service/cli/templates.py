@@ -48,7 +48,7 @@ def check(folders: tuple[Path, ...]) -> None:
 @templates.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def losses(folder: Path) -> None:
-    """Tell what each wallet cannot show of a design."""
+    """Report what each wallet cannot show of a design."""
     for loss in losses_of(good_template(folder)):
         click.echo(f"{loss.wallet}: {loss.path}: {loss.words}")
 

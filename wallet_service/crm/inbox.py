@@ -1,4 +1,4 @@
-"""Takes events in, each once, and changes what they change. One transaction for all events of one request.
+"""The inbox: applies each event once, all events of one request in one transaction.
 
 Members are locked first, in one order for all, and those that are not here yet come last, in the order of their ids:
 so two requests about the same members do not wait in a circle. Each event stands for itself: one that is refused leaves

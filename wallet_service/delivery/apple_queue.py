@@ -1,4 +1,4 @@
-"""Apple's queue: empty nudges, as many on their way at once as Apple allows, settled in pages beside the sending."""
+"""Apple's delivery queue: empty pushes, as many in flight as Apple allows, settled in pages while more are sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGE = 500
 
 
 class _Claim:
-    """What one step has claimed, in the order in which it is to be sent. All of it is one claim."""
+    """The rows that one step has claimed, in the order in which they are to be sent, under one claim id."""
 
     def __init__(self) -> None:
         self.claim_id = secrets.token_hex(8)
@@ -89,7 +89,7 @@ Page = Sequence[tuple[list[Claimed], Outcome]]
 
 
 class AppleQueue(DeliveryQueue):
-    """One programme's iPhones.
+    """The delivery queue of one programme's iPhones.
 
     Args:
         signer: who signs now, the same object for as long as it is the same; asked once for each step.
@@ -114,7 +114,7 @@ class AppleQueue(DeliveryQueue):
         self._settler = ThreadPoolExecutor(1, thread_name_prefix=f"settling:{self.kind}:{program_id}")
 
     def step(self) -> int:
-        """Claim a batch, tell it, settle it, for as long as batches come full, but no longer than a lease; returns the
+        """Claim a batch, send it, settle it, for as long as batches come full, but no longer than a lease; returns the
         number of rows told, whatever the answers were. The next batch is claimed beside the settling of what the one
         before heard last.
         """
@@ -123,7 +123,7 @@ class AppleQueue(DeliveryQueue):
             claim = _Claim()
             self._take(claim, now=now)
             settled += finish()
-            finish = self._tell_claim(claim, before=now + self._tools.settings.lease - self._slowest)
+            finish = self._announce_claim(claim, before=now + self._tools.settings.lease - self._slowest)
             if len(claim.claimed) < self._tools.settings.batch:
                 break
         settled += finish()
@@ -133,12 +133,12 @@ class AppleQueue(DeliveryQueue):
 
     def _begin(self) -> datetime | None:
         """Now, or None if nothing may be claimed now."""
-        self._look_who_signs()
+        self._check_signer()
         now = self._tools.clock()
         return None if self.stopping or self._refusals.in_doubt or self._is_halted(now=now) else now
 
-    def _tell_claim(self, claim: _Claim, *, before: datetime) -> Callable[[], int]:
-        """Announce what is in claim and let the answers be written down, page by page; returns what waits for that,
+    def _announce_claim(self, claim: _Claim, *, before: datetime) -> Callable[[], int]:
+        """Announce what is claimed and let the answers be written down, page by page; returns what waits for that,
         gives back what was not sent, and says how many rows were told.
         """
         tools = self._tools
@@ -159,13 +159,13 @@ class AppleQueue(DeliveryQueue):
         return finish
 
     def close(self) -> None:
-        """Write down what was heard, and hang up the channel."""
+        """Write down what was heard, and close the channel."""
         self._settler.shutdown()
         super().close()
 
-    def _look_who_signs(self) -> None:
-        """What Apple refused under another certificate, or to a worker with other settings, is no fault of the phones:
-        it is tried once more, and at once.
+    def _check_signer(self) -> None:
+        """Retry what Apple refused under another certificate, or to a worker with other settings: that was no fault of
+        the phones.
         """
         signer = self._signer()
         if signer is self._signed_by:
@@ -194,14 +194,14 @@ class AppleQueue(DeliveryQueue):
         claim.hurry(hurried)
 
     def _tell(self, claim: _Claim, *, before: datetime) -> Iterator[tuple[list[Claimed], Outcome]]:
-        """Announce what is in claim; what could not be sent in its lease stays there, to be given back."""
+        """Announce what is claimed; what could not be sent in its lease stays there, to be given back."""
         for notice, outcome in self._announcer.announce(self._sendable(claim, before=before)):
             if isinstance(outcome, ChannelDown):
                 self._halt(outcome.reason)
             yield claim.sent.pop(notice.delivery_id), outcome
 
     def _sendable(self, claim: _Claim, *, before: datetime) -> Iterator[Notice]:
-        """What is in claim, one by one, as there is room on the line. What a customer has just done overtakes a
+        """The claimed notices, one by one, as the connection can take them. What a customer has just done overtakes a
         campaign that is being sent.
         """
         look_at = self._tools.clock() + LOOK_FOR_URGENT
@@ -234,8 +234,8 @@ class AppleQueue(DeliveryQueue):
         return step
 
     def _probe(self) -> None:
-        """Is it we who are refused? Phones that Apple took before, of other cards, are told once more: if it knows but
-        one of them, it is the refused phones' own fault. Otherwise nothing is held against anybody.
+        """Find out whether the channel itself is refused: phones that Apple took before, of other cards, are sent a
+        push. If Apple knows but one of them, the refused phones are at fault; else nothing is held against them.
         """
         tools = self._tools
         with tools.sessions.begin() as db:

@@ -1,4 +1,4 @@
-"""Over how long a campaign is announced: not everybody's phone comes for its card in the same minute.
+"""The time over which a campaign is announced, so that not every phone fetches its card in the same minute.
 
 Source: apple-wallet.md, section 5.4.
 """

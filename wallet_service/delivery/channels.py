@@ -1,4 +1,4 @@
-"""Opening the queues of a programme: which platforms it is on, and over which channel each is told."""
+"""Opening the queues of a programme: one for each platform it is on, with its channel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_queues(
         line = open_apple(program_id, tools, keys)
         yield AppleQueue(program_id, line, tools, signer=line.signer)
     if ("google", program_id) not in known and _google_terms(db, program_id, tools, keys) is not None:
-        yield GoogleQueue(program_id, google_line(program_id, tools, keys), tools, keys.sealer)
+        yield GoogleQueue(program_id, renewing_google_channel(program_id, tools, keys), tools, keys.sealer)
 
 
 def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
@@ -52,7 +52,7 @@ def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
     return RenewingChannel(who_signs_now, dial)
 
 
-def google_line(program_id: str, tools: Tools, keys: KeyRing) -> RenewingGoogleChannel[GoogleDocument]:
+def renewing_google_channel(program_id: str, tools: Tools, keys: KeyRing) -> RenewingGoogleChannel[GoogleDocument]:
     """The channel to Google of one programme, on whichever account and settings it has at the time."""
 
     def wanted() -> tuple[ServiceAccount, GoogleDocument] | None:

@@ -1,4 +1,4 @@
-"""Google's queue: several objects on their way at once, each with its content as it is at the claim.
+"""Google's delivery queue: several objects on their way at once, each with its content as it is at the claim.
 
 Rows are claimed a second's worth at a time while the queue runs, those that a person has just changed before those of a
 walk over many cards; so a change at the till leaves within two seconds, whatever else waits (google-wallet.md section
@@ -47,7 +47,9 @@ class _InProgress:
 
 
 class GoogleQueue(DeliveryQueue):
-    """One programme at Google: messages to everybody first, then what callbacks left open, then the objects."""
+    """The delivery queue of one programme at Google: messages to everybody first, then unconfirmed
+    callbacks, then the objects.
+    """
 
     kind = "google"
 
@@ -70,7 +72,7 @@ class GoogleQueue(DeliveryQueue):
         if channel is None or self._is_halted(now=now):
             return 0
         self._read_classes(channel)
-        beside = maintenance.Maintenance(
+        side_work = maintenance.Maintenance(
             sessions=tools.sessions,
             channel=channel,
             program_id=self.program_id,
@@ -79,11 +81,11 @@ class GoogleQueue(DeliveryQueue):
             clock=tools.clock,
             stopping=lambda: self.stopping,
         )
-        done = beside.tell_class_letters() + beside.confirm_removals()
+        done = side_work.send_class_messages() + side_work.confirm_removals()
         in_progress: dict[int, _InProgress] = {}
         due = self._due(channel, in_progress)
-        for told in channel.tell(due, before=lambda notice: in_progress[notice.delivery_id].before):
-            self._settle_told(told, in_progress)
+        for told in channel.announce_lazily(due, before=lambda notice: in_progress[notice.delivery_id].before):
+            self._settle_updates(told, in_progress)
             done += len(told)
         self._give_back(in_progress)
         self._write_classes(channel)
@@ -109,9 +111,9 @@ class GoogleQueue(DeliveryQueue):
         self._channel, self.halted_until = channel, None
 
     def _due(self, channel: GoogleChannel, in_progress: dict[int, _InProgress]) -> Iterator[ObjectUpdate]:
-        """Claim a second's worth, hand it out, claim again: until nothing is due, or a batch has been handed out."""
-        tools, handed_out = self._tools, 0
-        while handed_out < tools.settings.batch and self.halted_until is None and not self.stopping:
+        """Claim a second's worth, yield it, claim again: until nothing is due, or a batch has been yielded."""
+        tools, yielded = self._tools, 0
+        while yielded < tools.settings.batch and self.halted_until is None and not self.stopping:
             claim_id, now = secrets.token_hex(8), tools.clock()
             before = now + tools.settings.lease - self._slowest
             with tools.sessions.begin() as db:
@@ -121,12 +123,12 @@ class GoogleQueue(DeliveryQueue):
                     program_id=self.program_id,
                     now=now,
                     lease=tools.settings.lease,
-                    batch=min(self._second, tools.settings.batch - handed_out),
+                    batch=min(self._second, tools.settings.batch - yielded),
                     claim_id=claim_id,
                 )
                 notices = self._notices(db, channel, claimed, now=now)
             in_progress.update({row.delivery_id: _InProgress(row, claim_id, before) for row in claimed})
-            handed_out += len(notices)
+            yielded += len(notices)
             for notice in notices:
                 if tools.clock() >= before or self.halted_until is not None or self.stopping:
                     return
@@ -170,7 +172,9 @@ class GoogleQueue(DeliveryQueue):
             )
         return objects.plan(db, owed, now=now, sealer=self._sealer)
 
-    def _settle_told(self, told: Sequence[tuple[ObjectUpdate, Outcome]], in_progress: dict[int, _InProgress]) -> None:
+    def _settle_updates(
+        self, told: Sequence[tuple[ObjectUpdate, Outcome]], in_progress: dict[int, _InProgress]
+    ) -> None:
         by_claim: dict[str, list[tuple[Claimed, Step]]] = defaultdict(list)
         held: list[tuple[ObjectUpdate, Held]] = []
         for notice, outcome in told:
@@ -195,7 +199,7 @@ class GoogleQueue(DeliveryQueue):
             channel.classes.update(maintenance.known_classes(db, self.program_id))
 
     def _write_classes(self, channel: GoogleChannel) -> None:
-        if told := channel.take_told_classes():
+        if told := channel.take_written_classes():
             with self._tools.sessions.begin() as db:
                 maintenance.keep_classes(db, self.program_id, told, now=self._tools.clock())
 

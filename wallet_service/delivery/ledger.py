@@ -1,4 +1,4 @@
-"""Claim and settle: the only SQL of the delivery engine.
+"""The delivery ledger: claim and settle rows of `deliveries`.
 
 A row of `deliveries` is one card at one far end; work is whatever has `wanted_version > told_version`. Three short
 steps: claim (commit), send, settle (commit). What is settled is the version that was read at the claim, and only while
@@ -22,7 +22,7 @@ from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claimed:
-    """One row in our hands. `far_end` is a push token (Apple) or an object id (Google); `attempts` counts this one."""
+    """A claimed row. `far_end` is a push token (Apple) or an object id (Google); `attempts` counts this one."""
 
     delivery_id: int
     card_id: int
@@ -87,7 +87,7 @@ CROSS JOIN unnest(other.announced_at || other.told_at
 WHERE beside.device_id = ANY(:devices) AND told.at IS NOT NULL
 GROUP BY beside.device_id
 """)
-_DEVICE_IN_OTHER_HANDS = timedelta(seconds=1)
+_DEVICE_CLAIMED_ELSEWHERE = timedelta(seconds=1)
 
 
 def claim(
@@ -147,7 +147,7 @@ def _too_early(
     """
     devices = set(device_of.values())
     ours = set(db.scalars(_LOCK_SHARED, {"devices": list(devices)}))
-    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_IN_OTHER_HANDS)
+    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_CLAIMED_ELSEWHERE)
     values = {"devices": list(ours), "claim": claim_id, "now": now}
     allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, values | pacing.values())}
     return {row: allowed_at[device] for row, device in device_of.items() if allowed_at.get(device, now) > now}
@@ -211,9 +211,9 @@ def settle(
 ) -> int:
     """Write down what became of claimed rows; returns how many were no longer ours.
 
-    A late settle changes nothing. If its announcement carried content (Google), the row is owed again as well, for the
-    late write may have covered a newer one. Rows are locked by number, as publishing locks them, and what has gone is
-    forgotten only if that waits for nobody: so settling and publishing never wait for each other in a circle.
+    A late settle changes nothing. If its announcement carried content (Google), the row is pending again as well, for
+    the late write may have covered a newer one. Rows are locked by number, as publishing locks them, and what has gone
+    is forgotten only if that waits for nobody: so settling and publishing never wait for each other in a circle.
     """
     db.execute(_NOT_FLUSHED)
     _lock_in_order(db, [claimed for claimed, _ in results])
@@ -352,8 +352,8 @@ SELECT array(SELECT DISTINCT program_id FROM reminded), (SELECT count(*) FROM re
 
 @dataclass(frozen=True, slots=True)
 class Reminded:
-    """The programmes with announcements owed again, how many far ends have become stale, and whether there may be more
-    to remind now.
+    """The programmes with announcements pending again, how many far ends have become stale, and whether there may be
+    more to remind now.
     """
 
     programs: frozenset[str]
@@ -364,14 +364,14 @@ class Reminded:
 def remind(
     db: Session, *, now: datetime, most: int, per_day: int, pacing: Pacing = UNPACED, batch: int = 1000
 ) -> Reminded:
-    """Owe an announcement again to phones that were told and have not come in their time, up to `batch` far ends;
+    """Make an announcement pending again for phones that were told and have not come in their time, up to `batch`;
     after `most` times since the phone last came it is stale.
 
     A device is reminded `per_day` times in any 24 hours at most, whichever of its cards it is about; what is reminded
     together becomes one push and counts once, and what would be too much waits until the oldest reminder is a day old.
-    Any number of workers may call this at once: a row or a device in another's hands is left to the other.
+    Any number of workers may call this at once: a row or a device that another has locked is left to it.
 
-    Only who was told and can be told again is reminded: not who is owed an announcement anyway, nor who is parked.
+    Only who was told and can be told again is reminded: not who has an announcement pending anyway, nor who is parked.
 
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.

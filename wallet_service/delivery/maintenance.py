@@ -1,4 +1,4 @@
-"""What is done once every night, by one worker of all."""
+"""The periodic maintenance tasks, each run once a day by one worker of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import select
 
 from wallet_service.cards.erasure import forget_tombstones
-from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_bodies import audit_of
 from wallet_service.delivery.queues import Tools
 from wallet_service.errors import WalletServiceError
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, PeriodicTask]:
-    """Every nightly task by its name, which is its job's name as well. A long one ends early when `stopping`."""
+    """Every maintenance task by its name, which is its job's name as well. A long one ends early when `stopping`."""
     return {
         "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
         "forget_erased": lambda: _forget_erased(tools, stopping),
@@ -43,7 +43,7 @@ def audit_google(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> M
 
 
 def _audit_one(program_id: str, tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> bool:
-    line = google_line(program_id, tools, keys)
+    line = renewing_google_channel(program_id, tools, keys)
     try:
         channel = line.current()
         if channel is None or stopping():

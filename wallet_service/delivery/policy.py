@@ -1,4 +1,4 @@
-"""From what the far side said to what we do next. Pure: no clock, no database, chance is passed in."""
+"""The retry policy: from an outcome and an attempt to the next step. Pure: chance is passed in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Done, as far as telling goes. `again_after`: and told again then, unless the far end has come."""
+    """The announcement was accepted. `again_after`: it is repeated then, unless the far end has come."""
 
     answer: str
     again_after: timedelta | None = None

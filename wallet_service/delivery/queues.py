@@ -1,4 +1,4 @@
-"""A queue: one platform of one programme. It claims, tells and settles, over one kept-open channel, in one thread."""
+"""A delivery queue: one platform of one programme. It claims, sends and settles, over one channel, in one thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Written = TypeVar("Written")
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What every queue works with."""
+    """The services that every queue works with."""
 
     sessions: sessionmaker[Session]
     settings: Settings
@@ -45,7 +45,7 @@ class _Line(Protocol):
 
 
 class DeliveryQueue(ABC):
-    """The loop's body. A subclass says how what is due is claimed and told."""
+    """The base of both queues. A subclass says how what is due is claimed and sent."""
 
     kind: str
 
@@ -59,7 +59,7 @@ class DeliveryQueue(ABC):
 
     @abstractmethod
     def step(self) -> int:
-        """Tell what is due, up to a batch; returns the number of rows told, whatever the answers were."""
+        """Announce what is due, up to a batch; returns the number of rows announced, whatever the answers were."""
 
     def next_due_at(self) -> datetime | None:
         """When this queue has work again, as far as the ledger knows."""
@@ -72,7 +72,7 @@ class DeliveryQueue(ABC):
         self.stopping = True
 
     def close(self) -> None:
-        """Hang up the channel."""
+        """Close the channel."""
         self._line.close()
 
     def _is_halted(self, *, now: datetime) -> bool:

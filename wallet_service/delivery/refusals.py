@@ -1,4 +1,4 @@
-"""Whether Apple refuses a phone, or us.
+"""Telling refused phones from a refused channel.
 
 A token that is said to be bad may be the phone's fault or ours: a wrong environment or certificate is answered with
 the same words, for every phone. What phones registered for one card is one person's word, so it is cards that are
@@ -22,7 +22,7 @@ PROBES = 5
 
 
 class Refusals:
-    """What one channel's answers say of the channel. `in_doubt`: so much was refused that it may be our own fault."""
+    """The refusals on one channel, counted by card. `in_doubt`: so much was refused that it may be our own fault."""
 
     def __init__(self) -> None:
         self.in_doubt = False
@@ -35,7 +35,7 @@ class Refusals:
         self.cards.clear()
 
     def forget(self) -> None:
-        """It is another channel from here on."""
+        """Start anew: the channel is another one."""
         self.in_doubt, self._trusted_until = False, None
         self.cards.clear()
 
@@ -75,14 +75,14 @@ WITH parked AS (
 UPDATE deliveries d SET parked = NULL, attempts = 0, next_attempt_at = :now FROM parked WHERE d.id = parked.id
 RETURNING d.id
 """)
-_WITNESSES = paced("""
+_PROBE_CANDIDATES = paced("""
 SELECT d.id, d.card_id, v.push_token
 FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
 WHERE d.program_id = :program AND d.kind = 'apple' AND d.told_at IS NOT NULL AND d.parked IS NULL
   AND d.card_id <> ALL(:besides) AND GREATEST({paced}) <= :now
 ORDER BY d.told_at DESC LIMIT 100
 """)
-_CALLED = text("""
+_COUNT_PROBE = text("""
 UPDATE deliveries SET announced_at = (CAST(:now AS timestamptz) || announced_at)[1 : :per_hour] WHERE id = :id
 """)
 
@@ -99,8 +99,8 @@ def choose_probes(
     be announced something now; that it is, is written down.
     """
     values = {"program": program_id, "besides": list(besides), "now": now}
-    of_card = {row.card_id: row for row in reversed(db.execute(_WITNESSES, values | pacing.values()).all())}
+    of_card = {row.card_id: row for row in reversed(db.execute(_PROBE_CANDIDATES, values | pacing.values()).all())}
     called = list(reversed(of_card.values()))[:PROBES]
     for row in sorted(called, key=lambda row: row.id):
-        db.execute(_CALLED, {"id": row.id, "now": now, "per_hour": pacing.per_hour})
+        db.execute(_COUNT_PROBE, {"id": row.id, "now": now, "per_hour": pacing.per_hour})
     return [row.push_token for row in called]

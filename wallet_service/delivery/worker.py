@@ -58,7 +58,7 @@ _PAUSE_BESIDE_OTHERS_S = 0.1
 class Loop:
     """Calls `step` in a thread of its own for as long as there is work, then waits for a hint or for the next due
     row. A step that did fewer rows than `portion` has left nothing due; what is due and could not be had by a step that
-    did nothing is in another's hands, and is waited for.
+    did nothing is claimed by another, and is waited for.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Worker:
         self._jobs = JobRunner(database.libpq_url, maintenance_tasks(tools, keys, self._stopping.is_set))
 
     def run(self) -> None:
-        """Work until stopped, then finish what is in hand and leave."""
+        """Work until stopped, then finish what is claimed and leave."""
         started_at = self._tools.clock()
         log.info("worker_started", worker_id=self.worker_id)
         self._composing.start()
@@ -283,7 +283,7 @@ class Worker:
             db.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < now - timedelta(days=1)))
 
     def remind_step(self) -> None:
-        """Owe announcements again to phones that have not come, as many as fit between two heartbeats."""
+        """Make announcements pending again for phones that have not come, as many as fit between two heartbeats."""
         settings = self._tools.settings
         for _ in range(REMINDING_ROUNDS):
             if self._stopping.is_set():

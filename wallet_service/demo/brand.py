@@ -125,4 +125,4 @@ MEMBERS: dict[str, dict[str, Any]] = {
         "favourite_store_id": "paris-marais",
     },
 }
-HEROINE = "M-1001"
+TOUR_MEMBER = "M-1001"

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from wallet_service.demo.brand import HEROINE
+from wallet_service.demo.brand import TOUR_MEMBER
 from wallet_service.demo.session import SHOP
 
 _NOW_S = "$(date +%s)"
@@ -37,7 +37,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
         "id": f"order-{_NOW_S}",
         "source": "https://shop.maison-lumiere.example",
         "type": "purchase.completed",
-        "subject": HEROINE,
+        "subject": TOUR_MEMBER,
         "data": {"order_id": f"order-{_NOW_S}", "paid": {"amount": 4990, "currency": "EUR"}, "store_id": SHOP},
     }
     balances = {"sequence": "SEQUENCE", "points": 480, "tier": "Or"}
@@ -56,7 +56,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
         Command("purchase", _with_body("POST", f"{url}/events", key, purchase)),
         Command(
             "balances",
-            _with_body("PUT", f"{url}/members/{HEROINE}/balances", key, balances).replace('"SEQUENCE"', _NOW_S),
+            _with_body("PUT", f"{url}/members/{TOUR_MEMBER}/balances", key, balances).replace('"SEQUENCE"', _NOW_S),
         ),
         Command("card", f"{_call('GET', card, key)} | python3 -m json.tool"),
         Command("timeline", f"{_call('GET', f'{card}/timeline', key)} | python3 -m json.tool"),

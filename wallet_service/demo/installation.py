@@ -1,4 +1,4 @@
-"""Sets the installation: database, simulators, programmes, keys, the web and worker processes, and the phones."""
+"""The demo's installation: database, simulators, programmes, keys, the web and worker processes, and the phones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psycopg
 import requests
 
 from wallet_service.clock import system_clock
-from wallet_service.demo.brand import HEROINE, ISSUER_ID, MEMBERS, POINTS, PROGRAMS, STAMPS, STORES, TEAM_ID
+from wallet_service.demo.brand import ISSUER_ID, MEMBERS, POINTS, PROGRAMS, STAMPS, STORES, TEAM_ID, TOUR_MEMBER
 from wallet_service.demo.processes import free_port, running, wait_until_ready
 from wallet_service.errors import SettingsError
 from wallet_service.programs.apply import apply_program
@@ -53,7 +53,7 @@ class Api:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoInstallation:
-    """All that the tour plays with."""
+    """The running parts of the demo: web, simulators, phones."""
 
     url: str
     apis: Mapping[str, Api]
@@ -118,7 +118,7 @@ def start_installation(
             iphone=cleanup.enter_context(Iphone(apns, roots_pem=authority.root_pem, allow_http=True)),
             android=cleanup.enter_context(Android(google)),
         )
-        _furnish(installation)
+        _create_members(installation)
         yield installation
 
 
@@ -173,13 +173,13 @@ def _apply_programs(folder: Path, environment: Mapping[str, str]) -> dict[str, s
         services.close()
 
 
-def _furnish(installation: DemoInstallation) -> None:
-    """Shops and members, through the API; the tour enrols its heroine itself."""
+def _create_members(installation: DemoInstallation) -> None:
+    """Shops and members, through the API; the tour enrols its own member itself."""
     for program in (POINTS, STAMPS):
         api = installation.apis[program.program_id]
         for store_id, store in STORES.items():
             api("PUT", f"/stores/{store_id}", store)
         for member_id, member in MEMBERS.items():
-            if member_id != HEROINE:
+            if member_id != TOUR_MEMBER:
                 api("PUT", f"/members/{member_id}", member)
                 api("POST", f"/members/{member_id}/card")

@@ -1,4 +1,4 @@
-"""The demo's page: both phones live, the tour, moves to make and commands to copy. For this machine only."""
+"""The demo's web page: both phones live, the tour, buttons and commands to copy. For this machine only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Visitor:
 
 
 class DemoPage:
-    """Serves one session.
+    """An HTTP server for one session.
 
     Args:
         session: what is shown and played with.
@@ -62,7 +62,7 @@ class DemoPage:
     def __init__(
         self, session: DemoSession, installation: DemoInstallation, timeline: Timeline, *, port: int = 0
     ) -> None:
-        self._scene, self._stage, self._timeline = session, installation, timeline
+        self._session, self._installation, self._timeline = session, installation, timeline
         self._server = LoopbackServer(self._handle, port=port, name="demo-page")
         self._pictures = Pictures()
         self._lock = threading.Lock()
@@ -84,7 +84,7 @@ class DemoPage:
     def serving(self) -> Iterator[None]:
         """Serve for as long as the block lasts."""
         with self._server:
-            self._scene.watch(self._tell)
+            self._session.watch(self._tell)
             yield
 
     def _handle(self, request: Request) -> Reply | LineStream:
@@ -97,7 +97,7 @@ class DemoPage:
             case "GET", ["events"]:
                 return self._events(language)
             case "GET" | "HEAD", ["pictures", name] if name.removesuffix(".png") in NAMES:
-                picture = self._pictures.png(name.removesuffix(".png"), self._scene.snapshot)
+                picture = self._pictures.png(name.removesuffix(".png"), self._session.snapshot)
                 return Reply(200, picture, "image/png", _HEADERS)
             case "GET" | "HEAD", ["static", name] if name in _ASSETS:
                 return Reply(200, _asset(name), _ASSETS[name], _HEADERS)
@@ -114,7 +114,7 @@ class DemoPage:
         try:
             self._moves[move]()
             if not is_script:
-                self._scene.settle(_SETTLE_S)
+                self._session.settle(_SETTLE_S)
         except requests.RequestException as error:
             status, message = 502, f"{WORDS[language]['failed']} {_reason(error)}"
         if is_script:
@@ -124,7 +124,7 @@ class DemoPage:
         return Reply(303, headers={**_HEADERS, "Location": f"/?lang={language}&done={move}"})
 
     def _page(self, language: str, done: str | None, *, problem: str | None = None, status: int = 200) -> Reply:
-        installation, words, snapshot = self._stage, WORDS[language], self._scene.snapshot
+        installation, words, snapshot = self._installation, WORDS[language], self._session.snapshot
         in_french = TOUR_IN_FRENCH if language == "fr" else {}
         page = _template("page.html").render(
             language=language,
@@ -139,10 +139,10 @@ class DemoPage:
                 for step in self._timeline.steps
                 if (rows := step.in_order())
             ],
-            commands=commands(installation.api.base, installation.api.key, self._scene.serial_number),
+            commands=commands(installation.api.base, installation.api.key, self._session.serial_number),
             links={
                 "docs": f"{installation.url}/api/docs",
-                "card": self._scene.link,
+                "card": self._session.link,
                 "metrics": f"{installation.url}/metrics",
                 "ready": f"{installation.url}/readyz",
             },
@@ -154,7 +154,7 @@ class DemoPage:
             with self._lock:
                 self._visitors.remove(visitor)
 
-        snapshot = self._scene.snapshot
+        snapshot = self._session.snapshot
         visitor = _Visitor(EventStream(on_end=left), language, snapshot)
         visitor.stream.put(_change(snapshot, snapshot, language))
         with self._lock:

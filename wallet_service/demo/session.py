@@ -1,4 +1,4 @@
-"""The installation after the tour: what a visitor of the demo's page can do with it, and what they see of it."""
+"""The demo's session after the tour: what a visitor of the page can do, and what they see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from wallet_service.clock import system_clock
-from wallet_service.demo.brand import HEROINE, STORES
+from wallet_service.demo.brand import STORES, TOUR_MEMBER
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.simulators.phones.android import AndroidEvent
 from wallet_service.simulators.phones.timeline import PhoneEvent
@@ -94,8 +94,8 @@ class DemoSession:
     """
 
     def __init__(self, installation: DemoInstallation) -> None:
-        self._stage = installation
-        self._card = installation.api("POST", f"/members/{HEROINE}/card")
+        self._installation = installation
+        self._card = installation.api("POST", f"/members/{TOUR_MEMBER}/card")
         self._numbers = itertools.count(1)
         self._state = threading.Condition()
         self._looking = threading.Lock()
@@ -132,7 +132,7 @@ class DemoSession:
     @contextmanager
     def playing(self) -> Iterator[None]:
         """Put the card on both phones and look after them for as long as the block lasts."""
-        iphone, android = self._stage.iphone, self._stage.android
+        iphone, android = self._installation.iphone, self._installation.android
         iphone.watch(self._on_event)
         android.watch(self._on_event)
         if self.serial_number not in iphone.serial_numbers:
@@ -154,7 +154,7 @@ class DemoSession:
     def purchase(self) -> None:
         """Claire pays 25 € at the shop."""
         order_id = f"page-{next(self._numbers)}"
-        self._stage.api(
+        self._installation.api(
             "POST",
             "/events",
             {
@@ -162,7 +162,7 @@ class DemoSession:
                 "id": order_id,
                 "source": "https://shop.maison-lumiere.example",
                 "type": "purchase.completed",
-                "subject": HEROINE,
+                "subject": TOUR_MEMBER,
                 "data": {
                     "order_id": order_id,
                     "paid": {"amount": PURCHASE_CENTS, "currency": "EUR"},
@@ -174,7 +174,7 @@ class DemoSession:
     def offer(self) -> None:
         """The Lyon shop proposes something for one minute."""
         now, text = system_clock(), "−15 % sur les foulards de soie"
-        offer = self._stage.api(
+        offer = self._installation.api(
             "POST",
             "/offers",
             {
@@ -186,11 +186,11 @@ class DemoSession:
                 "ends_at": (now + OFFER_LASTS).isoformat(),
             },
         )
-        self._stage.api("POST", f"/offers/{offer['id']}/publish")
+        self._installation.api("POST", f"/offers/{offer['id']}/publish")
 
     def go_offline(self) -> None:
         """The iPhone loses its network."""
-        self._stage.iphone.offline()
+        self._installation.iphone.offline()
         with self._state:
             self._online = False
         self._on_event()
@@ -199,12 +199,12 @@ class DemoSession:
         """The iPhone has its network again."""
         with self._state:
             self._online = True
-        self._stage.iphone.online()
+        self._installation.iphone.online()
         self._on_event()
 
     def refresh(self) -> None:
         """Claire pulls the card down on her iPhone."""
-        self._stage.iphone.refresh(self.serial_number)
+        self._installation.iphone.refresh(self.serial_number)
 
     def settle(self, timeout_s: float) -> None:
         """Wait until the phones and the proof show what has been done, for so long at most, and not for one offline."""
@@ -244,7 +244,7 @@ class DemoSession:
                 on_sight(snapshot)
 
     def _see(self) -> Snapshot:
-        iphone, android = self._stage.iphone, self._stage.android
+        iphone, android = self._installation.iphone, self._installation.android
         screen, card = iphone.shows(self.serial_number), android.shows()
         with self._state:
             online, log_entries = self._online, tuple(self._happenings)
@@ -264,7 +264,7 @@ class DemoSession:
 
     def _lock_screen(self) -> LockScreen | None:
         """What came last: a notification, or an offer since the phone lies at the shop's door."""
-        iphone, shop = self._stage.iphone, STORES[SHOP]
+        iphone, shop = self._installation.iphone, STORES[SHOP]
         found = [LockScreen(one.at, one.title, one.text) for one in iphone.notifications]
         usual = shop["proximity_text"]["fr"]
         near = next((one for one in iphone.near(shop["latitude"], shop["longitude"]) if one.text != usual), None)
@@ -278,7 +278,7 @@ class DemoSession:
 
     def _far_ends(self) -> tuple[FarEnd, ...]:
         try:
-            card = self._stage.api("GET", f"/cards/{self.serial_number}")
+            card = self._installation.api("GET", f"/cards/{self.serial_number}")
         except requests.RequestException:
             return self._sight.far_ends
         return tuple(

@@ -1,4 +1,4 @@
-"""The tour: the whole way of a card, once, and every step proved on the phones."""
+"""The demo's tour: the life of a card, once, every step proved on the phones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from wallet_service.clock import system_clock
-from wallet_service.demo.brand import HEROINE, MEMBERS, POINTS, STAMPS, STORES
+from wallet_service.demo.brand import MEMBERS, POINTS, STAMPS, STORES, TOUR_MEMBER
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.demo.timeline import Step, Timeline
 
@@ -62,8 +62,8 @@ def _enrol(installation: DemoInstallation, step: Step) -> tuple[dict[str, Any], 
     cards = []
     for program in (POINTS, STAMPS):
         api = installation.apis[program.program_id]
-        api("PUT", f"/members/{HEROINE}", MEMBERS[HEROINE])
-        card = api("POST", f"/members/{HEROINE}/card")
+        api("PUT", f"/members/{TOUR_MEMBER}", MEMBERS[TOUR_MEMBER])
+        card = api("POST", f"/members/{TOUR_MEMBER}/card")
         step.note("{program}: card {serial}…", system_clock(), program=program.name, serial=_short(card))
         cards.append(card)
     return cards[0], cards[1]
@@ -82,7 +82,7 @@ def _purchase(installation: DemoInstallation, program_id: str, order_id: str, st
             "id": order_id,
             "source": "https://shop.maison-lumiere.example",
             "type": "purchase.completed",
-            "subject": HEROINE,
+            "subject": TOUR_MEMBER,
             "data": {"order_id": order_id, "paid": {"amount": 7990, "currency": "EUR"}, "store_id": _SHOP},
         },
     )

@@ -181,7 +181,7 @@ WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType({"fr": _FR, "en": _EN}
 
 
 def language_of(asked: str | None, accept_language: str) -> str:
-    """The language of a visitor: the one asked for, else the first of `Accept-Language` that we speak, else French."""
+    """The language of a visitor: the one asked for, else the first of `Accept-Language` on offer, else French."""
     if asked in LANGUAGES:
         return str(asked)
     wanted = []

@@ -1,4 +1,4 @@
-"""Handing cards out: a freshly signed pass, or a save link. Only keys and the database are touched, never the
+"""Issuing cards to wallets: a freshly signed pass, or a save link. Only keys and the database are touched, never the
 network.
 """
 
@@ -21,7 +21,7 @@ from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
 from wallet_service.storage.tables import Card, Delivery, GoogleObject
 from wallet_service.storage.wake import wake_workers
-from wallet_service.wallets.apple.devices import Asked
+from wallet_service.wallets.apple.devices import RequestedPass
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.passes.rules import Rules
 from wallet_service.wallets.google.classes import require_published
@@ -36,7 +36,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What passes of a programme are built with, and the state of the database that it was read from."""
+    """The builder of a programme's passes, and the state of the database that it was read from."""
 
     state: tuple[str, str]
     builder: PassBuilder
@@ -66,33 +66,33 @@ class Issuer:
         builder, _ = self._builder(db, card.program_id, now=now)
         return builder.build(card_view(db, self.program_cache, card, public_url=self.settings.public_url), at=now)
 
-    def pass_asked_for(
-        self, asked: Asked, serial_number: str, sessions: sessionmaker[Session], *, now: datetime
+    def requested_pass_file(
+        self, requested: RequestedPass, serial_number: str, sessions: sessionmaker[Session], *, now: datetime
     ) -> bytes:
-        """The pass that a phone asked for, as last published; without the database, unless the programme is another
+        """The pass that a phone requests, as last published; without the database, unless the programme is another
         than the last time.
 
         Raises:
             NotFound, SettingsError: as `pass_file`.
         """
-        state = (asked.program_row, asked.identity)
-        kept = self._ready.get(asked.program_id)
-        template = self.program_cache.template_at_hand(asked.template_version_id)
+        state = (requested.program_row, requested.identity)
+        kept = self._ready.get(requested.program_id)
+        template = self.program_cache.cached_template(requested.template_version_id)
         if kept is None or kept.state != state or template is None or not kept.builder.in_time(now):
             with sessions() as db:
-                template = self.program_cache.template(db, asked.template_version_id)
-                builder, document = self._builder(db, asked.program_id, now=now)
+                template = self.program_cache.template(db, requested.template_version_id)
+                builder, document = self._builder(db, requested.program_id, now=now)
             kept = _Ready(state, builder, program_view(document))
             with self._lock:
-                self._ready[asked.program_id] = kept
+                self._ready[requested.program_id] = kept
         view = CardView(
             program=kept.program,
             template=template,
-            content=CardContent.model_validate_json(asked.content or b""),
+            content=CardContent.model_validate_json(requested.content or b""),
             serial_number=serial_number,
-            auth_token=asked.auth_token,
-            card_link=f"{self.settings.public_url}/c/{asked.link_token}",
-            version=asked.version,
+            auth_token=requested.auth_token,
+            card_link=f"{self.settings.public_url}/c/{requested.link_token}",
+            version=requested.version,
         )
         return kept.builder.build(view, at=now)
 

@@ -1,4 +1,4 @@
-"""What a card can say of offers and stores. Pure, frozen values."""
+"""The facts of offers and stores that a card can show. Pure, frozen values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ten places go on a member's card. Pure.
+"""Choosing the ten places of a member's card. Pure.
 
 A phone takes ten and decides alone when it is near one. So the order is: stores with an offer that the member may use,
 the member's own stores, then the nearest; of several within a stone's throw only one.

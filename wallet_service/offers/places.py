@@ -190,7 +190,7 @@ def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
 
 
 def places_changed(db: Session, program_id: str) -> None:
-    """Tell every process that its picture of this programme's stores and offers is old; call it with each write."""
+    """Invalidate every process's copy of this programme's stores and offers; call it with each write."""
     db.execute(
         update(Program).where(Program.program_id == program_id).values(places_revision=Program.places_revision + 1)
     )

@@ -1,4 +1,4 @@
-"""From a store's own clock to instants, across the nights on which clocks change. Pure."""
+"""Time windows: from a store's local time to UTC instants, across clock changes. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Google Wallet draws a loyalty card.
+"""Drawing a loyalty card as Google Wallet shows it.
 
 Source: google-wallet.md, sections 6 to 10.
 """

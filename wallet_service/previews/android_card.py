@@ -63,10 +63,10 @@ def localized(record: Mapping[str, Any], name: str, locale: str) -> str:
     if not variants:
         return str(record.get(name, ""))
     language = locale.replace("_", "-")
-    spoken = {one.get("language", ""): one.get("value", "") for one in variants.get("translatedValues", ())}
+    translations = {one.get("language", ""): one.get("value", "") for one in variants.get("translatedValues", ())}
     for wanted in (language, language[:2]):
-        if wanted in spoken:
-            return str(spoken[wanted])
+        if wanted in translations:
+            return str(translations[wanted])
     return str(variants.get("defaultValue", {}).get("value", ""))
 
 

@@ -1,4 +1,4 @@
-"""How a phone writes a field's value: numbers, money and dates in its own language and zone. Pure.
+"""Formatting a field's value as a phone does: numbers, money and dates in its own language and zone. Pure.
 
 Source: apple-wallet.md, section 2.6.
 """

@@ -1,4 +1,4 @@
-"""How an iPhone draws a card: its front in every style, the poster of iOS 27, and its details.
+"""Drawing a card as an iPhone shows it: its front in every style, the poster of iOS 27, and its details.
 
 Source: apple-wallet.md, sections 1.2, 2.3, 2.6 and 2.7.
 """

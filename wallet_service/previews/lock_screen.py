@@ -1,4 +1,4 @@
-"""How a lock screen shows a notification of Wallet."""
+"""Drawing a lock screen with a notification of Wallet."""
 
 from __future__ import annotations
 

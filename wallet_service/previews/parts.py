@@ -92,9 +92,9 @@ def row(card: Canvas, look: Look, fields: Sequence[Mapping[str, Any]], left: flo
         for one in fields
     ]
     gap = 14.0
-    room = right - left - gap * (len(fields) - 1)
-    widths = shares(wanted, room)
-    spare = max(0.0, room - sum(widths)) / max(1, len(fields) - 1)
+    space = right - left - gap * (len(fields) - 1)
+    widths = shares(wanted, space)
+    spare = max(0.0, space - sum(widths)) / max(1, len(fields) - 1)
     x = left
     for index, (field, width) in enumerate(zip(fields, widths, strict=True)):
         last = index == len(fields) - 1 and len(fields) > 1
@@ -116,12 +116,12 @@ def row(card: Canvas, look: Look, fields: Sequence[Mapping[str, Any]], left: flo
         x += width + gap + spare
 
 
-def shares(wanted: Sequence[float], room: float) -> list[float]:
-    """Divide a row: who wants little gets it, the others share what is left."""
+def shares(wanted: Sequence[float], space: float) -> list[float]:
+    """Divide the width of a row: fields that want little get it, the others share what is left."""
     shares = [0.0] * len(wanted)
     for rank, index in enumerate(sorted(range(len(wanted)), key=lambda one: wanted[one])):
-        shares[index] = min(wanted[index], room / (len(wanted) - rank))
-        room -= shares[index]
+        shares[index] = min(wanted[index], space / (len(wanted) - rank))
+        space -= shares[index]
     return shares
 
 

@@ -1,1 +1,1 @@
-"""A brand's programme: its document, how it is applied, and what every process keeps of it in memory."""
+"""A brand's programme: applying its document, its keys, and its certificates' expiry."""

@@ -1,4 +1,4 @@
-"""How long the programmes' Apple certificates still last: for the metric, the log and the console's banner.
+"""Expiry of the programmes' Apple certificates: for the metric, the log and the console's banner.
 
 Apple: a Pass Type ID certificate lasts one year and cannot be prolonged, only replaced (spec apple-wallet, 1.7).
 """

@@ -1,5 +1,5 @@
-"""The far sides, played strictly: APNs, the Google Wallet API and the phones.
+"""Simulators of APNs, of the Google Wallet API and of the phones.
 
-They speak the real protocols over real sockets, keep the platforms' published rules, fail as scripted, and share no
-code with the rooms that they test.
+They implement the real protocols over real sockets, keep the platforms' published rules, fail as scripted, and share no
+code with the packages that they test.
 """

@@ -1,4 +1,4 @@
-"""What a simulator saw, in the order in which it saw it, for tests that wait for it."""
+"""A simulator's event log, in order, for tests that wait for an entry."""
 
 from __future__ import annotations
 

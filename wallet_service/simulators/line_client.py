@@ -47,7 +47,7 @@ class LineReader:
         self._thread.start()
 
     def close(self) -> None:
-        """Hang up and join the thread."""
+        """Disconnect and join the thread."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if threading.current_thread() is not self._thread:

@@ -245,4 +245,4 @@ class _Conversation(BaseHTTPRequestHandler):
             self.server.ended(stream)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
-        """Nothing: the simulators keep journals."""
+        """Nothing: the simulators keep their own event logs."""

@@ -1,4 +1,4 @@
-"""A bad line between two programs: it delays, swallows, resets or half-closes what it carries."""
+"""A TCP proxy that delays, swallows, resets or half-closes connections."""
 
 from __future__ import annotations
 

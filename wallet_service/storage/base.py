@@ -1,4 +1,4 @@
-"""What every table has in common."""
+"""The declarative base of all tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, out of a Python wheel, for trying the program and for its tests.
+"""An embedded PostgreSQL, out of a Python wheel, for trying the program and for its tests.
 
 Several processes may share one data folder: each holds a shared lock on it while it lives, and the last to leave stops
 the server. A killed process drops its lock by itself; a server left behind is found running and used again.
@@ -76,7 +76,7 @@ class EmbeddedPostgres:
             self._users.close()
 
     def _answers(self) -> bool:
-        """Asked at its socket: a dead process that nobody has buried yet looks alive to `pg_ctl`."""
+        """Whether it accepts connections: a dead process that nobody has reaped yet looks alive to `pg_ctl`."""
         return _run("pg_isready", "-h", str(self.socket_folder), "-t", "10", check=False) != _NO_RESPONSE
 
 
@@ -137,7 +137,7 @@ def _socket_folder(folder: Path) -> Path:
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid not in (os.geteuid(), _server_uid()):
         raise SettingsError(f"{path} belongs to somebody else; remove it, or choose another WALLET_DATA_DIR")
-    _hand_over(path)
+    _change_owner(path)
     return path
 
 
@@ -145,14 +145,14 @@ def _server_uid() -> int:
     return pwd.getpwnam(_UNPRIVILEGED).pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
-def _hand_over(path: Path) -> None:
+def _change_owner(path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, _server_uid(), -1)
 
 
 def _open_the_way(folder: Path) -> None:
     """As root: let the unprivileged server walk (not read) down to its files and to the wheel's programs."""
-    _hand_over(folder)
+    _change_owner(folder)
     for target in (folder, _programs()):
         for parent in target.parents:
             mode = parent.stat().st_mode

@@ -1,4 +1,4 @@
-"""What is kept of Google: objects, classes, messages, notifications, the shared rate."""
+"""The tables of Google's records: objects, classes, messages, notifications, the shared rate."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class GoogleClass(Base):
 
 
 class GoogleNotification(Base):
-    """What was sent how: every change or message that could have made a phone sound, and whether it did.
+    """A notification, or one that was withheld: every change or message that could have notified, and whether it did.
 
     `how`: `asked` (the call is on its way), `notified`, `silent` (the budget said no), `refused` (Google's quota did).
     One row is of an object, or of a class and so of every holder. `reference` is a version or a message's id.
@@ -88,7 +88,7 @@ class GoogleMessage(Base):
     """A message for one object or for every object of a class, until Google has it and until it is over.
 
     `body` is Google's Message without its type. `attempted_at`: a call was begun; the next looks first whether it
-    arrived. `removed_at`: it was taken away again, to make room or because it is over.
+    arrived. `removed_at`: it was taken away again, to make place or because it is over.
     """
 
     __tablename__ = "google_messages"

@@ -61,10 +61,10 @@ PeriodicTask = Callable[[], Mapping[str, int]]
 """A periodic task; what it returns is counted things, for the log."""
 
 
-def _app(libpq_url: str, nightly: Mapping[str, PeriodicTask]) -> App:
-    """Procrastinate's app with our nightly duties, by name."""
+def _app(libpq_url: str, tasks: Mapping[str, PeriodicTask]) -> App:
+    """Procrastinate's app with our periodic tasks, by name."""
     app = App(connector=PsycopgConnector(conninfo=libpq_url))
-    for name, task in nightly.items():
+    for name, task in tasks.items():
         _add_task(app, name, task)
     return app
 
@@ -79,9 +79,9 @@ def _add_task(app: App, name: str, task: PeriodicTask) -> None:
 class JobRunner:
     """Runs jobs in a thread of its own, until stopped; a database that is away is waited for."""
 
-    def __init__(self, libpq_url: str, nightly: Mapping[str, PeriodicTask]) -> None:
+    def __init__(self, libpq_url: str, tasks: Mapping[str, PeriodicTask]) -> None:
         self._url = libpq_url
-        self._app = _app(libpq_url, nightly)
+        self._app = _app(libpq_url, tasks)
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False

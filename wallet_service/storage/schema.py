@@ -1,4 +1,4 @@
-"""The one way in which the database gets its shape: Alembic migrations, Procrastinate's tables among them."""
+"""Migrating the database: Alembic migrations, Procrastinate's tables among them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Single statements, straight to PostgreSQL: for the few questions that phones ask all day long.
+"""Prepared single statements, straight to PostgreSQL: for the few queries of every phone's requests.
 
 A session costs a phone's "nothing new?" twenty times what the answer does. One statement is its own transaction, and a
-row of a few texts needs no mapping; so this speaks psycopg's lowest level, where a prepared statement costs one call.
+row of a few texts needs no mapping; so this uses psycopg's lowest level, where a prepared statement costs one call.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Statements:
             self._give_back(connection)
 
     def close(self) -> None:
-        """Hang up; connections at work are closed as they come back."""
+        """Close the connections; those at work are closed as they come back."""
         self._closed = True
         while (connection := self._take()) is not None:
             connection.close()

@@ -108,7 +108,7 @@ class ApiKey(Base):
 class Member(Base):
     """A customer in a programme, by the CRM's own id.
 
-    `said_at`: when each field was last spoken of, by the CRM's clock, in microseconds since 1970. `erased_at`: nobody
+    `said_at`: when each field was last written, by the CRM's clock, in microseconds since 1970. `erased_at`: nobody
     any more; the row keeps a void card until the phones have it (see `cards.erasure`).
     """
 

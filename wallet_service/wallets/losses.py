@@ -1,4 +1,4 @@
-"""What a design says that a wallet cannot show: read it before the customers notice. Pure.
+"""What a design holds that a wallet cannot show. Pure.
 
 Sources: apple-wallet.md 2.6 and 7; google-wallet.md sections 6 to 13.
 """

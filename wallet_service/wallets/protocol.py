@@ -1,4 +1,4 @@
-"""What every wallet platform can do, and the values that pass between the postroom and the studies."""
+"""The protocol of a wallet platform, and the values that pass between delivery and the platforms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wallet_service.cards.template import Template
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The far side took it. `answer` is its own word for that (an APNs id, a Google resource id)."""
+    """The platform accepted it. `answer` is its own word for that (an APNs id, a Google resource id)."""
 
     answer: str = ""
 
@@ -27,7 +27,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Not now; `after` is the far side's own wish, if it named one."""
+    """Not now; `after` is the platform's own wish, if it named one."""
 
     reason: str
     after: timedelta | None = None
@@ -48,7 +48,7 @@ class ChannelDown:
 
 
 Outcome = Accepted | Gone | Later | Refused | ChannelDown
-"""A `reason` is a short word, one of few (the far side's own, libcurl's number); a colon and a sentence may follow."""
+"""A `reason` is a short word, one of few (the platform's own, libcurl's number); a colon and a sentence may follow."""
 
 
 def word_of(outcome: Outcome) -> str:
@@ -62,7 +62,7 @@ def word_of(outcome: Outcome) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramView:
-    """What a study needs to know of the programme.
+    """A programme as a wallet platform needs it.
 
     Attributes:
         locale: the programme's first.
@@ -104,7 +104,7 @@ class CardView:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One far end that is owed an announcement. `far_end` is a push token for Apple, an object id for Google.
+    """A pending announcement at one far end. `far_end` is a push token for Apple, an object id for Google.
 
     `card` is None where the platform announces without content (Apple's push carries nothing).
     """
@@ -119,12 +119,12 @@ class Announcer(Protocol):
     """A channel to one platform for one programme; kept open between calls, used by one thread."""
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each far end once; yields every notice exactly once, as its answer arrives. Never in a transaction.
+        """Announce to each far end once; yields every notice exactly once, as its answer arrives.
 
-        `notices` is read as there is room for more on the way.
+        Never called in a transaction.         `notices` is read as more can be sent.
         """
         ...
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""From stored rows to the frozen values that a study draws."""
+"""From stored rows to the frozen values that wallet platforms render."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wallet_service.wallets.protocol import CardView, ProgramView
 
 
 def program_view(document: ProgramDocument) -> ProgramView:
-    """A programme as the studies know it."""
+    """A programme as wallet platforms know it."""
     apple, google = document.apple, document.google
     return ProgramView(
         program_id=document.id,

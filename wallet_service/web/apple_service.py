@@ -1,4 +1,4 @@
-"""The web service that phones call. Apple, "Adding a Web Service to Update Passes"; spec apple-wallet, section 4.
+"""Apple's web service, which phones call. Apple, "Adding a Web Service to Update Passes"; spec apple-wallet, section 4.
 
 Bare statuses, no cookies, no redirects. What changed? carries no authorization: the device id is the secret.
 """
@@ -17,7 +17,7 @@ from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.device_logs import keep_reports, read_report
-from wallet_service.wallets.apple.sign_up import nameless_card, put_down, read_sign_up
+from wallet_service.wallets.apple.sign_up import nameless_card, read_sign_up, store_answers
 from wallet_service.web.context import now, services
 from wallet_service.web.device_middleware import Answer, auth_token_in, changed_passes, newest_pass
 
@@ -72,13 +72,13 @@ def unregister(device_library_id: str, pass_type_id: str, serial_number: str) ->
 
 
 def list_changed(device_library_id: str, pass_type_id: str) -> Response:
-    """What changed since the tag; see `phone_door`."""
+    """What changed since the tag; see `device_middleware`."""
     tag = request.args.get("passesUpdatedSince", "")
     return _response(changed_passes(services(), device_library_id, pass_type_id, tag))
 
 
 def send_pass(pass_type_id: str, serial_number: str) -> Response:
-    """The newest pass; see `phone_door`."""
+    """The newest pass; see `device_middleware`."""
     headers = request.headers
     return _response(
         newest_pass(
@@ -121,7 +121,7 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
         if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
             return Response(status=HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
-        put_down(card.member, told.requiredPersonalizationInfo, now=at)
+        store_answers(card.member, told.requiredPersonalizationInfo, now=at)
         services().publisher.publish(db, program, [card], Cause("wallet sign-up", at), now=at)
         log.info("signed_up", card_id=card.id)
     return Response(signature, content_type="application/octet-stream")

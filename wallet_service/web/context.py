@@ -1,4 +1,4 @@
-"""What a request can reach: the services of its process and the time."""
+"""The context of a request: the services of its process and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two questions that every phone asks all day: what changed? and what is the newest pass?
+"""WSGI middleware for the two requests that phones make most: the list of changed passes, and the newest pass.
 
 They are most of this service's traffic and mostly answered with nothing (204, 304), so they do not go through Flask,
 whose request alone costs twice what the answer does. The same two functions answer behind Flask's routes, for HEAD and
@@ -42,7 +42,7 @@ _TAG = "passesUpdatedSince"
 
 
 class Answer(NamedTuple):
-    """What a phone gets: a status, headers, a body."""
+    """A response: status, headers, body."""
 
     status: HTTPStatus
     headers: list[tuple[str, str]]
@@ -80,19 +80,23 @@ def newest_pass(
     if token is None:
         return _UNAUTHORIZED
     since, statements = _date_in(modified_since), services.statements
-    asked = devices.asked_for(statements, pass_type_id, serial_number, token, since=since, now=at)
-    if asked is None or asked.modified_at is None:
+    requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
+    if requested is None or requested.modified_at is None:
         return _UNAUTHORIZED
-    unchanged = asked.content is None
-    body = b"" if unchanged else services.issuer.pass_asked_for(asked, serial_number, services.sessions, now=at)
+    unchanged = requested.content is None
+    body = (
+        b"" if unchanged else services.issuer.requested_pass_file(requested, serial_number, services.sessions, now=at)
+    )
     if noting:
-        if not asked.noted:
-            devices.fetched(statements, asked.card_id, asked.version, now=at)
+        if not requested.noted:
+            devices.record_fetch(statements, requested.card_id, requested.version, now=at)
         _SERVED["304" if unchanged else "200"].inc()
     if unchanged:
         return _NOT_MODIFIED
-    log.info("pass_sent", card_id=asked.card_id, version=asked.version)
-    return Answer(HTTPStatus.OK, [*pass_headers(body, asked.modified_at), ("Cache-Control", "private, no-cache")], body)
+    log.info("pass_sent", card_id=requested.card_id, version=requested.version)
+    return Answer(
+        HTTPStatus.OK, [*pass_headers(body, requested.modified_at), ("Cache-Control", "private, no-cache")], body
+    )
 
 
 def pass_headers(body: bytes, modified_at: datetime | None) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ from wallet_service.web.words import locale_of_request, words_in
 Phone = Literal["iphone", "android", "other"]
 _IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
 _WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
-_WAITING_ROOM = threading.BoundedSemaphore(2)
+_WAITERS = threading.BoundedSemaphore(2)
 """How many requests of a process may wait for Google at once: the other threads are for phones and CRMs."""
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -80,15 +80,15 @@ def pass_file(link_token: str) -> AnyResponse:
         card = _card(db, link_token)
         body = services().issuer.pass_file(db, card, now=now())
         if request.method == "GET":
-            devices.handed_out(db, card.id, card.version)
+            devices.record_link_download(db, card.id, card.version)
             PASSES_SERVED.labels("link", "200").inc()
     headers = _HEADERS | dict(pass_headers(body, card.modified_at))
     return Response(body, headers=headers | {"Content-Disposition": 'attachment; filename="card.pkpass"'})
 
 
 def google_link(link_token: str) -> AnyResponse:
-    """Off to Google's save page. The object is asked for first, and given a moment to reach Google: a link that only
-    names it is short and shows no data.
+    """Redirect to Google's save page. The object is asked for first, and given a moment to reach Google: a link that
+    only names it is short and shows no data.
     """
     with services().sessions.begin() as db:
         card = _card(db, link_token)
@@ -161,14 +161,14 @@ def _page(link_token: str) -> AnyResponse:
 
 def _wait_for_object(card_id: int) -> None:
     """Until Google has the object, for a moment at most: the worker inserts it, this only looks."""
-    if not _WAITING_ROOM.acquire(blocking=False):
+    if not _WAITERS.acquire(blocking=False):
         return  # enough threads wait already; the link will carry the card itself
     try:
         deadline = time.monotonic() + _WAIT_FOR_GOOGLE_S
         while not _is_told(card_id) and time.monotonic() < deadline:
             time.sleep(_LOOK_EVERY_S)
     finally:
-        _WAITING_ROOM.release()
+        _WAITERS.release()
 
 
 def _is_told(card_id: int) -> bool:
@@ -189,7 +189,7 @@ def _card(db: Session, link_token: str) -> Card:
 
 
 def _refusal_page(error: WalletServiceError) -> AnyResponse:
-    """A human page, never a broken pass."""
+    """An HTML page for the visitor, never a broken pass."""
     locale = locale_of_request(("fr", "en"))
     words = words_in(locale)
     what = "erased" if isinstance(error, Erased) else "nothing_here"

@@ -1,4 +1,4 @@
-"""For operators: is it alive, can it work, what has it counted."""
+"""The routes for operators: `/healthz`, `/readyz`, `/metrics`, `/robots.txt`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from wallet_service.web.readiness import Readiness, is_ready, look_at
 def make_operations() -> Blueprint:
     """The blueprint, at the root."""
     blueprint = Blueprint("operations", __name__)
-    blueprint.record_once(_hang_readyz)
+    blueprint.record_once(_register_readyz)
     blueprint.add_url_rule("/healthz", view_func=healthz)
     blueprint.add_url_rule("/metrics", view_func=metrics)
     blueprint.add_url_rule("/robots.txt", view_func=robots)
     return blueprint
 
 
-def _hang_readyz(state: BlueprintSetupState) -> None:
+def _register_readyz(state: BlueprintSetupState) -> None:
     """One for each app: its looks are shared by the requests."""
     found: Services = state.app.extensions[EXTENSION]
     readiness = Readiness(lambda: look_at(found))
@@ -52,7 +52,7 @@ def readyz(readiness: Readiness) -> Response:
 
 
 def metrics() -> Response:
-    """Prometheus's text format: what this process has counted, and where the postroom stands (the same from each)."""
+    """Prometheus's text format: what this process has counted, and the state of the queues (the same from each)."""
     with services().sessions() as db:
         for gauge in (DUE_OPEN, DUE_OLDEST, PARKED, STALE):
             gauge.clear()

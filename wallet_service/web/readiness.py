@@ -1,4 +1,4 @@
-"""Whether this installation can work: asked by whoever sends it requests, and answered in time whatever hangs."""
+"""The readiness check: whether this installation can work, answered in time whatever hangs."""
 
 from __future__ import annotations
 

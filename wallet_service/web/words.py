@@ -40,7 +40,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 
 
 def words_in(locale: str) -> Mapping[str, str]:
-    """The words of a locale; English where we do not speak it."""
+    """The words of a locale; English where there are none."""
     return WORDS.get(locale.split("-")[0], WORDS["en"])
 
 

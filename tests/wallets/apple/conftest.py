@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,6 +22,7 @@ from wallet_service.cards.template import ImageName, Template, TemplateDocument
 from wallet_service.offers.facts import Place
 from wallet_service.values import Money
 from wallet_service.wallets.apple.certificates import PassIdentity, Trust, identity_from_files, pem_of
+from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 PASS_TYPE = "pass.example.maison-lumiere"
@@ -142,6 +144,29 @@ def chain() -> Chain:
 @pytest.fixture(scope="session")
 def identity(chain: Chain) -> PassIdentity:
     return chain.identity()
+
+
+@pytest.fixture(scope="module")
+def builder(identity: PassIdentity) -> PassBuilder:
+    return PassBuilder(identity, web_service_url=SERVICE)
+
+
+@pytest.fixture(scope="module")
+def bundle(builder: PassBuilder) -> bytes:
+    """The pass of `CARD`."""
+    return builder.build(CARD, at=NOW)
+
+
+@pytest.fixture
+def files(bundle: bytes) -> dict[str, bytes]:
+    """The files of that pass, for the test to change."""
+    return files_of(bundle)
+
+
+def files_of(bundle: bytes) -> dict[str, bytes]:
+    """The files of a pass, by name."""
+    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def png(width: int, height: int, colour: str = "#1f3a2e", mark: str = "#f4e9d8") -> bytes:

@@ -136,7 +136,7 @@ def phones(apns: ApnsSimulator, count: int) -> list[Notice]:
     return notices
 
 
-def test_item_71_the_request_to_the_letter(apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path) -> None:
+def test_item_71_the_request_is_exact(apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path) -> None:
     (notice,) = phones(apns, 1)
     with channel_to(apns, identity, tmp_path) as channel:
         ((told, outcome),) = channel.announce([notice])

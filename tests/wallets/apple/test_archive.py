@@ -15,28 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.wallets.apple.conftest import CARD, NOW, PROGRAM, SERVICE, Chain, card_with, make_template
+from tests.wallets.apple.conftest import CARD, NOW, PROGRAM, SERVICE, Chain, card_with, files_of, make_template
 from tests.wallets.apple.test_signing import openssl_verify
 from wallet_service.cards.content import Stamps
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.passes.archive import PassBuilder
-
-
-@pytest.fixture(scope="module")
-def builder(identity: PassIdentity) -> PassBuilder:
-    return PassBuilder(identity, web_service_url=SERVICE)
-
-
-@pytest.fixture(scope="module")
-def bundle(builder: PassBuilder) -> bytes:
-    return builder.build(CARD, at=NOW)
-
-
-def files_of(bundle: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def test_item_01_it_opens(bundle: bytes, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A compiled gives the very document that the long way gives, or leaves the card to it."""
+"""A compiled template gives the very document that the long way gives, or leaves the card to it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _CODES = st.text("0123456789", min_size=12, max_size=13) | _TEXT.filter(bool)
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_filled_or_left_alone(data: st.DataObject) -> None:
-    """A compiled of one card casts another only if that is right, and then as the long way would write it."""
+    """A template compiled of one card renders another only if that is right, and as the long way would write it."""
     first, second = data.draw(cards()), data.draw(cards())
     document = _right(first)
     if document is None:
@@ -101,7 +101,9 @@ def _right(card: CardView) -> dict[str, object] | None:
     return None if validate(document, Rules()) else document
 
 
-def test_the_cards_of_a_design_come_out_of_its_mould(identity: PassIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cards_of_a_design_come_out_of_its_template(
+    identity: PassIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The long way is gone once; a card with other values does not need it."""
     builder = PassBuilder(identity, web_service_url=SERVICE)
     builder.build(CARD, at=NOW)

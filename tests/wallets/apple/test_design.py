@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +19,7 @@ from tests.wallets.apple.conftest import (
     TEMPLATE,
     Chain,
     card_with,
+    files_of,
     make_template,
     png,
 )
@@ -53,11 +52,6 @@ def composed(card: CardView) -> dict[str, Any]:
 
 def of(template: Template, **content: object) -> CardView:
     return card_with(template=template, **content)
-
-
-def files_of(bundle: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
 
 
 POSTER = {"poster": {"header": ["points"], "primary": ["tier", "cashback"], "footer": ["until"]}}
@@ -110,7 +104,7 @@ def test_item_38_nfc_needs_the_programmes_key() -> None:
     assert [fault.path for fault in faults] == ["nfc.message"]
 
 
-def test_nfc_comes_out_of_a_mould_as_well(identity: PassIdentity) -> None:
+def test_nfc_comes_out_of_a_compiled_template_as_well(identity: PassIdentity) -> None:
     program = replace(PROGRAM, nfc_key=make_reader_key().public_base64)
     card = replace(of(design(apple={"nfc": {}})), program=program)
     builder = PassBuilder(identity, web_service_url=SERVICE, rules=Rules(nfc=True))

@@ -1,4 +1,4 @@
-"""Archives made to hurt: the linter answers each within bounds of memory and time, and never falls over."""
+"""Hostile archives: the linter answers each within bounds of memory and time, and never falls over."""
 
 from __future__ import annotations
 

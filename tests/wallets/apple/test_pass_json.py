@@ -75,7 +75,7 @@ def test_the_service_address_and_names_are_the_programmes() -> None:
     assert BASE["authenticationToken"] == CARD.auth_token
 
 
-def test_item_41_only_the_notifying_field_speaks() -> None:
+def test_item_41_only_the_notifying_field_has_a_message() -> None:
     silent = pass_json(card_with(notify_field=None), web_service_url=SERVICE)
     assert "changeMessage" not in str(silent)
     mute = pass_json(card_with(notify_field="cashback"), web_service_url=SERVICE)

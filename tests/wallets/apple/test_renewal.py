@@ -128,7 +128,7 @@ def test_item_19_the_end_is_announced(system: System, ahead: int, warning: int, 
     assert told == [[state], [], [], []], "each threshold is told once"
 
 
-def test_a_fresh_certificate_is_nothing_to_speak_of(system: System, authority: DevelopmentAuthority) -> None:
+def test_a_fresh_certificate_is_not_reported(system: System, authority: DevelopmentAuthority) -> None:
     renewed(system, authority)
     with system.services.sessions() as db:
         (state,) = certificate_states(db, system.services.keys, now=system.clock())

@@ -1,4 +1,4 @@
-"""The signature, verified with code that did not make it: the openssl program and a hand-read structure."""
+"""The signature, verified with code that did not make it: the openssl program and a structure read byte by byte."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A card of the sample designs, as Google's study sees it."""
+"""A card of the sample designs as `wallets.google` gets it, and a simulator of Google."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from wallet_service.cards.composing import Composer
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
 from wallet_service.cards.template_folder import load_template
+from wallet_service.simulators.google import GoogleSimulator
 from wallet_service.wallets.google.client.calls import Answer
 from wallet_service.wallets.protocol import CardView, ProgramView
 
@@ -60,6 +61,12 @@ def card_view(design: str = "points-card", locale: str = "fr", *, version: int =
         version=version,
         google_object_id=OBJECT_ID,
     )
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleSimulator]:
+    with GoogleSimulator() as simulator:
+        yield simulator
 
 
 @pytest.fixture(scope="session")

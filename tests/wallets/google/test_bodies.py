@@ -160,7 +160,7 @@ def test_item_30_31_a_patch_names_what_is_gone() -> None:
     assert patch_of(CLASS, {**the_class(card_view().template), "heroImage": None})["heroImage"] is None
 
 
-def test_a_patch_leaves_other_duties_alone() -> None:
+def test_a_patch_leaves_messages_and_links_alone() -> None:
     patch = patch_of(OBJECT, the_object(card_view()))
     untouched = {
         "messages",

@@ -35,12 +35,6 @@ OpenChannel = Callable[..., GoogleChannel]
 
 
 @pytest.fixture
-def google() -> Iterator[GoogleSimulator]:
-    with GoogleSimulator() as simulator:
-        yield simulator
-
-
-@pytest.fixture
 def open_channel(google: GoogleSimulator) -> Iterator[OpenChannel]:
     opened: list[GoogleChannel] = []
     account = google.make_service_account(ISSUER)
@@ -178,7 +172,7 @@ def test_a_balance_may_change_its_kind(google: GoogleSimulator, open_channel: Op
     assert google.object(OBJECT_ID)["loyaltyPoints"]["balance"] == {"int": 1250}
 
 
-def test_item_23_a_change_sounds_only_where_the_desk_allows_it(
+def test_item_23_a_change_notifies_only_where_the_quota_allows_it(
     google: GoogleSimulator, open_channel: OpenChannel
 ) -> None:
     channel = open_channel()
@@ -212,7 +206,7 @@ def test_item_25_beyond_the_notification_quota_the_change_is_told_silently(
 
 
 def test_too_fast_is_not_out_of_notifications(google: GoogleSimulator, open_channel: OpenChannel) -> None:
-    """Both are 403: the first is tried again later and may still sound."""
+    """Both are 403: the first is tried again later and may still notify."""
     channel = open_channel()
     told(channel, card_view())
     google.fail_next(403, "rateLimitExceeded")

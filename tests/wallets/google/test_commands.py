@@ -57,7 +57,7 @@ def test_item_07_sync_shows_the_difference_makes_the_class_and_then_finds_nothin
     assert "nothing · APPROVED" in again.output
 
 
-def test_item_06_what_somebody_changed_by_hand_is_shown_and_put_back(system: System) -> None:
+def test_item_06_what_somebody_changed_at_google_is_shown_and_put_back(system: System) -> None:
     run(system, "sync", "--program", "lumiere")
     class_id = system.rows("SELECT class_id FROM google_classes")[0]["class_id"]
     kind, _ = system.google.resources.find(class_id, is_class=True) or pytest.fail("no class")
@@ -130,7 +130,7 @@ def test_news_that_google_cannot_take_now_is_sent_by_a_worker_once(system: Syste
     assert len(system.google.cls(class_id)["messages"]) == 1
 
 
-def test_item_14_the_tenth_news_makes_room_and_what_is_over_goes(system: System) -> None:
+def test_item_14_the_tenth_news_replaces_another_and_what_is_over_goes(system: System) -> None:
     run(system, "sync", "--program", "lumiere")
     for number in range(11):
         sent = run(system, "news", "--program", "lumiere", "--title", "A", "--text", f"B{number}", "--days", "2")

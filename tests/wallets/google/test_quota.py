@@ -1,4 +1,4 @@
-"""Three a day for fields, three for messages: who may sound. Numbers: google-wallet.md, section 25."""
+"""Three a day for fields, three for messages: what may notify. Numbers: google-wallet.md, section 25."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_item_23_what_nobody_can_hear_spends_nothing(system: System) -> None:
     assert system.google.notifications == ()
 
 
-def test_points_and_a_voucher_at_once_sound_once(system: System) -> None:
+def test_points_and_a_voucher_at_once_notify_once(system: System) -> None:
     with system.working():
         saved_card(system)
         balances(system, 1, points=10, vouchers=[voucher(1000)], tier="Or")

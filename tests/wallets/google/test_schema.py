@@ -269,5 +269,5 @@ def test_no_body_makes_the_check_itself_fail(body: Body, partial: bool) -> None:
 
 
 def test_the_schema_is_google_s_own_unchanged() -> None:
-    raw = (files("wallet_service.wallets.google") / "data" / "walletobjects.v1.json").read_bytes()
+    raw = (files("wallet_service.wallets.google.content") / "data" / "walletobjects.v1.json").read_bytes()
     assert hashlib.sha256(raw).hexdigest() == "dfd194996f006282fdc9c67b0f50cd8479ed178100967bbd11c61bdecd7c8245"

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.conftest import OpenSystem
 from tests.system import System, eventually
 from tests.wallets.google.test_quota import at_rest
-from wallet_service.delivery.channels import google_line
+from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_queue import GoogleQueue
 from wallet_service.wallets.google import maintenance
 
@@ -21,7 +21,7 @@ MANY = 8
 
 
 @contextmanager
-def a_lane(system: System) -> Iterator[GoogleQueue]:
+def a_queue(system: System) -> Iterator[GoogleQueue]:
     """Google's, with some cards there and nothing left to do."""
     with system.working():
         for number in range(MANY):
@@ -29,14 +29,14 @@ def a_lane(system: System) -> Iterator[GoogleQueue]:
             system.api.session.get(card["links"]["google"], allow_redirects=False, timeout=10)
         at_rest(system)
     tools, keys = system.services.tools(), system.services.keys
-    line = google_line("lumiere", tools, keys)
+    line = renewing_google_channel("lumiere", tools, keys)
     with closing(GoogleQueue("lumiere", line, tools, keys.sealer)) as queue:
         while queue.step():
             pass
         yield queue
 
 
-def owe_duties(system: System) -> None:
+def make_tasks_due(system: System) -> None:
     """As many messages to everybody, and callbacks to be confirmed."""
     now = system.clock()
     with system.services.sessions.begin() as db:
@@ -49,7 +49,7 @@ def owe_duties(system: System) -> None:
 
 
 def tried(system: System) -> tuple[int, int]:
-    """Letters and callbacks."""
+    """Messages and callbacks."""
     messages = system.rows("SELECT FROM google_messages WHERE attempted_at IS NOT NULL")
     asked = system.rows("SELECT FROM google_objects WHERE confirm_at IS NULL OR confirm_at > now()")
     return len(messages), len(asked)
@@ -57,8 +57,8 @@ def tried(system: System) -> tuple[int, int]:
 
 def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
-    with a_lane(system) as queue:
-        owe_duties(system)
+    with a_queue(system) as queue:
+        make_tasks_due(system)
         system.google.delay(2)
         assert queue.step() == 2
         assert tried(system) == (1, 1), "each would have cost a time-out"
@@ -70,19 +70,19 @@ def test_the_first_silence_is_enough(open_system: OpenSystem) -> None:
     assert len(system.rows("SELECT FROM google_messages WHERE sent_at IS NOT NULL")) == MANY
 
 
-def test_a_lane_that_stops_begins_no_duty(open_system: OpenSystem) -> None:
+def test_a_queue_that_stops_begins_no_task(open_system: OpenSystem) -> None:
     system = open_system(**SHORT)
-    with a_lane(system) as queue:
-        owe_duties(system)
+    with a_queue(system) as queue:
+        make_tasks_due(system)
         queue.stop()
         assert queue.step() == 0
     assert tried(system) == (0, 0)
 
 
-def test_a_lane_that_stops_gives_back_what_waits_for_its_turn(open_system: OpenSystem) -> None:
+def test_a_queue_that_stops_gives_back_what_waits_for_its_turn(open_system: OpenSystem) -> None:
     """Others have taken all turns for the next five minutes, half of this queue's lease."""
     system = open_system(WALLET_LEASE_S="600")
-    with a_lane(system) as queue:
+    with a_queue(system) as queue:
         for number in range(MANY):
             system.set_points(f"M-{number}", 5, sequence=1)
         sent = len(system.google.calls)

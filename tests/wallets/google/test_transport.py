@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,12 +17,6 @@ from wallet_service.wallets.google.client.batch import answers_in, batch_body
 from wallet_service.wallets.google.client.calls import Answer, Call, Exchange
 from wallet_service.wallets.google.client.transport import Transport
 from wallet_service.wallets.google.content.schema import Body
-
-
-@pytest.fixture
-def google() -> Iterator[GoogleSimulator]:
-    with GoogleSimulator() as simulator:
-        yield simulator
 
 
 def transport(google: GoogleSimulator, **changes: Any) -> Transport:

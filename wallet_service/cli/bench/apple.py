@@ -1,4 +1,4 @@
-"""What Apple's side costs: building a pass beside a bare signature, announcing beside h2load; each in one run."""
+"""`bench apple` and `bench apns`: building a pass beside a bare signature, pushing beside h2load, each in one run."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def bench_apns(pushes: int) -> None:
 
 
 @bench.command("delivery")
-@click.option("--rows", default=40_000, show_default=True, help="Far ends that are owed an announcement.")
+@click.option("--rows", default=40_000, show_default=True, help="Far ends with a pending announcement.")
 def bench_delivery(rows: int) -> None:
     """From a due row in PostgreSQL to a settled row, through a local sink, beside sending alone; one worker and two."""
     from wallet_service.cli.bench.apple import show

@@ -33,8 +33,8 @@ _PROGRAM = "bench"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Workplace:
-    """What a bench worker needs to know; travels to its process."""
+class _WorkerArguments:
+    """The arguments of a bench worker, pickled for its process."""
 
     database_url: str
     sink_url: str
@@ -44,7 +44,7 @@ class _Workplace:
 def measure_delivery(rows: int) -> list[Figure]:
     """Sending alone, then due rows to settled rows with one worker and with two, all against one sink."""
     with sink() as (url, ca_file), _database() as database:
-        place = _Workplace(database_url=database.url, sink_url=url, ca_file=ca_file)
+        place = _WorkerArguments(database_url=database.url, sink_url=url, ca_file=ca_file)
         alone = _sending_alone(place, rows)
         figures = [Figure(what="sending alone", rate=alone, yardstick="", yardstick_rate=None, reach=0)]
         for workers in (1, 2):
@@ -63,7 +63,7 @@ def measure_delivery(rows: int) -> list[Figure]:
     return figures
 
 
-def _sending_alone(place: _Workplace, count: int) -> float:
+def _sending_alone(place: _WorkerArguments, count: int) -> float:
     with ApnsChannel(place.sink_url, development_identity(), ca_file=place.ca_file) as channel:
         list(channel.announce(notices_for(500)))
         notices = notices_for(count)
@@ -124,7 +124,7 @@ def _assert_all_told(database: engine.Database) -> None:
         raise RuntimeError(f"{count} rows were not told: {outcome}")
 
 
-def _settle_all(place: _Workplace, workers: int) -> float:
+def _settle_all(place: _WorkerArguments, workers: int) -> float:
     """Seconds from the starting shot until nothing is due."""
     context = multiprocessing.get_context("spawn")
     start, ready = context.Event(), context.Semaphore(0)
@@ -158,7 +158,7 @@ def _refuse_failed(processes: Sequence[BaseProcess], deadline: float) -> None:
         raise RuntimeError("a bench worker was not done in time")
 
 
-def _work(place: _Workplace, start: object, ready: object) -> None:
+def _work(place: _WorkerArguments, start: object, ready: object) -> None:
     """One worker process: its own connection to the sink, warmed up, then rows until none is due."""
     from multiprocessing.synchronize import Event, Semaphore
 

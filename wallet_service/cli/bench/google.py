@@ -90,16 +90,16 @@ def bench_google(cards: int, rate: int, workers: int, batch: int) -> None:
 
 
 def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
-    """Furnish, change every card, and let the workers run until nothing is owed."""
+    """Set up the cards, change every card, and let the workers run until nothing is pending."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    google = context.Process(target=_be_google, args=(theirs, rate))
+    google = context.Process(target=_serve_google, args=(theirs, rate))
     google.start()
     theirs.close()  # so that its death ends our waiting
     try:
         far_side = ours.recv()
         with _installation(far_side, rate, batch) as (services, environment):
-            ours.send(furnish(services, cards))
+            ours.send(create_cards(services, cards))
             ours.recv()
             with services.sessions.begin() as db:
                 change_all(db, POINTS)
@@ -109,19 +109,19 @@ def measure_google(cards: int, rate: int, workers: int, batch: int) -> Tally:
             for process in processes:
                 process.join()
             with services.sessions() as db:
-                owed = db.scalar(text("SELECT count(*) FROM deliveries WHERE wanted_version > told_version"))
+                pending = db.scalar(text("SELECT count(*) FROM deliveries WHERE wanted_version > told_version"))
         ours.send(POINTS)
         tally: Tally = ours.recv()
         wrong: int = ours.recv()
     finally:
         google.terminate()
         google.join()
-    if owed or wrong:
-        raise click.ClickException(f"{owed} cards are still owed, {wrong} show something else at Google")
+    if pending or wrong:
+        raise click.ClickException(f"{pending} cards are still pending, {wrong} show something else at Google")
     return tally
 
 
-def furnish(services: Services, cards: int) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+def create_cards(services: Services, cards: int) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """One card made in the usual way, and copies of it, all known to Google already.
 
     Returns:
@@ -226,7 +226,7 @@ def _installation(far_side: dict[str, Any], rate: int, batch: int) -> Iterator[t
 
 
 def _work(environment: dict[str, str]) -> None:
-    """One worker process: its queue, until nothing is owed."""
+    """One worker process: its queue, until nothing is pending."""
     configure_logs("json", level="ERROR")
     services = build_services(settings_from(environment))
     with services.sessions() as db:
@@ -240,8 +240,8 @@ def _work(environment: dict[str, str]) -> None:
     services.close()
 
 
-def _be_google(pipe: Connection, rate: int) -> None:
-    """The simulator's process: it is filled, then counts, then tells."""
+def _serve_google(pipe: Connection, rate: int) -> None:
+    """The simulator's process: holds the objects, counts the calls, and sends the tally."""
     from wallet_service.simulators.google import GoogleSimulator
     from wallet_service.simulators.google.schema import resource_types
 

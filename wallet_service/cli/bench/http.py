@@ -1,4 +1,4 @@
-"""Serving phones, measured: a real server on a real database, in a process of its own whose processor time is read."""
+"""`bench apple`, the web service: a real server on a real database, in a process whose processor time is read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def app_with_yardstick() -> Flask:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _ServedCards:
     port: int
     cards: Sequence[Card]
     tag: int
@@ -75,23 +75,23 @@ class _Stage:
 
 def measure_http(cards: int, rounds: int) -> list[Figure]:
     """A changed pass, an unchanged pass and an unchanged list, in alternating rounds with the yardsticks."""
-    with _stage(cards) as stage, _server(stage.port) as used:
+    with _served_cards(cards) as served, _server(served.port) as used:
         requests = {
             "empty": [b"GET /yardstick HTTP/1.1\r\nHost: bench\r\n\r\n"] * cards,
-            "list": [_asking(f"/devices/device-{number}", stage.tag) for number in range(cards)],
-            "unchanged": [_fetching(card, conditional=True) for card in stage.cards],
-            "changed": [_fetching(card, conditional=False) for card in stage.cards],
+            "list": [_asking(f"/devices/device-{number}", served.tag) for number in range(cards)],
+            "unchanged": [_fetching(card, conditional=True) for card in served.cards],
+            "changed": [_fetching(card, conditional=False) for card in served.cards],
         }
         expected = {"empty": 204, "list": 204, "unchanged": 304, "changed": 200}
         rates: dict[str, list[float]] = {name: [] for name in (*requests, "sign")}
         for turn in range(rounds + 1):  # the first round warms
             for name, wires in requests.items():
                 if name == "changed":
-                    stage.reset()
+                    served.reset()
                 before = used()
-                _send(stage.port, wires, expected[name])
+                _send(served.port, wires, expected[name])
                 rates[name] += [len(wires) / (used() - before)] if turn else []
-            rates["sign"] += [_signing_rate(stage.key)] if turn else []
+            rates["sign"] += [_signing_rate(served.key)] if turn else []
     found = {name: median(values) for name, values in rates.items()}
     rows = (
         ("changed pass, 200", "changed", "key.sign, RSA-2048", "sign", PASS_REACH),
@@ -162,7 +162,7 @@ def _answer(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def _stage(count: int) -> Iterator[_Stage]:
+def _served_cards(count: int) -> Iterator[_ServedCards]:
     """A database with one programme and `count` cards, each on a phone; `WALLET_…` of this process name it."""
     # Not in a folder of the caller's: run as root, the embedded server is somebody else.
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as name:
@@ -185,7 +185,7 @@ def _stage(count: int) -> Iterator[_Stage]:
         os.environ.update(environment)
         services = build_services(settings_from(environment), database=database)
         try:
-            yield _furnished(services, folder, count)
+            yield _prepared(services, folder, count)
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -193,7 +193,7 @@ def _stage(count: int) -> Iterator[_Stage]:
             server.close()
 
 
-def _furnished(services: Services, folder: Path, count: int) -> _Stage:
+def _prepared(services: Services, folder: Path, count: int) -> _ServedCards:
     now = services.clock()
     with services.sessions.begin() as db:
         apply_program(
@@ -206,7 +206,7 @@ def _furnished(services: Services, folder: Path, count: int) -> _Stage:
             document = MemberDocument(first_name="Claire", last_name=f"Moreau {number}")
             member, _ = put_member(db, program.document, f"M-{number}", document, now=now)
             card, _ = issue_card(db, services.publisher, program, member, now=now)
-            devices.handed_out(db, card.id, card.version)
+            devices.record_link_download(db, card.id, card.version)
             devices.register(db, card, f"device-{number}", f"{number:064x}", now=now)
         cards = list(db.scalars(select(Card).order_by(Card.id)))
         identity = services.keys.identity(db, "bench")
@@ -222,7 +222,7 @@ def _furnished(services: Services, folder: Path, count: int) -> _Stage:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    return _Stage(port, cards, max(card.version for card in cards), reset, identity.key)
+    return _ServedCards(port, cards, max(card.version for card in cards), reset, identity.key)
 
 
 @contextmanager

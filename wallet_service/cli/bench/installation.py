@@ -78,11 +78,11 @@ def bench_installation(cards: int) -> Iterator[BenchInstallation]:
         document = PROGRAM.document().partition("[google]")[0]
         (folder / "bench.toml").write_text(document, encoding="utf-8")
         yield BenchInstallation(
-            folder=folder, url=url, environment=environment, key=_furnish(folder, environment, cards), apns=apns
+            folder=folder, url=url, environment=environment, key=_create_members(folder, environment, cards), apns=apns
         )
 
 
-def _furnish(folder: Path, environment: dict[str, str], cards: int) -> str:
+def _create_members(folder: Path, environment: dict[str, str], cards: int) -> str:
     settings = settings_from(environment)
     database = engine.open_database(settings)
     schema.upgrade(database.engine)

@@ -1,4 +1,4 @@
-"""From an event to Apple: how long after a CRM's request APNs has the announcement, at a steady rate."""
+"""`bench latency`: how long after a CRM's request APNs has the announcement, at a steady rate."""
 
 from __future__ import annotations
 
@@ -134,11 +134,11 @@ def _event(event_id: str, member: str) -> bytes:
 
 
 def _settle(site: BenchInstallation) -> None:
-    """Until nothing is owed, and nothing was refused: then somebody was not told, and there is no figure."""
-    owed = "SELECT count(*) FROM deliveries WHERE wanted_version > told_version AND parked IS"
+    """Wait until nothing is pending; a refused row means that a phone was not reached, and there is no figure."""
+    pending = "SELECT count(*) FROM deliveries WHERE wanted_version > told_version AND parked IS"
     with psycopg.connect(_address(site), autocommit=True) as connection:
-        _wait_for_none(connection, f"{owed} NULL", _SETTLED_WITHIN_S)
-        _wait_for_none(connection, f"{owed} NOT NULL", 0)
+        _wait_for_none(connection, f"{pending} NULL", _SETTLED_WITHIN_S)
+        _wait_for_none(connection, f"{pending} NOT NULL", 0)
 
 
 def _wait_for_none(connection: psycopg.Connection, count: LiteralString, within_s: float) -> None:

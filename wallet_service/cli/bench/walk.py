@@ -1,4 +1,4 @@
-"""A campaign's walk over all cards: what it costs for each, and how much memory the walker takes."""
+"""`bench walk`: what a campaign's walk costs for each card, and how much memory it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apple's push service, as strict as the real one."""
+"""A simulator of APNs, as strict as the real one."""
 
 from wallet_service.simulators.apns.devices import Push, PushService
 from wallet_service.simulators.apns.remote import RemotePushService

@@ -29,7 +29,9 @@ OnPush = Callable[[Push], None]
 
 
 class PushService(Protocol):
-    """How a simulated phone sits at APNs: in the same process (`ApnsSimulator`) or another (`RemotePushService`)."""
+    """The protocol by which a simulated phone connects to APNs: `ApnsSimulator` in this process,
+    `RemotePushService` from another.
+    """
 
     def connect_device(self, push_token: str, topic: str, on_push: OnPush) -> None: ...
 
@@ -54,7 +56,7 @@ class Devices:
         self._clock = clock
         self._lock = threading.Lock()
         self._devices: dict[str, _Device] = {}
-        self._couriers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="apns-delivery")
+        self._deliverers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="apns-delivery")
         self.failures: list[BaseException] = []
 
     def connect(self, push_token: str, topic: str, on_push: OnPush) -> None:
@@ -94,7 +96,7 @@ class Devices:
         return Verdict(200) if device.topic == topic else Verdict(400, "DeviceTokenNotForTopic")
 
     def deliver(self, push: Push) -> None:
-        """Hand a push to its phone, or store it as the only one for its topic until the phone returns; never blocks."""
+        """Deliver a push, or store it as the only one for its topic until the phone returns; never blocks."""
         with self._lock:
             device = self._devices[push.push_token]
             if device.on_push is None:
@@ -109,12 +111,12 @@ class Devices:
         with self._lock:
             for device in self._devices.values():
                 device.on_push = None
-        self._couriers.shutdown(wait=True)
+        self._deliverers.shutdown(wait=True)
 
     def _wake(self, device: _Device) -> None:
         if device.on_push is not None and device.waiting and not device.delivering:
             device.delivering = True
-            self._couriers.submit(self._drain, device)
+            self._deliverers.submit(self._drain, device)
 
     def _drain(self, device: _Device) -> None:
         while True:

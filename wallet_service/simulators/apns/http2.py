@@ -37,8 +37,8 @@ class Answer:
     apns_id: str = ""
 
 
-class Office(Protocol):
-    """Who decides; all of it runs on the event loop."""
+class RequestHandler(Protocol):
+    """The protocol of whoever answers requests; all of it runs on the event loop."""
 
     max_concurrent_streams: int
 
@@ -60,9 +60,9 @@ class _Incoming:
 
 
 class Http2Connection(asyncio.Protocol):
-    """Speaks HTTP/2 with one client."""
+    """The server side of one client's HTTP/2 connection."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: RequestHandler) -> None:
         self._office = office
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._incoming: dict[int, _Incoming] = {}
@@ -177,7 +177,7 @@ class Http2Connection(asyncio.Protocol):
             self._h2.send_data(stream, body, end_stream=True)
 
     def _go_away(self, last_stream: int, reason: str) -> None:
-        # Written past h2, whose own close_connection would forbid the answers that are still owed.
+        # Written past h2, whose own close_connection would forbid the answers that are still to come.
         frame = GoAwayFrame(0, last_stream_id=last_stream, error_code=ErrorCodes.NO_ERROR)
         frame.additional_data = json.dumps({"reason": reason}).encode()
         self._flush()

@@ -1,4 +1,4 @@
-"""How the simulator is told to fail. Thread-safe: tests write it, the server's thread reads it."""
+"""The scripted failures of the APNs simulator. Thread-safe: tests write it, the server's thread reads it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Planned:
 
 
 class Script:
-    """What goes wrong next."""
+    """The failures to come."""
 
     def __init__(self) -> None:
         self._script_lock = threading.Lock()

@@ -130,7 +130,7 @@ class ApnsSimulator(Script):
 
     @property
     def delivery_failures(self) -> tuple[BaseException, ...]:
-        """What phones raised when a push was handed to them."""
+        """The exceptions that phones raised when a push was delivered to them."""
         return tuple(self._devices.failures)
 
     @property

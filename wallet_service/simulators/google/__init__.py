@@ -1,4 +1,4 @@
-"""The Google Wallet API and its save links, as strict as the real ones."""
+"""A simulator of the Google Wallet API and its save links, as strict as the real ones."""
 
 from wallet_service.simulators.google.callbacks import SentCallback
 from wallet_service.simulators.google.holders import ObjectChange, RemoteGoogle, WalletLink

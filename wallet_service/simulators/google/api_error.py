@@ -1,4 +1,4 @@
-"""How the API refuses."""
+"""The API's error answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Google simulator knows and does, whoever asks: accounts, resources, save links, callbacks and phones.
+"""The Google simulator without its port: accounts, resources, save links, callbacks and phones.
 
 Source: google-wallet.md.
 """
@@ -46,7 +46,7 @@ _ONE_USER = frozenset({"ONE_USER_ALL_DEVICES", "ONE_USER_ONE_DEVICE"})
 
 
 class GoogleBackend(Failures, ABC):
-    """Google Wallet without its port; `simulator.GoogleSimulator` serves it. `Failures` says how it can fail.
+    """The Google simulator's state; `simulator.GoogleSimulator` serves it. `Failures` says how it can fail.
 
     Args:
         clock: decides about quotas, the rate and the expiry of callbacks; OAuth tokens live in the machine's own time.

@@ -1,4 +1,4 @@
-"""How the Google simulator is told to fail, and its limit of calls a second. Thread-safe."""
+"""The scripted failures of the Google simulator, and its rate limit. Thread-safe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PlannedFailure:
 
 
 class Failures:
-    """What goes wrong next."""
+    """The failures to come."""
 
     def __init__(self) -> None:
         self._script_lock = threading.Lock()

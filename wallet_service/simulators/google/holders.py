@@ -1,4 +1,4 @@
-"""Who holds which card, and how their phones hear of changes.
+"""The holders of cards, and the phones that receive their changes.
 
 Source: google-wallet.md, sections 6, 17 and 19.
 """
@@ -35,7 +35,9 @@ OnChange = Callable[[ObjectChange], None]
 
 
 class WalletLink(Protocol):
-    """How a simulated Android phone sits at Google: `GoogleSimulator` in this process, `RemoteGoogle` from another."""
+    """The protocol by which a simulated Android phone connects to Google: `GoogleSimulator` in this
+    process, `RemoteGoogle` from another.
+    """
 
     @property
     def url(self) -> str: ...

@@ -65,7 +65,7 @@ class Resources:
         incoming = _incoming(kind, body)
         with self._lock:
             rules.check_resource(kind, incoming, allow_loopback=self._allow_loopback)
-            if any(incoming["id"] in records for name, records in self._records.items() if _same_floor(name, kind)):
+            if any(incoming["id"] in records for name, records in self._records.items() if _same_level(name, kind)):
                 raise ApiError(409, "alreadyExists", f"{kind.name} {incoming['id']} already exists.")
             self._admit(kind, incoming, stored=None)
             incoming.pop("notifyPreference", None)
@@ -244,5 +244,5 @@ def _incoming(kind: ResourceType, body: Any, *, keep_nulls: bool = False) -> dic
     return kept if keep_nulls else rules.without_nulls(kept)
 
 
-def _same_floor(name: str, kind: ResourceType) -> bool:
+def _same_level(name: str, kind: ResourceType) -> bool:
     return resource_types()[name].is_class == kind.is_class

@@ -1,4 +1,4 @@
-"""From HTTP to the Google simulator and back.
+"""The HTTP routes of the Google simulator.
 
 | Path | For |
 |---|---|

@@ -1,4 +1,4 @@
-"""A simulated iPhone: adds passes as Wallet does, sits at APNs, and fetches what changed.
+"""A simulated iPhone: adds passes as Wallet does, connects to APNs, and fetches what changed.
 
 Source: apple-wallet.md, sections 2.6, 4.7 and 9.
 """
@@ -260,7 +260,7 @@ class Iphone(SimulatedPhone[PhoneEvent]):
                 self._update(topic)
 
     def _update(self, topic: str) -> None:
-        """E3, then E4 for each serial number that was listed now or is owed from an update that did not finish."""
+        """E3, then E4 for each serial number that was listed now or is left from an update that did not finish."""
         bundle = next((card.bundle for card in self._all_cards() if card.bundle.pass_type_id == topic), None)
         if bundle is None or "webServiceURL" not in bundle.content:
             return

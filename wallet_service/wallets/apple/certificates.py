@@ -40,7 +40,7 @@ _USE_G4 = "use WWDR G4, which comes with this program"
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom we believe: a root, and the only intermediate allowed below it (None: any that the root issued)."""
+    """The trust anchors: a root, and the only intermediate allowed below it (None: any that the root issued)."""
 
     root: x509.Certificate
     pinned_intermediate: x509.Certificate | None = None
@@ -64,7 +64,7 @@ def development_trust(root: bytes) -> Trust:
 
 @dataclass(frozen=True, kw_only=True)
 class PassIdentity:
-    """Who signs passes and speaks to APNs for one pass type. The key never shows in its repr.
+    """A pass type certificate with its key: signs passes and authenticates to APNs. The key never shows in its repr.
 
     Attributes:
         pass_type_id: the certificate's UID, e.g. `pass.com.example.loyalty`.

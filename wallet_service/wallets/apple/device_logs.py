@@ -1,4 +1,4 @@
-"""What phones write to the log endpoint, read into findings about cards. Apple, "Log a Message".
+"""Device logs: messages that phones post, read into findings about cards. Apple, "Log a Message".
 
 The shapes are those that phones have been seen to write (spec apple-wallet, 4.6). Of a message the task, the card and
 the error are kept; ids, addresses and times are not, and repeats are counted.

@@ -1,9 +1,9 @@
 """Apple devices and what they registered for. Apple, "Adding a Web Service to Update Passes"; spec sections 4.2 to 4.4.
 
-What a phone holds when it registers decides whether it is owed anything. `Card.held_version` remembers the lowest
-version handed out since somebody last registered: if that is the card's own, a new registration is up to date; if not,
-or if nothing is known, it gets a change number of its own, greater than every tag the phone can hold, and so is listed
-at its next question.
+What a phone holds when it registers decides whether an announcement is pending. `Card.held_version` remembers the
+lowest version downloaded since somebody last registered: if that is the card's own, a new registration is up to date;
+if not, or if nothing is known, it gets a change number of its own, greater than every tag the phone can hold, and so
+is listed at its next request.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def register(
     elif held is not None and held < card.version:
         older_copy = next_change_numbers(db, card.program_id)[0]
     if token_before != push_token:
-        _tell_again(db, card, device_id, None, pacing=pacing, now=now)
+        _announce_again(db, card, device_id, None, pacing=pacing, now=now)
     elif known is not None:
-        _tell_again(db, card, device_id, known.id, pacing=pacing, now=now)
+        _announce_again(db, card, device_id, known.id, pacing=pacing, now=now)
     if older_copy is not None:
         db.execute(_LIST_AGAIN, {"registration": fresh.id, "number": older_copy, "now": now})
         wake_workers(db, card.program_id)
@@ -102,7 +102,7 @@ def _owe_first(db: Session, card: Card, registration: Registration, *, now: date
         wake_workers(db, card.program_id)
 
 
-_TELL_AGAIN = paced("""
+_ANNOUNCE_AGAIN = paced("""
 WITH known AS (
     SELECT d.id, r.fetched_version, r.fetched_version < d.wanted_version AS away
     FROM deliveries d JOIN registrations r ON r.id = d.registration_id
@@ -119,16 +119,16 @@ SELECT bool_or(away) FROM known
 """)
 
 
-def _tell_again(
+def _announce_again(
     db: Session, card: Card, device_id: int, registration_id: int | None, *, pacing: Pacing, now: datetime
 ) -> None:
     """The phone added the pass again, or its push token is new (then all its passes are meant, `registration_id` None):
     what it was told before may have been lost, and what is on its way to it is of no account.
 
-    Which version it holds now is not known: a copy that was handed out may have gone to somebody else.
+    Which version it holds now is not known: a copy that was downloaded may have gone to somebody else.
     """
     values = {"device": device_id, "registration": registration_id, "now": now}
-    if db.scalar(_TELL_AGAIN, values | pacing.values()):
+    if db.scalar(_ANNOUNCE_AGAIN, values | pacing.values()):
         wake_workers(db, card.program_id)
 
 
@@ -195,7 +195,7 @@ RETURNING c.serial_number, d.wanted_version
 def list_changed(
     statements: Statements, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime
 ) -> Listing | None:
-    """Everything of this type on this device that is newer than `tag`, and what it was reminded of: it may have
+    """The passes of this type on this device that are newer than `tag`, and what it was reminded of: it may have
     listed that before, and its download failed. None: nothing.
 
     The new tag is the greatest change number in the answer, so a change committed after the query is newer than it.
@@ -208,8 +208,8 @@ def list_changed(
     )
 
 
-def handed_out(db: Session, card_id: int, version: int) -> None:
-    """A copy of that version of the pass goes out of the door, to a phone that will register soon."""
+def record_link_download(db: Session, card_id: int, version: int) -> None:
+    """Note that the card's link gave out that version of the pass, to a phone that will register soon."""
     db.execute(
         update(Card)
         .where(Card.id == card_id)
@@ -218,8 +218,8 @@ def handed_out(db: Session, card_id: int, version: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a phone that asks for a pass needs to be answered, read in one statement.
+class RequestedPass:
+    """A requested pass: what is needed to answer the phone, read in one statement.
 
     Attributes:
         modified_at: None for a card that was never published.
@@ -242,7 +242,7 @@ class Asked:
     content: bytes | None
 
 
-_ASKED = f"""
+_REQUESTED_PASS = f"""
 SELECT c.id, c.auth_token, c.link_token, c.version, extract(epoch FROM c.modified_at)::bigint, c.template_version_id,
        p.program_id, p.xmin,
        c.fetched_version >= c.version AND NOT EXISTS (
@@ -256,7 +256,7 @@ WHERE c.serial_number = $1 AND p.pass_type_id = $2
 """  # noqa: S608  (joined of two texts of this program)
 
 
-def asked_for(
+def requested_pass(
     statements: Statements,
     pass_type_id: str,
     serial_number: str,
@@ -264,21 +264,21 @@ def asked_for(
     *,
     since: datetime | None,
     now: datetime,
-) -> Asked | None:
-    """The pass that a phone asks for, if its token opens it; an unknown card and a wrong token look alike.
+) -> RequestedPass | None:
+    """The pass that a phone requests, if its token opens it; an unknown card and a wrong token look alike.
 
     Args:
         since: what the phone has; a pass that was not modified later comes without its content.
     """
     has = since.isoformat() if since is not None else "-infinity"
-    rows = statements.rows(_ASKED, serial_number, pass_type_id, has, now.isoformat())
+    rows = statements.rows(_REQUESTED_PASS, serial_number, pass_type_id, has, now.isoformat())
     expected = rows[0][1] or b"" if rows else _NOBODYS.encode()
-    return _asked(rows[0]) if hmac.compare_digest(expected, auth_token.encode()) and rows else None
+    return _requested_pass(rows[0]) if hmac.compare_digest(expected, auth_token.encode()) and rows else None
 
 
-def _asked(row: Row) -> Asked:
+def _requested_pass(row: Row) -> RequestedPass:
     card_id, auth_token, link_token, version, modified, template, program_id, xmin, noted, identity, content = row
-    return Asked(
+    return RequestedPass(
         card_id=_number(card_id),
         auth_token=_text(auth_token),
         link_token=_text(link_token),
@@ -327,12 +327,12 @@ UPDATE cards SET fetched_version = GREATEST(fetched_version, $2), fetched_at = $
 """
 
 
-def fetched(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
-    """A phone came for the pass and got that version.
+def record_fetch(statements: Statements, card_id: int, version: int, *, now: datetime) -> None:
+    """Note that a phone fetched that version of the pass.
 
     A download names the card alone. Of several phones it is counted for the one that has asked "what changed?" and
     waited longest; for none, if none has asked: a holder may look twice, and a phone that is counted wrongly would
-    never be told again. A phone that has said goodbye counts as one of several: it may only have its updates off. If
+    never be told again. A phone that has unregistered counts as one of several: it may only have its updates off. If
     the card has changed meanwhile, for none either. Whoever has it need not be told.
     """
     statements.rows(_FETCHED, card_id, version, now.isoformat())

@@ -1,4 +1,4 @@
-"""What a check found: one broken rule at one place, and what to do about it."""
+"""A finding of a check: one broken rule at one place, and what to do about it."""
 
 from __future__ import annotations
 

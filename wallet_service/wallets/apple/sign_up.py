@@ -1,4 +1,4 @@
-"""Taking what a member told Wallet when it asked who they are. Apple, "Personalize"; spec apple-wallet, section 3.
+"""Wallet sign-up: storing what a member entered in Wallet's form. Apple, "Personalize"; spec apple-wallet, section 3.
 
 The call carries no authorization: the serial number, which nobody can guess, is the secret, and it counts once.
 """
@@ -74,7 +74,7 @@ def nameless_card(db: Session, pass_type_id: str, serial_number: str) -> Card | 
     return card if CardContent.model_validate(card.content).nameless else None
 
 
-def put_down(member: Member, info: SignUpInfo, *, now: datetime) -> None:
+def store_answers(member: Member, info: SignUpInfo, *, now: datetime) -> None:
     """Write a member's answers into their row; what was not asked for stays."""
     member.first_name, member.last_name = info.names
     member.email = info.emailAddress or member.email

@@ -1,4 +1,4 @@
-"""An audit: what Google holds beside what we want, page by page; differences are owed again.
+"""An audit: what Google holds beside what we want, page by page; differences are made pending again.
 
 Callbacks and settlements can be lost; this finds what they left. It reads each class's objects in pages, compares the
 members that we write, and asks who holds each.
@@ -74,7 +74,7 @@ class Audit:
     stopping: Callable[[], bool] = lambda: False
 
     def run(self, classes: Sequence[ClassAddress], *, now: datetime) -> Report:
-        """Compare every object of these classes; what differs is owed again unless this is only a look.
+        """Compare every object of these classes; what differs is pending again unless this is only a look.
 
         Raises:
             Unreachable: Google did not answer, or refused the list.

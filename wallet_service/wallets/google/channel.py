@@ -1,4 +1,4 @@
-"""Telling Google: the class of a design once, then each card's object, then messages. Content travels with the
+"""The channel to Google: the class of a design once, then each card's object, then messages. Content travels with the
 announcement.
 
 Source: google-wallet.md sections 11, 12 (notifications) and 16 (endpoints, PATCH rules); section 25, checks 1 to 3, 23,
@@ -44,7 +44,7 @@ class ClassAddress:
 
 
 @dataclass(frozen=True)
-class ToldClass:
+class WrittenClass:
     """A class that Google has just taken: what it was told, in which kind, and for which tier."""
 
     address: ClassAddress
@@ -82,22 +82,22 @@ class GoogleChannel:
         self.transport = Transport(
             api_url, service_account_info, rate=rate, timeout_s=timeout_s, clock=clock, in_flight=in_flight, batch=batch
         )
-        self._told_classes: dict[str, ToldClass] = {}
+        self._written_classes: dict[str, WrittenClass] = {}
         self._public_url = public_url
         self._id_prefix = id_prefix
         self._down: ChannelDown | None = None
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Bring each object to what its notice says; once the channel is down, the rest is not tried."""
-        for told in self.tell(
+        for told in self.announce_lazily(
             notice if isinstance(notice, ObjectUpdate) else ObjectUpdate(**vars(notice)) for notice in notices
         ):
             yield from told
 
-    def tell(
+    def announce_lazily(
         self, notices: Iterable[ObjectUpdate], *, before: Callable[[ObjectUpdate], datetime] = lambda _: ANY_TIME
     ) -> Iterator[list[Told]]:
-        """The same, lazily: `notices` is read as there is room, and outcomes come as soon as there are some.
+        """The same, lazily: `notices` is read as more can be sent, and outcomes come as soon as there are some.
 
         A notice whose turn does not come `before` its time, or before `stop`, has no outcome.
         """
@@ -112,7 +112,7 @@ class GoogleChannel:
             Invalid: the design breaks Google's rules.
             Unreachable: no answer.
         """
-        return self.transport.hold(self._class_talk(card))
+        return self.transport.hold(self._class_exchange(card))
 
     def class_body(self, card: CardView) -> Body:
         """The class of a card's design as it should be."""
@@ -144,13 +144,13 @@ class GoogleChannel:
         variant = bodies.variant_of(card.template, card.content)
         return bodies.class_id_of(card.program, card.template.template_id, self._id_prefix, variant)
 
-    def take_told_classes(self) -> list[ToldClass]:
+    def take_written_classes(self) -> list[WrittenClass]:
         """The classes that Google has taken since this was last asked."""
-        told = list(self._told_classes.values())
-        self._told_classes.clear()
+        told = list(self._written_classes.values())
+        self._written_classes.clear()
         return told
 
-    def tell_class(
+    def send_class_message(
         self,
         address: ClassAddress,
         message: PendingMessage,
@@ -161,14 +161,14 @@ class GoogleChannel:
         """One message to everybody who holds an object of the class: one call, however many they are. What cannot leave
         `before` then is `Later`.
         """
-        return self.transport.hold(self._class_letter_talk(address, message, keep), before=before)
+        return self.transport.hold(self._class_message_exchange(address, message, keep), before=before)
 
     def stop(self) -> None:
         """Send nothing more; what is on its way comes to its answer. From any thread."""
         self.transport.stop()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.transport.close()
 
     def _ensured(self, notice: ObjectUpdate) -> Outcome:
@@ -196,13 +196,13 @@ class GoogleChannel:
         if not isinstance(ensured, Accepted) or notice.card is None:
             return ensured
         try:
-            return self._noted((yield from self._object_talk(notice, notice.card)))
+            return self._noted((yield from self._object_exchange(notice, notice.card)))
         except Invalid as refusal:
             return Refused(f"invalid: {refusal}"[:LONGEST_REASON])
         except (Unreachable, RefreshError) as error:
             return self._noted(_outcome_of_silence(error))
 
-    def _object_talk(self, notice: ObjectUpdate, card: CardView) -> Exchange[Outcome]:
+    def _object_exchange(self, notice: ObjectUpdate, card: CardView) -> Exchange[Outcome]:
         kind = kind_of(card.template)
         body = self.object_body(card, totp_key=notice.totp_key, linked_ids=notice.linked_ids)
         digest, how = digest_of(body), _SILENT
@@ -216,7 +216,7 @@ class GoogleChannel:
             answer = yield Call("PATCH", address, {"messages": list(notice.keep)})
             if not answer.is_good:
                 return answer.outcome()
-        trouble, messages = yield from self._letters_talk(address, notice.messages)
+        trouble, messages = yield from self._add_messages(address, notice.messages)
         return trouble or Held(body["id"], digest=digest, how=how, messages=messages)
 
     def _put(
@@ -230,7 +230,7 @@ class GoogleChannel:
         answer = yield Call("POST", kind.object_collection, body)
         if answer.status == 404:  # the class that this channel believed in is not there
             self.classes.pop(body["classId"], None)
-            ensured = yield from self._class_talk(notice.design or card)
+            ensured = yield from self._class_exchange(notice.design or card)
             if not isinstance(ensured, Accepted):
                 return answer, "silent"
             answer = yield Call("POST", kind.object_collection, body)
@@ -238,7 +238,7 @@ class GoogleChannel:
             answer, _ = yield from _patch(kind.object_schema, kind.object_collection, body, notify=False)
         return answer, "silent"
 
-    def _class_talk(self, card: CardView) -> Exchange[Outcome]:
+    def _class_exchange(self, card: CardView) -> Exchange[Outcome]:
         body, kind = self.class_body(card), kind_of(card.template)
         digest = digest_of(body)
         if self.classes.get(body["id"]) == digest:
@@ -255,10 +255,10 @@ class GoogleChannel:
         if answer.is_good:
             self.classes[body["id"]] = digest
             variant = bodies.variant_of(card.template, card.content)
-            self._told_classes[body["id"]] = ToldClass(ClassAddress(kind, body["id"]), digest, variant)
+            self._written_classes[body["id"]] = WrittenClass(ClassAddress(kind, body["id"]), digest, variant)
         return answer.outcome()
 
-    def _class_letter_talk(
+    def _class_message_exchange(
         self, address: ClassAddress, message: PendingMessage, keep: Sequence[Body] | None
     ) -> Exchange[tuple[Outcome, NotifyStatus]]:
         path = f"{address.kind.class_collection}/{quote(address.class_id, safe='')}"
@@ -270,12 +270,12 @@ class GoogleChannel:
                 answer = yield Call("PATCH", path, patch)
                 if not answer.is_good:
                     return answer.outcome(), "silent"
-            trouble, messages = yield from self._letters_talk(path, (message,))
+            trouble, messages = yield from self._add_messages(path, (message,))
         except (Unreachable, RefreshError) as error:
             return _outcome_of_silence(error), "silent"
         return (trouble, "silent") if trouble else (Accepted(message.message["id"]), messages[message.message_pk])
 
-    def _letters_talk(
+    def _add_messages(
         self, address: str, messages: Sequence[PendingMessage]
     ) -> Exchange[tuple[Outcome | None, Mapping[int, NotifyStatus]]]:
         """Add messages. One that may have arrived before is looked for first: addMessage twice is two messages."""

@@ -1,4 +1,4 @@
-"""What is done at Google beside the objects' content: messages to everybody, and removals that want confirming.
+"""Google tasks beside the objects' content: messages to everybody, and removals that want confirming.
 
 Each is claimed for itself by moving its next attempt ahead, told outside any transaction, and settled; a crash leaves
 it to the next worker. Where Google is silent, the others are not tried: they would cost a time-out each.
@@ -32,7 +32,7 @@ from wallet_service.storage.tables import (
     Member,
 )
 from wallet_service.wallets.google import objects
-from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel, ToldClass
+from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel, WrittenClass
 from wallet_service.wallets.google.client.calls import Call
 from wallet_service.wallets.google.content.kinds import KINDS
 from wallet_service.wallets.google.content.schema import Body
@@ -48,7 +48,7 @@ AT_ONCE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Maintenance:
-    """The side duties of one programme.
+    """The Google tasks of one programme beside its objects.
 
     Attributes:
         lease: how long what was claimed belongs to its worker.
@@ -64,12 +64,12 @@ class Maintenance:
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
 
-    def tell_class_letters(self) -> int:
+    def send_class_messages(self) -> int:
         """Send the messages to everybody that are due: one call for each class. Returns how many were tried."""
-        return self._one_by_one(self._tell_next_letter)
+        return self._one_by_one(self._send_next_class_message)
 
     def confirm_removals(self) -> int:
-        """Ask Google who holds what callbacks spoke of: they come late and in any order, `hasUsers` is the truth.
+        """Ask Google who holds the objects that callbacks named: they come late and out of order, `hasUsers` is right.
 
         Returns how many were asked about.
         """
@@ -85,13 +85,13 @@ class Maintenance:
             tried, is_answering = tried + 1, done
         return tried
 
-    def _tell_next_letter(self, now: datetime) -> bool | None:
+    def _send_next_class_message(self, now: datetime) -> bool | None:
         with self.sessions.begin() as db:
-            row = self._due_letter(db, now)
+            row = self._claim_class_message(db, now)
             if row is None:
                 return None
             address, message, keep = self._class_message(db, row, now=now)
-        outcome, how = self.channel.tell_class(address, message, keep, before=now + self.lease - self.timeout)
+        outcome, how = self.channel.send_class_message(address, message, keep, before=now + self.lease - self.timeout)
         with self.sessions.begin() as db:
             _settle_class_message(db, address.class_id, message, keep, outcome, how, now=now)
         return not isinstance(outcome, Later | ChannelDown)
@@ -129,8 +129,8 @@ class Maintenance:
                 break
         return True
 
-    def _due_letter(self, db: Session, now: datetime) -> GoogleMessage | None:
-        """The one that has waited longest, claimed; so none that fails again and again is in the others' way."""
+    def _claim_class_message(self, db: Session, now: datetime) -> GoogleMessage | None:
+        """Claim the message that has waited longest; so none that fails again and again is in the others' way."""
         row = db.scalars(
             select(GoogleMessage)
             .where(
@@ -152,12 +152,12 @@ class Maintenance:
     def _class_message(
         self, db: Session, row: GoogleMessage, *, now: datetime
     ) -> tuple[ClassAddress, PendingMessage, list[Body] | None]:
-        """Decided and written down before the call: whether it may sound, and what must make room for it."""
+        """Decided and written down before the call: whether it may notify, and what must go for it."""
         assert row.class_id is not None  # noqa: S101 the query asked for it
         kind = db.scalar(select(GoogleClass.kind).where(GoogleClass.class_id == row.class_id)) or "loyalty"
         attempted = row.attempted_at is not None
         row.attempted_at = now
-        notify = row.notify and _ask_for_class(db, row, now=now)
+        notify = row.notify and _reserve_for_class(db, row, now=now)
         standing = db.scalars(
             select(GoogleMessage)
             .where(
@@ -185,13 +185,13 @@ def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, no
             delivery.parked, delivery.next_attempt_at = None, now
     else:
         row.removed_at = row.removed_at or now
-        if not _is_of_nobody(db, row):
+        if not _is_erased(db, row):
             delivery.parked = "removed"
     if row.confirm_at is not None and row.confirm_at >= asked_at:
         row.confirm_at = None
 
 
-def _is_of_nobody(db: Session, row: GoogleObject) -> bool:
+def _is_erased(db: Session, row: GoogleObject) -> bool:
     """The object of an erased member is emptied although nobody holds it."""
     erased = select(Member.erased_at.is_not(None)).join(Card, Card.member_pk == Member.id)
     return bool(db.scalar(erased.where(Card.id == row.card_id)))
@@ -203,7 +203,7 @@ def known_classes(db: Session, program_id: str) -> dict[str, str]:
     return {row.class_id: row.told_digest for row in rows}
 
 
-def keep_classes(db: Session, program_id: str, told: Sequence[ToldClass], *, now: datetime) -> None:
+def keep_classes(db: Session, program_id: str, told: Sequence[WrittenClass], *, now: datetime) -> None:
     """Write down what classes were told, for every worker."""
     for one in told:
         values = {"told_digest": one.digest, "told_at": now}
@@ -242,7 +242,7 @@ def queue_class_messages(
     return found
 
 
-def fate_of(db: Session, message_id: str) -> list[tuple[str, str | None]]:
+def message_status(db: Session, message_id: str) -> list[tuple[str, str | None]]:
     """What became of a message to everybody, by class: `notified`, `silent`, `refused`, or None while it waits."""
     rows = db.execute(
         select(GoogleMessage.class_id, GoogleMessage.how)
@@ -252,7 +252,7 @@ def fate_of(db: Session, message_id: str) -> list[tuple[str, str | None]]:
     return [(class_id or "", how) for class_id, how in rows]
 
 
-def _ask_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
+def _reserve_for_class(db: Session, row: GoogleMessage, *, now: datetime) -> bool:
     """Spend one of the class's notifications if the budget allows; one asked for and not answered is reused."""
     known = db.scalar(
         select(GoogleNotification).where(

@@ -1,4 +1,4 @@
-"""What is known of each object at Google: read before it is told, written down after. The only SQL of Google's study.
+"""The repository of Google objects: read before an update is sent, written after.
 
 Notifications are spent here, before the call and in the same transaction as the claim: a crash may cost one, and never
 gives a fourth. Source: google-wallet.md sections 11, 12 and 24; section 25, checks 23 to 26, 53 and 55.
@@ -50,7 +50,7 @@ def objects_of(db: Session, object_ids: Iterable[str]) -> dict[str, GoogleObject
 
 
 def plan(db: Session, owed: Sequence[ClaimedObject], *, now: datetime, sealer: Sealer) -> list[ObjectUpdate]:
-    """What each object is to be told, and what may sound; what may is written down as asked for.
+    """The update of each object, and whether it may notify; what may is recorded as asked for.
 
     Until the telling is settled it is in doubt what Google holds: the digest is emptied, so that a crash between the
     call and its record cannot make a later telling look needless.
@@ -68,7 +68,7 @@ def plan(db: Session, owed: Sequence[ClaimedObject], *, now: datetime, sealer: S
 
 
 def record(db: Session, told: Sequence[tuple[ObjectUpdate, Held]], *, now: datetime) -> None:
-    """Write down what Google holds now, what sounded, and which messages stand on the cards.
+    """Write down what Google holds now, what notified, and which messages stand on the cards.
 
     Call it in the transaction that settled these tellings, after that: the delivery rows are locked then, so that an
     erasure is either over, and seen here, or will find what is written here. Of a member who was erased since nothing
@@ -80,7 +80,7 @@ def record(db: Session, told: Sequence[tuple[ObjectUpdate, Held]], *, now: datet
     columns = {
         "ids": [notice.object_pk for notice, _ in told],
         "versions": [notice.version for notice, _ in told],
-        "nobodys": [notice.card is not None and notice.card.content.erased for notice, _ in told],
+        "erased": [notice.card is not None and notice.card.content.erased for notice, _ in told],
         "digests": [held.digest for _, held in told],
         "fields": [orjson.dumps(texts).decode() for texts in fields],
     }
@@ -93,10 +93,10 @@ def record(db: Session, told: Sequence[tuple[ObjectUpdate, Held]], *, now: datet
 
 _HELD = text("""
 UPDATE google_objects o
-SET told_digest = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN s.digest ELSE '' END,
-    told_fields = CASE WHEN s.nobodys OR m.erased_at IS NULL THEN CAST(s.fields AS jsonb) END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:nobodys AS boolean[]),
-        CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, version, nobodys, digest, fields)
+SET told_digest = CASE WHEN s.erased OR m.erased_at IS NULL THEN s.digest ELSE '' END,
+    told_fields = CASE WHEN s.erased OR m.erased_at IS NULL THEN CAST(s.fields AS jsonb) END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[]), CAST(:erased AS boolean[]),
+        CAST(:digests AS text[]), CAST(:fields AS text[])) AS s(id, version, erased, digest, fields)
     JOIN deliveries d ON d.google_object_id = s.id
     JOIN cards c ON c.id = d.card_id JOIN members m ON m.id = c.member_pk
 WHERE o.id = s.id AND d.told_version >= s.version
@@ -121,7 +121,7 @@ def make_due_now(db: Session, program_id: str, *, now: datetime) -> None:
 
 
 def make_due_for_messages(db: Session, object_pks: Sequence[int], *, now: datetime) -> None:
-    """Owe again those for which a message has come while they were being told."""
+    """Make those pending again for which a message has come while they were being told."""
     waiting = db.scalars(_WAITING, {"ids": list(object_pks), "now": now}).all()
     if waiting:
         make_due_again(db, waiting, now=now)
@@ -164,7 +164,7 @@ _FORGET_NONCES = text("DELETE FROM google_callbacks WHERE received_at < :before"
 
 
 def expire_messages(db: Session, program_id: str, *, now: datetime) -> int:
-    """Owe the cards on which a message is over; forget what the ledger needs no more. Returns how many are owed."""
+    """Make cards pending on which a message is over; delete what is needed no more. Returns how many are pending."""
     expired = list(db.scalars(_EXPIRED, {"program": program_id, "now": now}))
     make_due_again(db, expired, now=now)
     db.execute(_FORGET_OLD, {"before": now - 30 * DAY})
@@ -242,7 +242,7 @@ def _spent(db: Session, owed: Sequence[ClaimedObject], *, now: datetime) -> _Spe
 
 
 def class_spent(db: Session, class_ids: Iterable[str], *, now: datetime) -> Counter[str]:
-    """The messages to everybody that sounded in the last 24 hours, by class."""
+    """The messages to everybody that notified in the last 24 hours, by class."""
     rows = db.execute(
         select(GoogleNotification.class_id, func.count())
         .where(
@@ -281,7 +281,7 @@ def _update_of(
         design=one.design,
         linked_ids=tuple(one.row.linked_ids or ()),
     )
-    if one.card.content.erased:  # no message may stay on it, for messages speak of the member
+    if one.card.content.erased:  # no message may stay on it, for messages are about the member
         return replace(notice, keep=())
     notify = _field_news(db, one, spent, waiting, now=now)
     fresh = [row for row in waiting if row.sent_at is None and row.ends_at > now][-messages.MOST :]
@@ -303,18 +303,18 @@ def _totp_key(one: ClaimedObject, sealer: Sealer) -> str | None:
 
 
 def _is_held(row: GoogleObject) -> bool:
-    """Somebody has it in a wallet: where nobody can hear it, nothing is spent."""
+    """Whether somebody has it in a wallet: where nobody would be notified, nothing is spent."""
     return row.saved_at is not None and row.removed_at is None
 
 
 def _field_news(db: Session, one: ClaimedObject, spent: _Spent, waiting: list[GoogleMessage], *, now: datetime) -> bool:
-    """Whether the change itself may sound. News that Google would keep quiet about becomes a message instead."""
+    """Whether the change itself may notify. News that Google would not notify about becomes a message instead."""
     news = quota.news_of(one.card.template, one.card.content, one.row.told_fields)
     if not news or not _is_held(one.row):
         return False
     first = news[0]
     if first.google in quota.NOTIFYING_SLOTS:
-        return _ask(
+        return _reserve(
             db, one.row.id, "field", first.topic, _field_reference(one.version), spent.of(one, "field"), now=now
         )
     message_id, message = messages.news_message(
@@ -342,14 +342,14 @@ def _pending_message(
     attempted = row.attempted_at is not None
     notify = row.notify and _is_held(one.row)
     topic = cast("Topic", row.topic)
-    notify = notify and _ask(db, one.row.id, "message", topic, row.message_id, spent.of(one, "message"), now=now)
+    notify = notify and _reserve(db, one.row.id, "message", topic, row.message_id, spent.of(one, "message"), now=now)
     if notify and not attempted:
         spent.of_object[one.row.id, "message"] += 1
     row.attempted_at = now
     return PendingMessage(message_pk=row.id, message=row.body, notify=notify, attempted=attempted)
 
 
-def _ask(
+def _reserve(
     db: Session, object_pk: int, kind: NotifyKind, topic: Topic, reference: str, spent: int, *, now: datetime
 ) -> bool:
     """Spend one notification if the budget allows. One that was asked for and never answered is used first."""

@@ -36,7 +36,7 @@ class Change:
 def plan_of(
     db: Session, channel: GoogleChannel, cards: Sequence[CardView], *, program_id: str, design: Template | None
 ) -> list[Change]:
-    """What is owed now, what each kind of change would cost, and what a new version of the design would.
+    """The cost of what is pending now, of each kind of change, and of a new version of the design.
 
     Args:
         cards: some cards of the programme, at random; the share of them that would look different is taken for all.
@@ -46,10 +46,10 @@ def plan_of(
     """
     mine = (Delivery.program_id == program_id, Delivery.kind == "google", Delivery.wanted_version > 0)
     objects = db.scalar(select(func.count()).where(*mine)) or 0
-    owed = db.scalar(select(func.count()).where(*mine, Delivery.wanted_version > Delivery.told_version)) or 0
+    pending = db.scalar(select(func.count()).where(*mine, Delivery.wanted_version > Delivery.told_version)) or 0
     classes = db.scalar(select(func.count()).where(GoogleClass.program_id == program_id)) or 0
     changes = [
-        Change("what is owed now", owed),
+        Change("what is owed now", pending),
         Change("news to everybody, or a change of what all cards share", classes),
         Change("a change on every card", objects),
     ]

@@ -1,4 +1,4 @@
-"""A way to Google that outlives its account: with another account, or other `[google]` settings, it dials again.
+"""A channel to Google that outlives its account: with another account, or other `[google]` settings, it reconnects.
 
 Source: google-wallet.md section 2 (key rotation).
 """
@@ -20,7 +20,7 @@ Account = Mapping[str, Any]
 
 
 class RenewingGoogleChannel(Generic[Terms]):
-    """An `Announcer` on the channel of whichever account speaks now. Used by one thread.
+    """An `Announcer` on the channel of whichever account is current. Used by one thread.
 
     Args:
         wanted: looks up the account, the same object for as long as it is the same, and the programme's settings for
@@ -59,7 +59,7 @@ class RenewingGoogleChannel(Generic[Terms]):
             channel.stop()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._open is not None:
             self._open.close()
         self._open = self._dialled = None

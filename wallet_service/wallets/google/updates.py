@@ -1,4 +1,4 @@
-"""What the postroom hands to Google's channel for one object, and what comes back. Values only."""
+"""The values between the delivery queue and Google's channel: an object's update, and its result."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wallet_service.wallets.protocol import Accepted, CardView, Notice
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectUpdate(Notice):
-    """One object that is owed its present content, and perhaps messages.
+    """One object whose content is pending, and perhaps messages.
 
     Attributes:
         object_pk: our row of the object.
         told_digest: of the body that Google holds; None: the object is not there yet; empty: not known.
         design: the programme's present design, which the class shows; None: the card's own.
-        notify: the change may sound.
+        notify: the change may notify.
         messages: messages to add, oldest first.
         keep: the messages that stay when some must go; None: all stay.
         totp_key: the card's own secret, hexadecimal, where its barcode rotates.
@@ -38,7 +38,7 @@ class ObjectUpdate(Notice):
 
 @dataclass(frozen=True, slots=True)
 class Held(Accepted):
-    """Google holds it. `how` says whether the change sounded, `messages` what became of each message."""
+    """Google holds it. `how` says whether the change notified, `messages` what became of each message."""
 
     digest: str = ""
     how: NotifyStatus = "silent"

@@ -1,4 +1,4 @@
-"""Taking a `.pkpass` apart without trusting it: lines 1 to 5 of the conformance checklist, in bounded memory.
+"""Reading a `.pkpass` without trusting it: lines 1 to 5 of the conformance checklist, in bounded memory.
 
 Apple publishes no profile of ZIP; the rules are what every working issuer keeps to.
 """

@@ -1,4 +1,4 @@
-"""Checking any pass, ours or not, against the rules: `pass check`. Damaged and hostile files are welcome here."""
+"""Checking any pass, ours or not, against the rules: `pass check`. Damaged and hostile files are expected."""
 
 from __future__ import annotations
 

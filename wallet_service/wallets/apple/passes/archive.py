@@ -1,7 +1,7 @@
-"""The `.pkpass`: pass.json, its manifest, the signature and the images in one archive.
+"""Building a `.pkpass`: pass.json, its manifest, the signature and the images in one archive.
 
-Apple, "Building a Pass". The archive is written by hand because everything but three small files is the same for all
-cards of a design: those entries are made once, checksums and headers included, and copied from then on.
+Apple, "Building a Pass". The archive is written here, not by zipfile: all but three small files are the same for all
+cards of a design, and those entries are made once, checksums and headers included, and copied from then on.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class CompiledTemplate:
     fills: tuple[Fill, ...]
 
     def render(self, card: CardView) -> bytes | None:
-        """The card's `pass.json`, or None if this compiled cannot vouch for it."""
+        """The card's `pass.json`, or None if this template does not fit it."""
         parts = [self.pieces[0]]
         for fill, piece in zip(self.fills, self.pieces[1:], strict=True):
             value = fill(card)
@@ -54,7 +54,7 @@ class CompiledTemplate:
 
 
 def shape_of(card: CardView) -> Hashable:
-    """What two cards must have in common to come out of one compiled."""
+    """What two cards must have in common to share a compiled template."""
     content, code = card.content, card.content.barcode
     return (
         card.template.digest,
@@ -79,7 +79,7 @@ _NOT_COMPILED = CompiledTemplate((b"", b""), (lambda _card: None,))
 
 
 def compile_template(card: CardView, document: Mapping[str, Any], rules: Rules) -> CompiledTemplate:
-    """Make a compiled of a card's document, which has been found right.
+    """Compile a card's document, which has been found right.
 
     If its rightness rests on the very values that vary (a back field that alone names the issuer's address, say), the
     compiled takes no card, and all of that shape go the long way.

@@ -1,4 +1,4 @@
-"""What of a card design Apple would not take; for whoever loads designs, before any card exists.
+"""Apple's rules for a card design; for whoever loads designs, before any card exists.
 
 A design's `[apple]` table sets raw keys of `pass.json`, and five of this program's own:
 
@@ -41,7 +41,7 @@ from wallet_service.wallets.apple.passes.pass_json import (
 from wallet_service.wallets.apple.passes.rules import Rules, validate
 from wallet_service.wallets.protocol import CardView, ProgramView
 
-Asked = Literal["name", "postal_code", "email", "phone"]
+SignUpField = Literal["name", "postal_code", "email", "phone"]
 _PROGRAM = ProgramView(
     program_id="design", name="x", brand="x", locale="en", organization_name="x", pass_type_id="pass.design",  # noqa: S106
     team_id="DESIGN0000", issuer_id=None, nfc_key=None,
@@ -74,7 +74,7 @@ class PersonalizationTable(Value):
     """`[apple.personalization]`: `description` and `terms` are keys of the words."""
 
     description: str
-    fields: tuple[Asked, ...] = Field(min_length=1)
+    fields: tuple[SignUpField, ...] = Field(min_length=1)
     terms: str | None = None
 
 
@@ -245,9 +245,9 @@ def neutral_pass(template: Template, locale: str) -> dict[str, Any]:
     return pass_json(card, web_service_url="https://cards.example.com/apple")
 
 
-_ASKED = dict(
+_REQUESTED_PASS = dict(
     zip(
-        get_args(Asked),
+        get_args(SignUpField),
         (f"PKPassPersonalizationField{name}" for name in ("Name", "PostalCode", "EmailAddress", "PhoneNumber")),
         strict=True,
     )
@@ -265,7 +265,7 @@ def constant_files(card: CardView, document: Mapping[str, Any]) -> dict[str, byt
     if form is not None and card.program.sign_up and card.content.nameless and "nfc" in document:
         asked: dict[str, Any] = {
             "description": words[locale][form["description"]],
-            "requiredPersonalizationFields": [_ASKED[field] for field in form["fields"]],
+            "requiredPersonalizationFields": [_REQUESTED_PASS[field] for field in form["fields"]],
         }
         if form.get("terms") is not None:
             asked["termsAndConditions"] = words[locale][form["terms"]]

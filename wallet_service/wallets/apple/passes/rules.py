@@ -63,7 +63,7 @@ class Rules:
     """How strictly to read.
 
     Attributes:
-        ours: our own house rules are errors too (serial alphabet, field counts, contact on the back).
+        ours: our own rules are errors too (serial alphabet, field counts, contact on the back).
         plain_http: a web service without TLS passes, for development only.
         nfc: Apple has granted the NFC certificate.
         now: makes an expiry in the past a fault; None where the time does not matter.
@@ -76,7 +76,7 @@ class Rules:
 
     @property
     def own(self) -> Severity:
-        """The severity of a house rule."""
+        """The severity of a rule of our own."""
         return "error" if self.ours else "warning"
 
 

@@ -1,4 +1,4 @@
-"""Announcing to iPhones: Apple Push Notification service over HTTP/2.
+"""The channel to iPhones: Apple Push Notification service over HTTP/2.
 
 Apple, "Establishing a certificate-based connection to APNs", "Sending notification requests to APNs", "Handling
 notification responses from APNs". A push for a pass carries nothing: the phone comes and asks what changed.
@@ -108,8 +108,8 @@ class _Slot:
 
 
 @dataclass(slots=True)
-class _Course:
-    """How one call is going. `halted` is what all that is not yet sent is answered with."""
+class _Progress:
+    """The progress of one `announce` call. `halted` is what all that is not yet sent is answered with."""
 
     waiting: Iterator[Notice]
     in_flight: int = 0
@@ -165,14 +165,14 @@ class ApnsChannel:
         self._timer_ms = -1
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each phone once; yields every notice exactly once, as its answer arrives.
+        """Push to each phone once; yields every notice exactly once, as its answer arrives.
 
         Outcomes carry what APNs or the network said; see `outcome_from_apns` and `outcome_from_curl`. A push whose
         answer never came is `Later`: it may have arrived, and a second one does no harm.
 
         Source: Apple, "Sending notification requests to APNs".
         """
-        course = _Course(iter(notices))
+        course = _Progress(iter(notices))
         headers = self._headers()
         try:
             while course.more or course.in_flight:
@@ -187,7 +187,7 @@ class ApnsChannel:
                 self._release(slot)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for slot in [*self._busy.values(), *self._free]:
             slot.curl.close()
         self._busy.clear()
@@ -212,7 +212,7 @@ class ApnsChannel:
             "accept:",
         ]
 
-    def _fill(self, course: _Course, headers: list[str]) -> None:
+    def _fill(self, course: _Progress, headers: list[str]) -> None:
         while course.more and course.in_flight < (self._window if self._proven else 1):
             notice = next(course.waiting, None)
             if notice is None:
@@ -261,7 +261,7 @@ class ApnsChannel:
     def _set_timer(self, milliseconds: int) -> None:
         self._timer_ms = milliseconds
 
-    def _arrived(self, course: _Course) -> Iterator[tuple[Notice, Outcome]]:
+    def _arrived(self, course: _Progress) -> Iterator[tuple[Notice, Outcome]]:
         more = True
         while more:
             more, answered, failed = self._multi.info_read()
@@ -278,7 +278,7 @@ class ApnsChannel:
                 self._proven = False
                 yield self._settled(slot, outcome, course)
 
-    def _settled(self, slot: _Slot, outcome: Outcome, course: _Course) -> tuple[Notice, Outcome]:
+    def _settled(self, slot: _Slot, outcome: Outcome, course: _Progress) -> tuple[Notice, Outcome]:
         notice = slot.notice
         assert notice is not None  # noqa: S101  (a busy slot carries one)
         if isinstance(outcome, ChannelDown):

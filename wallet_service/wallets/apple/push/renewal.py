@@ -33,7 +33,7 @@ class RenewingChannel:
         self._open: ApnsChannel | None = None
 
     def signer(self) -> PassIdentity | None:
-        """Look who signs now; if it is another than before, hang up."""
+        """Look who signs now; if it is another than before, disconnect."""
         identity = self._identity()
         if identity is not self._signer:
             self.close()
@@ -41,7 +41,7 @@ class RenewingChannel:
         return identity
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
-        """Tell each phone once, as `ApnsChannel.announce`, on the connection of whom `signer` saw last; without any
+        """Push to each phone once, as `ApnsChannel.announce`, on the connection of whom `signer` saw last; without any
         identity the channel is down.
         """
         identity = self._signer or self.signer()
@@ -54,7 +54,7 @@ class RenewingChannel:
         yield from self._open.announce(notices)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._open is not None:
             self._open.close()
             self._open = None

@@ -13,7 +13,7 @@ from wallet_service.errors import SettingsError
 
 
 class AccountCredentials(Credentials):
-    """A service account's credentials that speak to the token endpoint and to nobody else; threads share one token."""
+    """A service account's credentials that call the token endpoint and nothing else; threads share one token."""
 
     _refreshing = threading.Lock()
 

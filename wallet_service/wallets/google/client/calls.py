@@ -64,7 +64,7 @@ class Answer:
         return document if isinstance(document, dict) else {}
 
     def outcome(self) -> Outcome:
-        """What the postroom makes of it."""
+        """The outcome for the delivery queue."""
         words = f"{self.reason}: {self.message}" if self.message and self.message != self.reason else self.reason
         return outcome_from_google(self.status, words, self.retry_after)
 

@@ -1,4 +1,4 @@
-"""Google counts requests: so many a second for an issuer, all callers together. One row in PostgreSQL is the meter.
+"""The rate limit of an issuer's calls, shared by all processes through one row in PostgreSQL.
 
 Each call takes the next free moment, an interval after the last that was given out, so that no second holds more than
 is allowed, whatever the number of workers and machines; the database's clock is everyone's. After trouble the rate is
@@ -34,7 +34,7 @@ A lower bar would mistake chance for trouble: of 10 000 answers with 5 % errors,
 
 
 class Rate(Protocol):
-    """When calls may leave."""
+    """The protocol of a rate limit."""
 
     def take(self, calls: int) -> float:
         """Take the next moment for `calls` calls; returns how many seconds to wait for it."""
@@ -64,7 +64,7 @@ _LOOK = "SELECT <rate> FROM google_rates r WHERE issuer_id = :issuer"
 
 
 class SharedRate:
-    """The meter of one issuer; safe to share between threads.
+    """The rate limit of one issuer; safe to share between threads.
 
     Args:
         per_s: what Google allows this issuer, calls a second.

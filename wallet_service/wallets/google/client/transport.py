@@ -1,4 +1,4 @@
-"""Carries conversations to Google: one token, several requests on their way at once, never faster than allowed.
+"""The HTTP transport to Google: one token, several requests on their way at once, never faster than allowed.
 
 Source: google-wallet.md sections 2 and 16; section 25, checks 2, 35 and 36.
 """
@@ -28,13 +28,13 @@ from wallet_service.wallets.google.client.rate import Rate
 Key = TypeVar("Key")
 Result = TypeVar("Result")
 MOST_AT_ONCE = 500
-"""Results that are handed over in one list."""
+"""Results that are passed on in one list."""
 ANY_TIME = datetime.max.replace(tzinfo=UTC)
 """For calls that may leave however late their turn comes."""
 
 
 class Transport:
-    """The way to Google for one service account. Close it in the end.
+    """The HTTP transport of one service account. Close it in the end.
 
     Args:
         api_url: base address without trailing slash.
@@ -111,7 +111,7 @@ class Transport:
     ) -> Iterator[list[tuple[Key, Result]]]:
         """Many conversations, several at once; yields whatever has come to its end since the last list.
 
-        `exchanges` is asked for more whenever there is room, one caller at a time, from the threads that send. A
+        `exchanges` is asked for more whenever more can be sent, one caller at a time, from the threads that send. A
         conversation ends without a result where the turn of its next call does not come `before` its time, or before
         the stop.
         """
@@ -140,7 +140,7 @@ class Transport:
         self._stopped.set()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.stop()
         self._pool.shutdown()
         self._session.close()

@@ -50,7 +50,7 @@ _BARCODES: Mapping[BarcodeFormat, str] = {
 }
 _NO_NUMBER = "-"
 _INT32 = range(-(2**31), 2**31)
-# Not ours to clear: other duties write these, or Google does.
+# Not ours to clear: other tasks write these, or Google does.
 _OTHERS = {"id", "messages", "linkedObjectIds", "linkedOfferIds", "notifyPreference", "review"} | schema.READ_ONLY
 _NOT_RAW = {"id", "classId", "state", "reviewStatus", "callbackOptions", "rotatingBarcode"} | _OTHERS
 
@@ -228,7 +228,7 @@ def state_of(kind: Kind, content: CardContent) -> str:
 def patch_of(schema_name: str, body: Body) -> Body:
     """The PATCH that leaves at Google exactly what `body` says: null for whatever it does not hold, arrays whole.
 
-    Messages and links between passes stay as they are: other duties own them. Source: section 16, checks 30 and 31.
+    Messages and links between passes stay as they are: other tasks own them. Source: section 16, checks 30 and 31.
     """
     return schema.with_nulls(schema_name, body, but=_OTHERS)
 

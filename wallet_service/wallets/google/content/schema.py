@@ -1,4 +1,4 @@
-"""No body leaves the program that Google's own published schema, or its rules in words, would refuse. Pure.
+"""Validating bodies against Google's own published schema and its rules in words, before they are sent. Pure.
 
 `data/walletobjects.v1.json` is Google's discovery document, unchanged (see data/README.md): names, types and enums come
 from there. What it says only in prose (limits, what must go together) is in `rules`.

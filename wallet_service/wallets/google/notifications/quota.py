@@ -1,7 +1,7 @@
-"""Google lets a pass sound three times a day for changed fields and three times for messages; what is worth it? Pure.
+"""The daily quota of notifications: three for changed fields, three for messages, spent by topic. Pure.
 
 Each topic may only spend while enough is left for the topics above it, so that a morning's news does not silence an
-evening's voucher. What may not sound is told all the same, silently.
+evening's voucher. What may not notify is sent all the same, silently.
 
 Source: google-wallet.md sections 11 and 12; section 25, checks 23 to 25.
 """

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.previews.test_drawing import NOW, differ, opened
 from tests.simulators.pass_maker import IMAGES, make_pass, pass_content, png
-from tests.simulators.test_drawing import NOW, differ, opened
 from wallet_service.previews import draw_iphone, draw_lock_screen
 from wallet_service.simulators.apple_pki import Chain
 
