@@ -16,7 +16,7 @@ State = Literal["up_to_date", "told", "waiting", "stale", "gone", "refused"]
 
 
 class NotificationRecord(Value):
-    """A change or a message that could have made the phone sound, and how it was sent: `notified`, `silent` (our budget
+    """A change or a message that could have notified the holder, and how it was sent: `notified`, `silent` (our budget
     said no), `refused` (Google's quota did) or `asked` (on its way).
     """
 

@@ -69,7 +69,7 @@ class TimelineAnswer(BaseModel):
 
 
 def add_routes(api: APIBlueprint) -> None:
-    """Hang the routes into the API."""
+    """Register the routes."""
     card = "/cards/<string:serial_number>"
     api.get(card, tags=[_TAG], responses={200: CardStateAnswer})(get_card_route)
     api.get(f"{card}/timeline", tags=[_TAG], responses={200: TimelineAnswer})(get_timeline_route)

@@ -40,7 +40,7 @@ class DeliveriesAnswer(BaseModel):
 
 
 def add_routes(api: APIBlueprint) -> None:
-    """Hang the routes into the API."""
+    """Register the routes."""
     api.get("/deliveries", tags=[_TAG], responses={200: DeliveriesAnswer})(list_deliveries_route)
     api.post("/deliveries/<int:delivery_id>/retry", tags=[_TAG], responses={204: None})(retry_delivery_route)
 

@@ -78,7 +78,7 @@ class BalancesAnswer(BaseModel):
 
 
 def add_routes(api: APIBlueprint) -> None:
-    """Hang the routes into the API."""
+    """Register the routes."""
     member = "/members/<string:member_id>"
     api.put(member, tags=[_TAG], responses={200: MemberAnswer, 201: MemberAnswer})(put_member_route)
     api.get(member, tags=[_TAG], responses={200: MemberAnswer})(get_member_route)

@@ -63,7 +63,7 @@ class OffersAnswer(BaseModel):
 
 
 def add_routes(api: APIBlueprint) -> None:
-    """Hang the routes into the API."""
+    """Register the routes."""
     api.get("/offers", tags=[_TAG], responses={200: OffersAnswer})(list_offers_route)
     api.post("/offers", tags=[_TAG], responses={201: OfferAnswer})(post_offer_route)
     offer = "/offers/<int:offer_id>"

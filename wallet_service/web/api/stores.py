@@ -59,7 +59,7 @@ class StoresAnswer(BaseModel):
 
 
 def add_routes(api: APIBlueprint) -> None:
-    """Hang the routes into the API."""
+    """Register the routes."""
     api.get("/stores", tags=[_TAG], responses={200: StoresAnswer})(list_stores_route)
     store = "/stores/<string:store_id>"
     api.put(store, tags=[_TAG], responses={200: StoreAnswer, 201: StoreAnswer})(put_store_route)
