@@ -20,9 +20,9 @@ from wallet_service.errors import SettingsError
 from wallet_service.issuing.issuer import Issuer
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
+from wallet_service.storage.encryption import sealer_for
 from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
-from wallet_service.storage.sealing import sealer_for
 from wallet_service.storage.statements import Statements
 from wallet_service.wallets.apple.certificates import Trust, apple_trust, development_trust
 from wallet_service.wallets.google.callbacks.root_keys import KeyCache, fetch_from

@@ -15,7 +15,7 @@ from wallet_service.demo.brand import MEMBERS, POINTS, STORES, TOUR_MEMBER
 from wallet_service.demo.installation import Api, DemoInstallation
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.session import SHOP, DemoSession
-from wallet_service.demo.timeline import Timeline
+from wallet_service.demo.tour_record import Timeline
 
 
 @dataclass(frozen=True)

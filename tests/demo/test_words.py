@@ -12,7 +12,7 @@ from wallet_service.demo import tour
 from wallet_service.demo.tour_words import TOUR_IN_FRENCH
 from wallet_service.demo.words import WORDS
 from wallet_service.simulators.phones.android import AndroidStep
-from wallet_service.simulators.phones.timeline import Step
+from wallet_service.simulators.phones.phone_events import Step
 
 
 def gaps(words: str) -> set[str | None]:

@@ -21,8 +21,8 @@ from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from
 from wallet_service.storage import engine, schema
 from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.engine import Database
-from wallet_service.storage.sealing import Sealer
 
 
 def test_upgrading_again_changes_nothing_and_procrastinate_is_there(new_database: Callable[[], Database]) -> None:

@@ -16,8 +16,8 @@ from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
 from wallet_service.offers.places import MemberPlace
 from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.notify import CHANNEL, hint
 from wallet_service.storage.tables import Card, Member
-from wallet_service.storage.wake import CHANNEL, hint
 
 INTERACTIVE, CAMPAIGN = 0, 1
 """What a customer has just done goes before what concerns everybody."""

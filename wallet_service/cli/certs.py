@@ -199,7 +199,7 @@ def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
 
 def _refused_by_apns(program_id: str, identity: PassIdentity, settings: Settings) -> bool:
     from wallet_service.wallets.apple.push.apns import ApnsChannel
-    from wallet_service.wallets.apple.push.renewal import refusal_of
+    from wallet_service.wallets.apple.push.renewing_channel import refusal_of
 
     with ApnsChannel(settings.apns_url, identity, ca_file=settings.apns_ca_file) as channel:
         refusal = refusal_of(channel)

@@ -14,8 +14,8 @@ from wallet_service.demo.installation import WEB_PORT, DemoInstallation, start_i
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.processes import free_port
 from wallet_service.demo.session import DemoSession
-from wallet_service.demo.timeline import StepFailed, Timeline
 from wallet_service.demo.tour import play
+from wallet_service.demo.tour_record import StepFailed, Timeline
 
 PAGE_PORT = 8010
 _PORT = click.IntRange(0, 65535)

@@ -21,8 +21,8 @@ from wallet_service.delivery.google_bodies import audit_of, class_cards, sample_
 from wallet_service.documents.programs import GoogleDocument
 from wallet_service.errors import NotFound, SettingsError
 from wallet_service.services import Services
-from wallet_service.storage.wake import wake_workers
-from wallet_service.wallets.google import maintenance, plan
+from wallet_service.storage.notify import wake_workers
+from wallet_service.wallets.google import cost_estimate, maintenance
 from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.classes import ClassState, apply_class, require_published, state_of_class
 from wallet_service.wallets.google.notifications.messages import (
@@ -164,7 +164,7 @@ def plan_command(program_id: str, folder: Path | None) -> None:
     with _opened(program_id) as opened:
         design = load_template(folder) if folder is not None else None
         with opened.services.sessions() as db:
-            found = plan.plan_of(
+            found = cost_estimate.plan_of(
                 db,
                 opened.channel,
                 sample_cards(
@@ -176,7 +176,7 @@ def plan_command(program_id: str, folder: Path | None) -> None:
     per_s = opened.services.settings.google_rate_per_s
     table = Table("change", "calls", "takes", title=f"{program_id}, {per_s:g} calls/s", title_justify="left")
     for step in found:
-        table.add_row(step.what, f"{step.calls:,}", plan.in_words(step.takes(per_s)))
+        table.add_row(step.what, f"{step.calls:,}", cost_estimate.in_words(step.takes(per_s)))
     Console().print(table)
 
 

@@ -23,7 +23,7 @@ from wallet_service.simulators.google import GoogleSimulator, RemoteGoogle
 from wallet_service.simulators.google.backend import ApiCall
 from wallet_service.simulators.phones.android import Android, AndroidEvent
 from wallet_service.simulators.phones.iphone import Iphone
-from wallet_service.simulators.phones.timeline import PhoneEvent
+from wallet_service.simulators.phones.phone_events import PhoneEvent
 from wallet_service.simulators.phones.wallet_rules import APPLE_ROOT_PEM
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from wallet_service.clock import system_clock
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.passes.design import template_faults
 from wallet_service.wallets.google.content.bodies import faults_in_raw_keys
-from wallet_service.wallets.losses import losses_of
+from wallet_service.wallets.unsupported_features import losses_of
 
 
 @click.group()

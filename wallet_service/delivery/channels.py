@@ -15,7 +15,7 @@ from wallet_service.documents.programs import GoogleDocument
 from wallet_service.programs.key_ring import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.push.apns import ApnsChannel
-from wallet_service.wallets.apple.push.renewal import RenewingChannel
+from wallet_service.wallets.apple.push.renewing_channel import RenewingChannel
 from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.client.rate import SharedRate
 from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel

@@ -13,12 +13,12 @@ from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.cards.template import Template
 from wallet_service.delivery.queues import Tools
 from wallet_service.storage.tables import Card, GoogleClass, GoogleObject
+from wallet_service.wallets.card_views import card_view, program_view
 from wallet_service.wallets.google.audit import Audit, Report
 from wallet_service.wallets.google.channel import ClassAddress, GoogleChannel
 from wallet_service.wallets.google.content.kinds import KINDS
 from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.protocol import CardView
-from wallet_service.wallets.views import card_view, program_view
 
 
 def audit_of(

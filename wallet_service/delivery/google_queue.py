@@ -23,8 +23,9 @@ from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Step
 from wallet_service.delivery.queues import DeliveryQueue, Tools
 from wallet_service.documents.programs import GoogleDocument
-from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import Card
+from wallet_service.wallets.card_views import card_view, program_view
 from wallet_service.wallets.google import maintenance, objects
 from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.content.kinds import kind_of
@@ -32,7 +33,6 @@ from wallet_service.wallets.google.objects import ClaimedObject
 from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel
 from wallet_service.wallets.google.updates import Held, ObjectUpdate
 from wallet_service.wallets.protocol import Accepted, CardView, Outcome
-from wallet_service.wallets.views import card_view, program_view
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ from wallet_service.errors import WalletServiceError
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.jobs import PeriodicTask, forget_history
+from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Program
-from wallet_service.storage.wake import wake_workers
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from wallet_service.errors import Conflict, NotFound
-from wallet_service.storage.wake import wake_workers
+from wallet_service.storage.notify import wake_workers
 from wallet_service.values import Value
 
 

@@ -39,8 +39,8 @@ from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.engine import Database
 from wallet_service.storage.jobs import JobRunner
+from wallet_service.storage.notify import Listener
 from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
-from wallet_service.storage.wake import Listener
 
 log = structlog.get_logger()
 COMPOSE_BATCH = 200

@@ -19,7 +19,7 @@ from wallet_service.demo.commands import commands
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.demo.pictures import NAMES, Pictures, digest, in_words
 from wallet_service.demo.session import DemoSession, Snapshot
-from wallet_service.demo.timeline import Timeline
+from wallet_service.demo.tour_record import Timeline
 from wallet_service.demo.tour_words import TOUR_IN_FRENCH
 from wallet_service.demo.words import WORDS, language_of
 from wallet_service.simulators.loopback_http import EventStream, LineStream, LoopbackServer, Reply, Request

@@ -16,7 +16,7 @@ from wallet_service.clock import system_clock
 from wallet_service.demo.brand import STORES, TOUR_MEMBER
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.simulators.phones.android import AndroidEvent
-from wallet_service.simulators.phones.timeline import PhoneEvent
+from wallet_service.simulators.phones.phone_events import PhoneEvent
 
 SHOP = "lyon-presquile"
 PURCHASE_CENTS = 2500

@@ -10,7 +10,7 @@ from typing import Any
 from wallet_service.clock import system_clock
 from wallet_service.demo.brand import MEMBERS, POINTS, STAMPS, STORES, TOUR_MEMBER
 from wallet_service.demo.installation import DemoInstallation
-from wallet_service.demo.timeline import Step, Timeline
+from wallet_service.demo.tour_record import Step, Timeline
 
 STEP_TIMEOUT_S = 10.0
 OFFER_LASTS = timedelta(seconds=4)

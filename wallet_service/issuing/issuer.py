@@ -19,17 +19,17 @@ from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import NotFound, SettingsError
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
+from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Card, Delivery, GoogleObject
-from wallet_service.storage.wake import wake_workers
 from wallet_service.wallets.apple.devices import RequestedPass
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.passes.rules import Rules
+from wallet_service.wallets.card_views import card_view, program_view
 from wallet_service.wallets.google.classes import require_published
 from wallet_service.wallets.google.content import bodies
 from wallet_service.wallets.google.content.kinds import kind_of
 from wallet_service.wallets.google.save_link import SaveLinks
 from wallet_service.wallets.protocol import CardView, ProgramView
-from wallet_service.wallets.views import card_view, program_view
 
 Made = TypeVar("Made")
 

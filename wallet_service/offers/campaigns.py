@@ -11,8 +11,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Campaign, Card
-from wallet_service.storage.wake import wake_workers
 
 PAGE = 1000
 

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from wallet_service.offers.choosing_places import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.offers.facts import OfferFacts, Place, StoreFacts
-from wallet_service.offers.geofence import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
 Texts = Mapping[str, str]

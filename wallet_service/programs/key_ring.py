@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid
-from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import AppleIdentity, ProgramSecret
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, pem_of
 from wallet_service.wallets.apple.devices import CURRENT_IDENTITY

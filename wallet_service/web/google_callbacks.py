@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from wallet_service.errors import Forbidden, Invalid, Unreachable
+from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Card, Delivery, GoogleCallback, GoogleObject, Program
-from wallet_service.storage.wake import wake_workers
 from wallet_service.wallets.google import objects
 from wallet_service.wallets.google.callbacks.signed_messages import LONGEST_BODY, GoogleEvent
 from wallet_service.web.context import now, services

@@ -13,7 +13,7 @@ import pytest
 TESTS = Path(__file__).parents[2]
 NAMED_OTHERWISE = {
     73: "delivery/test_ledger.py::test_gone_drops_a_registration_unless_it_is_newer",
-    84: "offers/test_geofence.py::test_choice_is_deterministic_spread_and_obeys_the_order",
+    84: "offers/test_choosing_places.py::test_choice_is_deterministic_spread_and_obeys_the_order",
 }
 NOT_TESTED_HERE = {
     83: "Apple's badge may be shown only in the artwork that Apple hands out to members of its programme, so none is "

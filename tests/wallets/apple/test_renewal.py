@@ -17,7 +17,7 @@ from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.simulators.phones.wallet_rules import open_bundle
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files
 from wallet_service.wallets.apple.push.apns import ApnsChannel
-from wallet_service.wallets.apple.push.renewal import RenewingChannel, refusal_of
+from wallet_service.wallets.apple.push.renewing_channel import RenewingChannel, refusal_of
 from wallet_service.wallets.protocol import ChannelDown, Notice
 
 

@@ -39,8 +39,8 @@ from wallet_service.wallets.google.content.kinds import KINDS, kind_of
 from wallet_service.wallets.google.content.rotating_barcode import accepted_step, code_of, step_at
 from wallet_service.wallets.google.linked_objects import MOST_LINKS, link_objects
 from wallet_service.wallets.google.save_link import SaveLinks
-from wallet_service.wallets.losses import losses_of
 from wallet_service.wallets.protocol import Accepted, CardView, Notice
+from wallet_service.wallets.unsupported_features import losses_of
 
 STYLES = {
     "store_card": "loyalty",

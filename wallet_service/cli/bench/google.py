@@ -33,7 +33,7 @@ from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.storage import engine, schema
 from wallet_service.wallets.apple.certificates import apple_trust
-from wallet_service.wallets.views import card_view
+from wallet_service.wallets.card_views import card_view
 
 REACH = 0.95
 ERRORS = 0.05

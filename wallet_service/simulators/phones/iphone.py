@@ -21,6 +21,7 @@ from wallet_service.previews.field_text import Place
 from wallet_service.simulators.apns.devices import Push, PushService
 from wallet_service.simulators.phones.pass_service import TIMEOUT_S, GaveUp, PassService
 from wallet_service.simulators.phones.phone import SimulatedPhone
+from wallet_service.simulators.phones.phone_events import PhoneEvent, Step
 from wallet_service.simulators.phones.screen import (
     NearbyCard,
     Notification,
@@ -29,7 +30,6 @@ from wallet_service.simulators.phones.screen import (
     notification_for,
     screen_of,
 )
-from wallet_service.simulators.phones.timeline import PhoneEvent, Step
 from wallet_service.simulators.phones.wallet_rules import (
     APPLE_ROOT_PEM,
     MIME_TYPE,

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.pacing import UNPACED, Pacing, paced
 from wallet_service.storage.change_number import next_change_numbers
+from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.statements import Row, Statements
 from wallet_service.storage.tables import Card, Delivery, Device, Program, Registration
-from wallet_service.storage.wake import wake_workers
 
 CURRENT_IDENTITY = """
 SELECT digest FROM apple_identities i WHERE i.program_id = {program}

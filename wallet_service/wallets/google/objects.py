@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.template import Topic
-from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import GoogleMessage, GoogleNotification, GoogleObject
 from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.google.notifications import messages, quota

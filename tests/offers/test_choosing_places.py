@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wallet_service.errors import Invalid
-from wallet_service.offers.geofence import (
+from wallet_service.offers.choosing_places import (
     CLEARLY_NEARER,
     Candidate,
     Point,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from wallet_service.offers.geofence import (
+from wallet_service.offers.choosing_places import (
     APART_M,
     DECIMALS,
     EARTH_RADIUS_M,

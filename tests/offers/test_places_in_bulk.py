@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wallet_service.offers.geofence import Candidate, Point, choose_places
-from wallet_service.offers.many_homes import ManyHomes
+from wallet_service.offers.choosing_places import Candidate, Point, choose_places
+from wallet_service.offers.places_in_bulk import ManyHomes
 
 
 def scattered(count: int, chance: random.Random, grain: float) -> list[Candidate]:
