@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import ip_address
+from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from wallet_service.errors import SettingsError
 
 PREFIX = "WALLET_"
 LEASE_PER_TIMEOUT = 1.25
+SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
 def _base_url(text: str) -> str:
@@ -27,7 +29,35 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _smtp_url(secret: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        good = parts.scheme in SMTP_SCHEMES and parts.hostname and parts.port != 0 and not (parts.query + parts.fragment)
+    except ValueError:  # a port that is none
+        good = False
+    if not good or parts.path not in ("", "/"):
+        raise ValueError("should look like smtp+starttls://user:password@mail.example.com:587, or smtps://, or smtp://")
+    return secret
+
+
+def _mail_from(text: str) -> str:
+    address = parseaddr(text)[1]
+    if address.count("@") != 1 or not all(address.split("@")) or any(character in text for character in "\r\n"):
+        raise ValueError("should look like Maison Exemple <cards@example.com>")
+    return text
+
+
+def _networks(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"should look like 10.0.0.0/8, 2001:db8::/32: {error}") from error
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -70,6 +100,12 @@ class Settings(BaseModel):
     batch: Annotated[int, Field(ge=1, le=5000)] = 1000
     erased_kept_days: Annotated[float, Field(gt=0, le=3650)] = 30
 
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = None
+    mail_from: Annotated[str, AfterValidator(_mail_from)] | None = None
+    trusted_proxies: Networks = ()
+    second_factor: Literal["off", "offered", "required"] | None = None
+    journal_days: Annotated[float, Field(gt=0, le=3650)] = 365
+
     @property
     def lease(self) -> timedelta:
         """How long a claimed row belongs to its worker."""
@@ -79,6 +115,16 @@ class Settings(BaseModel):
     def erased_kept(self) -> timedelta:
         """How long the void card of an erased member is kept for phones that do not come for it."""
         return timedelta(days=self.erased_kept_days)
+
+    @property
+    def journal_kept(self) -> timedelta:
+        """How long the journal keeps an entry."""
+        return timedelta(days=self.journal_days)
+
+    @property
+    def second_factor_rule(self) -> Literal["off", "offered", "required"]:
+        """Whether people may have a second factor, and whether those of the roles with most power must."""
+        return self.second_factor or ("required" if self.is_production else "offered")
 
     @property
     def is_production(self) -> bool:
@@ -112,6 +158,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             f"WALLET_GOOGLE_IN_FLIGHT × WALLET_GOOGLE_BATCH calls at WALLET_GOOGLE_RATE_PER_S take {turn_s:.0f} s: "
             "that should fit into WALLET_LEASE_S and leave time for a timeout"
         )
+    if settings.smtp_url is not None and settings.mail_from is None:
+        raise SettingsError("WALLET_MAIL_FROM is needed with WALLET_SMTP_URL, e.g. Maison Exemple <cards@example.com>")
     if settings.is_production:
         _refuse_development_shapes(settings)
     return settings

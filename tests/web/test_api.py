@@ -11,6 +11,7 @@ import requests
 
 from tests.conftest import OpenSystem
 from tests.system import Api, System, eventually
+from wallet_service.errors import Invalid
 from wallet_service.web.api.callers import create_key
 
 MEMBER = {"first_name": "Claire", "last_name": "Moreau", "email": "claire@example.com"}
@@ -236,7 +237,7 @@ def test_a_key_may_do_what_its_role_may(system: System) -> None:
 def key_for(system: System, role: str, **more: Any) -> None:
     """Go on with a key of that role."""
     with system.services.sessions.begin() as db:
-        system.api.key = create_key(db, "lumiere", role, role=role, now=system.clock(), **more)  # type: ignore[arg-type]
+        system.api.key = create_key(db, "lumiere", role, role=role, now=system.clock(), **more)
 
 
 def test_a_till_reports_purchases_and_nothing_else(system: System) -> None:
@@ -249,7 +250,9 @@ def test_a_till_reports_purchases_and_nothing_else(system: System) -> None:
 
 def test_scopes_narrow_a_role_and_never_widen_it(system: System) -> None:
     system.enrol()
-    key_for(system, "till", scopes=("members", "read"))
+    with pytest.raises(Invalid, match="the role till has no members"):
+        key_for(system, "till", scopes=("members", "read"))
+    key_for(system, "till", scopes=("read",))
     assert system.api("GET", "/members/M-1").status_code == 200
     assert system.api("DELETE", "/members/M-1").status_code == 403
     assert system.api("POST", "/events", EVENT).status_code == 403
@@ -263,6 +266,16 @@ def test_a_stores_key_makes_offers_for_its_store_alone(system: System) -> None:
     for code, store_ids, status in (("a", ["lyon"], 201), ("b", ["paris"], 403), ("c", [], 403)):
         offer = {"code": code, "title": "x", "store_ids": store_ids} | span
         assert system.api("POST", "/offers", offer).status_code == status
+
+
+def test_a_tills_key_of_a_store_reports_purchases_of_that_store_alone(system: System) -> None:
+    system.enrol()
+    system.api.ok("PUT", "/stores/lyon", STORE)
+    key_for(system, "till", store_id="lyon")
+    purchase: dict[str, Any] = {"order_id": "1", "paid": {"amount": 100, "currency": "EUR"}}
+    for more, status in (({}, 403), ({"store_id": "paris"}, 403), ({"store_id": "lyon"}, 202)):
+        event = EVENT | {"type": "purchase.completed", "data": purchase | more}
+        assert system.api("POST", "/events", event).status_code == status
 
 
 def test_a_nul_is_refused_and_harms_nothing_else(system: System) -> None:

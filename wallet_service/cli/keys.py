@@ -8,7 +8,6 @@ from sqlalchemy import select
 from wallet_service.cli.services import opened_services
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import ApiKey
-from wallet_service.web.api.callers import SCOPES_OF, Role, Scope, create_key
 
 
 @click.group()
@@ -21,8 +20,8 @@ def keys() -> None:
 @click.option("--name", required=True, help="Who will hold the key, for your own eyes.")
 @click.option("--role", type=click.Choice(sorted(SCOPES_OF)), default="technical", show_default=True)
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES_OF["technical"]), help="Fewer rights.")
-@click.option("--store", "store_id", help="The one store that the key is for.")
-def create(program_id: str, name: str, role: Role, scopes: tuple[Scope, ...], store_id: str | None) -> None:
+@click.option("--store", "store_id", help="The one store that the key is for; with the roles store and till.")
+def create(program_id: str, name: str, role: str, scopes: tuple[str, ...], store_id: str | None) -> None:
     """Make a key and print it, alone and once; only its digest is kept."""
     with opened_services() as services, services.sessions.begin() as db:
         services.program_cache.program(db, program_id)

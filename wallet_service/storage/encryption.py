@@ -5,6 +5,7 @@ The secret is `WALLET_SECRET_KEY`; outside production one is made at the first s
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import tempfile
@@ -49,11 +50,34 @@ class Sealer:
             ) from error
 
 
+class KeyedDigester:
+    """Digests that only this installation can make, so that guessing the input needs its secret; `purpose` keeps the
+    digests of one kind from being compared with those of another.
+    """
+
+    def __init__(self, secret: str, purpose: str) -> None:
+        info = f"wallet-service digests 1 {purpose}".encode()
+        self._key = HKDF(SHA256(), length=32, salt=None, info=info).derive(secret.encode())
+
+    def digest(self, text: str) -> bytes:
+        """32 bytes; equal texts give equal digests."""
+        return hmac.digest(self._key, text.encode(), "sha256")
+
+
 def sealer_for(settings: Settings) -> Sealer:
     """The sealer of this installation."""
+    return Sealer(_secret_of(settings))
+
+
+def digester_for(settings: Settings, purpose: str) -> KeyedDigester:
+    """The digester of this installation for one purpose."""
+    return KeyedDigester(_secret_of(settings), purpose)
+
+
+def _secret_of(settings: Settings) -> str:
     if settings.secret_key is not None:
-        return Sealer(settings.secret_key.get_secret_value())
-    return Sealer(_secret_in(settings.data_dir))
+        return settings.secret_key.get_secret_value()
+    return _secret_in(settings.data_dir)
 
 
 def _secret_in(data_dir: Path) -> str:

@@ -61,6 +61,7 @@ def post_events_route() -> Response | tuple[dict[str, Any], int]:
     headers = {name.lower(): value for name, value in request.headers.items()}
     raws, several = read_body(request.get_data(), request.mimetype, headers)
     caller().require_event_types(str(raw["type"]) for raw in raws if isinstance(raw, dict) and "type" in raw)
+    caller().require_events_of_store(raws)
     answers = take_in(session(), services().publisher, caller().program_id, raws, received_at=received_at(), now=now())
     if not several:
         first = answers[0]

@@ -86,6 +86,7 @@ def list_stores_route(query: StoresQuery) -> dict[str, Any]:
 def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any], int]:
     """Create or replace a store; cards near it are composed again."""
     caller().require("stores")
+    caller().require_store([path.store_id], [])
     db = session()
     store, is_new = put_store(db, program_of_caller(db).document, path.store_id, body, now=now())
     return _answer(store), 201 if is_new else 200
@@ -100,6 +101,7 @@ def get_store_route(path: StorePath) -> dict[str, Any]:
 def delete_store_route(path: StorePath) -> Response:
     """Delete a store; it leaves the cards that named it."""
     caller().require("stores")
+    caller().require_store([path.store_id], [])
     delete_store(session(), caller().program_id, path.store_id, now=now())
     return Response(status=204)
 

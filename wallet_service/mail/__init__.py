@@ -1,0 +1,1 @@
+"""Mails: what one says, and the outbox that sends each once."""
