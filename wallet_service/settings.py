@@ -32,7 +32,9 @@ def _base_url(text: str) -> str:
 def _smtp_url(secret: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(secret.get_secret_value())
-        good = parts.scheme in SMTP_SCHEMES and parts.hostname and parts.port != 0 and not (parts.query + parts.fragment)
+        good = (
+            parts.scheme in SMTP_SCHEMES and parts.hostname and parts.port != 0 and not (parts.query + parts.fragment)
+        )
     except ValueError:  # a port that is none
         good = False
     if not good or parts.path not in ("", "/"):

@@ -9,6 +9,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueC
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from wallet_service.storage.access_tables import Grant as Grant
+from wallet_service.storage.access_tables import JournalEntry as JournalEntry
+from wallet_service.storage.access_tables import Mail as Mail
+from wallet_service.storage.access_tables import ThrottleRow as ThrottleRow
+from wallet_service.storage.access_tables import User as User
+from wallet_service.storage.access_tables import UserLink as UserLink
+from wallet_service.storage.access_tables import UserSession as UserSession
 from wallet_service.storage.base import Base as Base
 from wallet_service.storage.base import own_id
 from wallet_service.storage.google_tables import GoogleCallback as GoogleCallback
