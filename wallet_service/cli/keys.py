@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from sqlalchemy import select
 
+from wallet_service.access.api_keys import create_key
+from wallet_service.access.roles import SCOPES_OF
 from wallet_service.cli.services import opened_services
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import ApiKey
