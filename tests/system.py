@@ -21,6 +21,7 @@ from sqlalchemy import text
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from wallet_service import create_app
+from wallet_service.access.passwords import Passwords
 from wallet_service.delivery.worker import Worker
 from wallet_service.programs.apply import apply_program
 from wallet_service.services import Services, build_services
@@ -218,7 +219,7 @@ def running_system(
             "WALLET_POLL_S": "0.2",
         } | env
         settings = settings_from(environment)
-        services = build_services(settings, database=database, clock=clock)
+        services = build_services(settings, database=database, clock=clock, passwords=Passwords.for_tests())
         cleanup.callback(services.close)
         server.app = create_app(services)
         cleanup.enter_context(_serving(server))

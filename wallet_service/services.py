@@ -9,6 +9,8 @@ from random import Random
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from wallet_service.access.passwords import Passwords
+from wallet_service.access.signing_in import SignIn
 from wallet_service.cards.pacing import Pacing
 from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.cards.publishing import Publisher
@@ -18,9 +20,10 @@ from wallet_service.delivery.queues import Tools
 from wallet_service.delivery.worker import Worker
 from wallet_service.errors import SettingsError
 from wallet_service.issuing.issuer import Issuer
+from wallet_service.mail.outbox import Outbox
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
-from wallet_service.storage.encryption import sealer_for
+from wallet_service.storage.encryption import digester_for, sealer_for
 from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
 from wallet_service.storage.statements import Statements
@@ -43,6 +46,9 @@ class Services:
     issuer: Issuer
     google_keys: KeyCache
     statements: Statements
+    passwords: Passwords
+    outbox: Outbox
+    sign_in: SignIn
 
     def close(self) -> None:
         """Close in reverse order."""
@@ -72,7 +78,13 @@ class Services:
         return Worker(self.database, self.tools(), self.publisher, self.keys)
 
 
-def build_services(settings: Settings, *, database: Database | None = None, clock: Clock | None = None) -> Services:
+def build_services(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    clock: Clock | None = None,
+    passwords: Passwords | None = None,
+) -> Services:
     """Open the database and build the rest; the caller closes it. What is given takes the place of what settings name.
 
     Raises:
@@ -85,11 +97,13 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
             raise SettingsError("the database has not this release's tables yet; run: wallet-service db upgrade")
         program_cache = ProgramCache()
         keys = KeyRing(sealer_for(settings), clock)
+        passwords = passwords or Passwords.for_production()
+        sessions = sessionmaker(database.engine, expire_on_commit=False)
         return Services(
             settings=settings,
             clock=clock,
             database=database,
-            sessions=sessionmaker(database.engine, expire_on_commit=False),
+            sessions=sessions,
             program_cache=program_cache,
             publisher=Publisher(
                 program_cache=program_cache,
@@ -101,6 +115,9 @@ def build_services(settings: Settings, *, database: Database | None = None, cloc
             issuer=Issuer(settings=settings, program_cache=program_cache, keys=keys),
             google_keys=KeyCache(fetch_from(settings.google_keys_url)),
             statements=Statements(database.libpq_url),
+            passwords=passwords,
+            outbox=Outbox.of(settings, sessions, clock),
+            sign_in=SignIn(sessions, passwords, digester_for(settings, "throttle"), keys.sealer),
         )
     except BaseException:
         database.close()

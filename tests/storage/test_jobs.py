@@ -19,7 +19,7 @@ from tests.wallets.google.test_quota import at_rest, saved_card
 from wallet_service.delivery.maintenance import audit_google, maintenance_tasks
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.storage import jobs
-from wallet_service.storage.jobs import KEEP, JobRunner, forget_history
+from wallet_service.storage.jobs import KEEP, JobRunner, Jobs, forget_history
 
 
 def test_history_is_kept_for_its_time_and_no_longer(system: System) -> None:
@@ -58,7 +58,7 @@ def runners() -> Iterator[list[JobRunner]]:
 
 @pytest.mark.parametrize("after_s", [0, 0.005, 0.02, 0.05, 0.1, 0.2])
 def test_the_jobs_stop_whenever_they_are_asked_to(system: System, runners: list[JobRunner], after_s: float) -> None:
-    runners.append(JobRunner(system.services.database.libpq_url, {}))
+    runners.append(JobRunner(system.services.database.libpq_url, Jobs()))
     runners[0].start()
     time.sleep(after_s)
     runners[0].stop()
@@ -66,7 +66,7 @@ def test_the_jobs_stop_whenever_they_are_asked_to(system: System, runners: list[
 
 def test_the_jobs_stop_while_the_database_does_not_answer(runners: list[JobRunner]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        runners.append(JobRunner(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", {}))
+        runners.append(JobRunner(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing", Jobs()))
         runners[0].start()
         with silent.accept()[0]:
             runners[0].stop()
@@ -76,7 +76,7 @@ def test_the_jobs_stop_though_their_worker_cannot_sign_off(system: System, runne
     """The database goes away while they are stopping, and does not come back."""
     with ThreadPoolExecutor(1) as asking:
         with SilentLine(system.services.database) as line:
-            runners.append(JobRunner(line.url, {}))
+            runners.append(JobRunner(line.url, Jobs()))
             runners[0].start()
             eventually(lambda: system.rows("SELECT FROM procrastinate_workers"))
             line.fail("black hole")

@@ -125,17 +125,21 @@ def check_password(password: str, *, own: Iterable[str] = ()) -> None:
     """
     text = normal(password)
     if len(text) < SHORTEST:
-        raise Invalid.at("password", f"is too short: use at least {SHORTEST} characters, for example four words")
+        message = f"is too short: use at least {SHORTEST} characters, for example four words"
+        raise Invalid.at("password", message, "password_too_short", min_length=SHORTEST)
     if len(text) > LONGEST:
-        raise Invalid.at("password", f"is too long: use at most {LONGEST} characters")
+        message = f"is too long: use at most {LONGEST} characters"
+        raise Invalid.at("password", message, "password_too_long", max_length=LONGEST)
     plain = _plain(text)
     if len(set(plain)) < _LEAST_DISTINCT or _is_repeated(plain):
-        raise Invalid.at("password", "repeats itself: use more different characters")
+        raise Invalid.at("password", "repeats itself: use more different characters", "password_repeats")
     own_words = {word for phrase in own for word in _words(phrase)}
     if _left(plain, own_words | _common_words()) < _LEAST_OWN:
         if own_words and _left(plain, _common_words()) >= _LEAST_OWN:
-            raise Invalid.at("password", "is made of your own name or address: others would try that first")
-        raise Invalid.at("password", "is one of the first that others would try: add something of your own")
+            message = "is made of your own name or address: others would try that first"
+            raise Invalid.at("password", message, "password_own_name")
+        message = "is one of the first that others would try: add something of your own"
+        raise Invalid.at("password", message, "password_common")
 
 
 def _plain(text: str) -> str:

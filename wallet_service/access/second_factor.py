@@ -70,7 +70,7 @@ def confirm_second_factor(
         raise Conflict("begin again: no second factor was offered to this person")
     step = _step_of(sealer.open(user.totp_offered, _purpose(user_id)).decode(), code, now=now)
     if step is None:
-        raise Invalid.at("code", "is not the code that the app shows now; check the time of your phone")
+        raise Invalid.at("code", "is not the code that the app shows now; check the time of your phone", "wrong_code")
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     user.totp_sealed, user.totp_offered, user.totp_step = user.totp_offered, None, step
     user.recovery_digests = [_recovery_digest(one) for one in codes]

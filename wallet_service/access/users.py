@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import Literal
 
 from sqlalchemy import delete, func, select
@@ -60,10 +62,13 @@ def normal_email(text: str) -> str:
         Invalid: at `email`, it is none.
     """
     address = text.strip().lower()
-    local, _, domain = address.rpartition("@")
-    odd = any(character.isspace() or not character.isprintable() for character in address)
-    if not local or not domain or "@" in local or odd or len(address) > _LONGEST_EMAIL:
-        raise Invalid.at("email", f"{text.strip()!r} is no mail address; it should look like lea@example.com")
+    try:
+        good = bool(Address(addr_spec=address).domain) and len(address) <= _LONGEST_EMAIL
+    except (ValueError, IndexError, MessageError):
+        good = False
+    if not good:
+        message = f"{text.strip()!r} is no mail address; it should look like lea@example.com"
+        raise Invalid.at("email", message, "mail_address")
     return address
 
 

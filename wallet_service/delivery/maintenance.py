@@ -1,4 +1,4 @@
-"""The periodic maintenance tasks, each run once a day by one worker of all."""
+"""What workers do in the background: maintenance once every night, by one of all; and the mails."""
 
 from __future__ import annotations
 
@@ -7,18 +7,30 @@ from collections.abc import Callable, Mapping
 import structlog
 from sqlalchemy import select
 
+from wallet_service.access.forgetting import forget_access
 from wallet_service.cards.erasure import forget_tombstones
 from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_bodies import audit_of
 from wallet_service.delivery.queues import Tools
 from wallet_service.errors import WalletServiceError
+from wallet_service.mail.outbox import SEND_DUE_MAILS, SEND_MAIL, Outbox
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.programs.key_ring import KeyRing
-from wallet_service.storage.jobs import PeriodicTask, forget_history
+from wallet_service.storage.jobs import Jobs, PeriodicTask, forget_history
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Program
 
 log = structlog.get_logger()
+
+
+def background_jobs(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Jobs:
+    """Everything that a worker does in the background."""
+    outbox = Outbox.of(tools.settings, tools.sessions, tools.clock)
+    return Jobs(
+        nightly=maintenance_tasks(tools, keys, stopping),
+        often={SEND_DUE_MAILS: lambda: outbox.send_due(stopping)},
+        deferred={SEND_MAIL: outbox.send},
+    )
 
 
 def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, PeriodicTask]:
@@ -27,6 +39,9 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
         "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
         "forget_erased": lambda: _forget_erased(tools, stopping),
         "audit_google": lambda: audit_google(tools, keys, stopping),
+        "forget_access": lambda: forget_access(
+            tools.sessions, journal_kept=tools.settings.journal_kept, now=tools.clock(), stopping=stopping
+        ),
     }
 
 

@@ -31,7 +31,7 @@ from wallet_service.cards.publishing import (
 from wallet_service.delivery import ledger
 from wallet_service.delivery.campaign_spread import CampaignSpread
 from wallet_service.delivery.channels import open_queues
-from wallet_service.delivery.maintenance import maintenance_tasks
+from wallet_service.delivery.maintenance import background_jobs
 from wallet_service.delivery.queues import DeliveryQueue, Tools
 from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
@@ -146,7 +146,7 @@ class Worker:
         self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
         self._listener = Listener(database.libpq_url, self._on_work)
-        self._jobs = JobRunner(database.libpq_url, maintenance_tasks(tools, keys, self._stopping.is_set))
+        self._jobs = JobRunner(database.libpq_url, background_jobs(tools, keys, self._stopping.is_set))
 
     def run(self) -> None:
         """Work until stopped, then finish what is claimed and leave."""

@@ -8,19 +8,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Thread
 
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job as QueuedJob
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 log = structlog.get_logger()
 PORTION = 10_000
-EVERY_NIGHT = "17 3 * * *"
+EVERY_NIGHT, EVERY_FIVE_MINUTES = "17 3 * * *", "*/5 * * * *"
+_AT_ONCE = 6
+"""Jobs of one worker that run at once: what somebody waits for does not wait for the night's long tasks."""
 _PAUSE_S = 5.0
 _FINISH_S = 30.0
 
@@ -31,6 +35,7 @@ KEEP: Mapping[str, tuple[str, timedelta]] = {
     "google_callbacks": ("received_at", timedelta(days=30)),
     "idempotency_keys": ("created_at", timedelta(days=7)),
     "campaigns": ("finished_at", timedelta(days=30)),
+    "mails": ("created_at", timedelta(days=30)),
 }
 """Table → the column of its age, and how long a row is kept."""
 
@@ -59,29 +64,78 @@ def forget_history(
 
 PeriodicTask = Callable[[], Mapping[str, int]]
 """A periodic task; what it returns is counted things, for the log."""
+Job = Callable[[int], timedelta | None]
+"""What is done about the row of that number; returns after how long to try again, or None once nothing is left to do.
+The row says what has to be done and whether it was: the job is only what makes it happen now."""
 
 
-def _app(libpq_url: str, tasks: Mapping[str, PeriodicTask]) -> App:
-    """Procrastinate's app with our periodic tasks, by name."""
+@dataclass(frozen=True)
+class Jobs:
+    """Everything that a worker does in the background, each by its name."""
+
+    nightly: Mapping[str, PeriodicTask] = field(default_factory=dict)
+    often: Mapping[str, PeriodicTask] = field(default_factory=dict)
+    deferred: Mapping[str, Job] = field(default_factory=dict)
+
+
+_DEFERRING = App(connector=SyncPsycopgConnector())
+"""Never opened: it only writes on connections that it is given."""
+
+
+def defer_job(db: Session, name: str, number: int) -> None:
+    """Have the job `name` done about the row `number`, in the caller's transaction: after its commit, or never."""
+    connection = db.connection().connection.driver_connection
+    _DEFERRING.configure_task(name, allow_unknown=True, connection=connection).defer(number=number)
+
+
+class _AgainError(Exception):
+    """How a job asks Procrastinate for another try."""
+
+    def __init__(self, after: timedelta) -> None:
+        super().__init__(f"again after {after}")
+        self.after = after
+
+
+class _AgainWhenAsked(BaseRetryStrategy):
+    def get_retry_decision(self, *, exception: BaseException, job: QueuedJob) -> RetryDecision | None:
+        if not isinstance(exception, _AgainError):
+            return None  # a bug of ours
+        return RetryDecision(retry_in={"milliseconds": round(exception.after / timedelta(milliseconds=1))})
+
+
+def _app(libpq_url: str, jobs: Jobs) -> App:
+    """Procrastinate's app with our jobs, by name."""
     app = App(connector=PsycopgConnector(conninfo=libpq_url))
-    for name, task in tasks.items():
-        _add_task(app, name, task)
+    for name, task in jobs.nightly.items():
+        _add_periodic(app, name, EVERY_NIGHT, task)
+    for name, task in jobs.often.items():
+        _add_periodic(app, name, EVERY_FIVE_MINUTES, task)
+    for name, job in jobs.deferred.items():
+        _add_deferred(app, name, job)
     return app
 
 
-def _add_task(app: App, name: str, task: PeriodicTask) -> None:
-    @app.periodic(cron=EVERY_NIGHT)
+def _add_periodic(app: App, name: str, cron: str, task: PeriodicTask) -> None:
+    @app.periodic(cron=cron)
     @app.task(name=name, queueing_lock=name, pass_context=False)
     def do(timestamp: int) -> None:
         log.info("periodic_task_done", task=name, **task())
 
 
+def _add_deferred(app: App, name: str, job: Job) -> None:
+    @app.task(name=name, retry=_AgainWhenAsked(), pass_context=False)
+    def do(number: int) -> None:
+        after = job(number)
+        if after is not None:
+            raise _AgainError(after)
+
+
 class JobRunner:
     """Runs jobs in a thread of its own, until stopped; a database that is away is waited for."""
 
-    def __init__(self, libpq_url: str, tasks: Mapping[str, PeriodicTask]) -> None:
+    def __init__(self, libpq_url: str, jobs: Jobs) -> None:
         self._url = libpq_url
-        self._app = _app(libpq_url, tasks)
+        self._app = _app(libpq_url, jobs)
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
@@ -124,7 +178,9 @@ class JobRunner:
         async with pool, self._app.open_async(pool):
             while not self._stopped:
                 try:
-                    await self._app.run_worker_async(install_signal_handlers=False, delete_jobs="successful")
+                    await self._app.run_worker_async(
+                        install_signal_handlers=False, delete_jobs="successful", concurrency=_AT_ONCE
+                    )
                 except ConnectorException as error:
                     log.warning("jobs_lost_database", error=str(error))
                 if not self._stopped:
