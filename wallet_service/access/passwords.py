@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ _ROWS = (
     "wxcvbn",
     "1qaz2wsx3edc4rfv5tgb6yhn",
 )
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _SHORTEST_OWN_WORD = 3
 _LOOKALIKES = str.maketrans("0134578@$!", "oieastbasi")
 _AT_ONCE = BoundedSemaphore(2)
@@ -160,8 +162,10 @@ def _is_repeated(text: str) -> bool:
 
 
 def _left(plain: str, words: Iterable[str]) -> int:
-    """How many characters belong to none of the words and to no row of keys or of the alphabet."""
+    """How many characters belong to none of the words, to no year, and to no row of keys or of the alphabet."""
     guessed = [False] * len(plain)
+    for year in _YEAR.finditer(plain):
+        guessed[year.start() : year.end()] = [True] * len(year[0])
     for text in (plain, plain.translate(_LOOKALIKES)):
         for word in words:
             start = text.find(word)
