@@ -195,6 +195,9 @@ def _refuse_development_shapes(settings: Settings) -> None:
         raise SettingsError("WALLET_PUBLIC_URL should have no path of its own")
     if settings.apns_ca_file is not None:
         raise SettingsError("WALLET_APNS_CA_FILE trusts a simulator and is refused in production")
+    smtp = urlsplit(settings.smtp_url.get_secret_value()) if settings.smtp_url is not None else None
+    if smtp is not None and smtp.scheme == "smtp" and smtp.password and not _is_on_this_side(smtp.hostname or ""):
+        raise SettingsError("WALLET_SMTP_URL holds a password: in production use smtp+starttls:// or smtps://")
     far_sides = {
         "WALLET_APNS_URL": settings.apns_url,
         "WALLET_GOOGLE_API_URL": settings.google_api_url,

@@ -32,7 +32,7 @@ class MailMessage:
     def __post_init__(self) -> None:
         try:
             Address(addr_spec=self.to)
-        except (ValueError, MessageError) as error:
+        except (ValueError, IndexError, MessageError) as error:
             raise Invalid.at("to", f"{self.to!r} is no mail address", "mail_address") from error
         if not self.subject or not self.subject.isprintable() or len(self.subject) > _LONGEST_SUBJECT:
             raise Invalid.at("subject", f"should be one line of at most {_LONGEST_SUBJECT} characters")
@@ -52,9 +52,9 @@ def as_email(message: MailMessage, *, sender: str, message_id: str, at: datetime
     email["Subject"] = message.subject
     email["Date"] = format_datetime(at)
     email["Message-ID"] = message_id
-    email["Content-Language"] = message.locale
     email["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notices, please
     email.set_content(message.text)
     if message.html is not None:
         email.add_alternative(message.html, subtype="html")
+    email["Content-Language"] = message.locale  # last: setting the content takes all headers of that name along
     return email
