@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from tests.access.conftest import NOW, PASSWORD, Access
 from wallet_service.access.roles import OPERATOR, Author, Role
@@ -134,11 +136,12 @@ def test_a_locked_person_is_not_invited(access: Access) -> None:
 def test_a_programme_keeps_an_admin(access: Access) -> None:
     first, second = access.person("a@example.com", "admin"), invited(access, "b@example.com", "admin").user_id
     author = Author("user", first, "A")
-    for refuse in (
+    refusals: tuple[Callable[[Session], None], ...] = (
         lambda db: remove_grant(db, author, first, program_id="lumiere", now=NOW),
         lambda db: lock_user(db, author, first, now=NOW),
         lambda db: set_grant(db, author, first, program_id="lumiere", role="marketing", now=NOW),
-    ):
+    )
+    for refuse in refusals:
         with pytest.raises(Conflict, match="without an admin"), access.sessions.begin() as db:
             refuse(db)
     with access.sessions.begin() as db:  # the second has a password now, so can take over

@@ -136,7 +136,8 @@ def test_a_server_that_says_later_is_asked_again(
 
 
 def test_the_pauses_grow_to_a_ceiling_and_end_after_a_day(outbox: Outbox, server: MailServer, clock: Clock) -> None:
-    mail_id, pauses = post(outbox), []
+    mail_id = post(outbox)
+    pauses: list[float] = []
     server.rcpt += ["451 later"] * 6
     while (pause := outbox.send(mail_id)) is not None and len(pauses) < 5:
         pauses.append(pause.total_seconds())
