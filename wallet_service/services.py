@@ -23,7 +23,7 @@ from wallet_service.issuing.issuer import Issuer
 from wallet_service.mail.outbox import Outbox
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
-from wallet_service.storage.encryption import digester_for, sealer_for
+from wallet_service.storage.encryption import KeyedDigester, digester_for, sealer_for
 from wallet_service.storage.engine import Database, open_database
 from wallet_service.storage.schema import is_current
 from wallet_service.storage.statements import Statements
@@ -47,6 +47,7 @@ class Services:
     google_keys: KeyCache
     statements: Statements
     passwords: Passwords
+    digester: KeyedDigester
     outbox: Outbox
     sign_in: SignIn
 
@@ -98,6 +99,7 @@ def build_services(
         program_cache = ProgramCache()
         keys = KeyRing(sealer_for(settings), clock)
         passwords = passwords or Passwords.for_production()
+        digester = digester_for(settings, "throttle")
         sessions = sessionmaker(database.engine, expire_on_commit=False)
         return Services(
             settings=settings,
@@ -116,8 +118,9 @@ def build_services(
             google_keys=KeyCache(fetch_from(settings.google_keys_url)),
             statements=Statements(database.libpq_url),
             passwords=passwords,
+            digester=digester,
             outbox=Outbox.of(settings, sessions, clock),
-            sign_in=SignIn(sessions, passwords, digester_for(settings, "throttle"), keys.sealer),
+            sign_in=SignIn(sessions, passwords, digester, keys.sealer),
         )
     except BaseException:
         database.close()

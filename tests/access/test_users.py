@@ -133,12 +133,31 @@ def test_a_locked_person_is_not_invited(access: Access) -> None:
         invited(access)
 
 
+def test_an_admin_locks_nobody_out_of_another_programme(access: Access) -> None:
+    user_id = access.person()
+    invited(access, role="technical", program_id="other")
+    with pytest.raises(Conflict, match="another programme"), access.sessions.begin() as db:
+        lock_user(db, LEA, user_id, program_id="lumiere", now=NOW)
+    with access.sessions.begin() as db:
+        lock_user(db, OPERATOR, user_id, now=NOW)
+
+
+def test_an_operator_corrects_a_name_and_an_admin_does_not(access: Access) -> None:
+    user_id = access.person(locale="fr")
+    with access.sessions.begin() as db:
+        invite(db, LEA, email="lea@example.com", name="X", program_id="other", role="admin", now=NOW)
+        assert (person_of(db, user_id).name, person_of(db, user_id).locale) == ("Léa Martin", "fr")
+        invite(db, OPERATOR, email="lea@example.com", name="Léa M.", program_id="other", role="admin", now=NOW)
+        assert (person_of(db, user_id).name, person_of(db, user_id).locale) == ("Léa M.", "fr")
+    assert journal(access)[-1] == "user_changed"
+
+
 def test_a_programme_keeps_an_admin(access: Access) -> None:
     first, second = access.person("a@example.com", "admin"), invited(access, "b@example.com", "admin").user_id
     author = Author("user", first, "A")
     refusals: tuple[Callable[[Session], None], ...] = (
         lambda db: remove_grant(db, author, first, program_id="lumiere", now=NOW),
-        lambda db: lock_user(db, author, first, now=NOW),
+        lambda db: lock_user(db, author, first, program_id="lumiere", now=NOW),
         lambda db: set_grant(db, author, first, program_id="lumiere", role="marketing", now=NOW),
     )
     for refuse in refusals:
@@ -146,7 +165,7 @@ def test_a_programme_keeps_an_admin(access: Access) -> None:
             refuse(db)
     with access.sessions.begin() as db:  # the second has a password now, so can take over
         set_password(db, OPERATOR, access.passwords, second, PASSWORD, now=NOW)
-        lock_user(db, author, first, now=NOW)
+        lock_user(db, author, first, program_id="lumiere", now=NOW)
     with access.sessions.begin() as db:  # an operator can always make another
         lock_user(db, OPERATOR, second, now=NOW)
 

@@ -88,8 +88,12 @@ def invite(
     """Give somebody a role in a programme, and a link to choose a password if they have none. Invited again, the role
     is replaced and only the newest link opens.
 
+    The link opens everything that the person may, in every programme: it belongs in a mail to that address, and is
+    shown to an operator alone.
+
     Args:
-        name: what stands before the @ of the address, where it is empty and the person is new.
+        name: for a new person, what stands before the @ where it is empty. Somebody who is known keeps name and
+            language, unless an operator says otherwise.
 
     Raises:
         Invalid: address, role or a store is wrong.
@@ -123,6 +127,8 @@ def invite(
     user = db.scalars(select(User).where(User.email == address).with_for_update()).one()
     if user.locked_at is not None:
         raise Conflict(f"{address} is locked; unlock them first")
+    if new_id is None and author.kind == "operator":
+        _rename(db, author, user, name.strip() or user.name, locale or user.locale, request_id=request_id, now=now)
     set_grant(
         db, author, user.id, program_id=program_id, role=role, store_ids=store_ids, request_id=request_id, now=now
     )
@@ -232,11 +238,15 @@ def lock_user(
 
     Raises:
         NotFound: there is no such person.
-        Conflict: a programme would be left without an admin.
+        Conflict: a programme would be left without an admin, or a programme's own admin would lock somebody out of
+            another programme too.
     """
     user = _locked_row(db, user_id)
     if user.locked_at is not None:
         return
+    elsewhere = select(Grant.id).where(Grant.user_id == user.id, Grant.program_id.is_distinct_from(program_id))
+    if author.kind == "user" and db.scalar(elsewhere.limit(1)) is not None:
+        raise Conflict("this person has a role in another programme; take their role in this one instead")
     for admin_of in db.scalars(select(Grant.program_id).where(Grant.user_id == user.id, Grant.role == Role.ADMIN)):
         _keep_an_admin(db, author, admin_of, but=user.id)
     user.locked_at = now
@@ -348,6 +358,25 @@ def _locked_row(db: Session, user_id: int) -> User:
     if user is None:
         raise NotFound(f"there is no person {user_id}")
     return user
+
+
+def _rename(
+    db: Session, author: Author, user: User, name: str, locale: str | None, *, request_id: str | None, now: datetime
+) -> None:
+    changes = journal.changes_between({"name": user.name, "locale": user.locale}, {"name": name, "locale": locale})
+    if changes:
+        user.name, user.locale = name, locale
+        journal.record(
+            db,
+            author,
+            "user_changed",
+            "user",
+            user.id,
+            program_id=None,
+            changes=changes,
+            request_id=request_id,
+            now=now,
+        )
 
 
 def _grant(db: Session, user_id: int, program_id: str) -> Grant | None:
