@@ -13,27 +13,29 @@ from wallet_service.errors import Invalid
 
 
 class CountingHasher(PasswordHasher):
-    """The library's hasher at its cheapest; counts digests, and how many were made at once."""
+    """The library's hasher at its cheapest; notes the digests that passwords were checked against."""
 
     def __init__(self, passes: int = 1) -> None:
         super().__init__(time_cost=passes, memory_cost=8, parallelism=1)
         self.verified: list[str] = []
-        self.most_at_once = 0
-        self._now, self._lock = 0, threading.Lock()
-
-    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        with self._lock:
-            self._now += 1
-            self.most_at_once = max(self.most_at_once, self._now)
-        try:
-            return super().hash(password, salt=salt)
-        finally:
-            with self._lock:
-                self._now -= 1
 
     def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 the library's own name
         self.verified.append(str(hash))
         return super().verify(hash, password)
+
+
+class HeldHasher(CountingHasher):
+    """Says when a digest is begun, and ends none before it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go_on, self.done = threading.Semaphore(0), threading.Event(), 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.begun.release()
+        assert self.go_on.wait(10)
+        self.done += 1
+        return super().hash(password, salt=salt)
 
 
 def code_of(password: str, *own: str) -> str | None:
@@ -127,13 +129,18 @@ def test_a_damaged_digest_and_an_endless_password_are_wrong_and_no_error() -> No
 
 
 def test_two_digests_at_once_in_a_process() -> None:
-    hasher = CountingHasher(passes=50)
-    threads = [threading.Thread(target=Passwords(hasher).digest, args=("quatre mots",)) for _ in range(8)]
+    hasher = HeldHasher()
+    threads = [threading.Thread(target=Passwords(hasher).digest, args=("quatre mots",)) for _ in range(6)]
     for thread in threads:
         thread.start()
+    assert hasher.begun.acquire(timeout=10)
+    assert hasher.begun.acquire(timeout=10)
+    third = hasher.begun.acquire(timeout=0.2)
+    hasher.go_on.set()
     for thread in threads:
         thread.join()
-    assert 1 <= hasher.most_at_once <= 2
+    assert not third
+    assert hasher.done == 6
 
 
 def test_production_uses_argon2id_with_64_mib() -> None:
