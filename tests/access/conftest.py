@@ -16,8 +16,8 @@ from wallet_service.access.roles import OPERATOR
 from wallet_service.access.sessions import open_session
 from wallet_service.access.signing_in import SignIn
 from wallet_service.access.users import invite, set_password
+from wallet_service.storage.encryption import KeyedDigester, Sealer
 from wallet_service.storage.engine import Database
-from wallet_service.storage.sealing import KeyedDigester, Sealer
 from wallet_service.storage.tables import Program, Store, TemplateVersion
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from wallet_service.access.throttle import (
     take_of,
     throttle_key,
 )
-from wallet_service.storage.sealing import KeyedDigester
+from wallet_service.storage.encryption import KeyedDigester
 
 HOURLY = Limit("test", 10, timedelta(hours=1))
 

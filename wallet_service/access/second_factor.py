@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from wallet_service.access import journal
 from wallet_service.access.roles import Author
 from wallet_service.errors import Conflict, Invalid, NotFound
-from wallet_service.storage.sealing import Sealer
+from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import User
 
 RECOVERY_CODES = 10

@@ -22,7 +22,7 @@ from wallet_service.access.sessions import (
     renew_after_password,
     renew_after_second_factor,
 )
-from wallet_service.storage.sealing import KeyedDigester, Sealer
+from wallet_service.storage.encryption import KeyedDigester, Sealer
 from wallet_service.storage.tables import User
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from wallet_service.storage.sealing import KeyedDigester
+from wallet_service.storage.encryption import KeyedDigester
 
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 _PORTION = 10_000
