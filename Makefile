@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN = .venv/bin/python -m
 ARGS ?=
+# The browser libraries need npm: the system's, or else a wheel's.
+NPM_TOO = $(shell command -v npm >/dev/null || echo ,assets)
 
 .PHONY: help demo test chaos lint types setup lock clean
 
@@ -25,17 +27,18 @@ types: setup  ## Types, strictly
 chaos: setup  ## Everything goes wrong at once, for up to ten minutes; ARGS=--seed=N replays
 	@$(RUN) tests.chaos $(ARGS)
 
-setup: .venv/ready  ## Virtual environment and packages
+setup: .venv/ready  ## Virtual environment, packages and browser libraries
+	@$(RUN) tools.vendor
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 …"; exit 1; }
 	@echo "Setting up .venv (once; about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@$(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test$(NPM_TOO)]'
 	@touch .venv/ready
 
 lock: setup  ## Write the versions that are installed now to constraints.txt
 	@$(RUN) pip freeze --exclude-editable > constraints.txt
 
 clean:  ## Remove what setting up and the demo have made
-	rm -rf .venv var
+	rm -rf .venv var node_modules wallet_service/web/static/vendor

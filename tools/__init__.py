@@ -1,0 +1,1 @@
+"""Commands for developers: assets, catalogues, template images. Nothing here runs in production."""
