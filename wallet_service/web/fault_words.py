@@ -1,0 +1,145 @@
+"""What is wrong, in the reader's language: the code of a fault and its values, as a sentence beside a field. Pure.
+
+Every code that a document can raise has its sentence here: pydantic's error types and our own words. A sentence says
+what to do, not what a program found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wallet_service.errors import Fault
+from wallet_service.web.locale import Lazy, Reader, lazy, nlazy
+
+Values = Mapping[str, Any]
+_FILL_IN = lazy("Fill in this field.")
+_WHOLE_NUMBER = lazy("Enter a whole number, without a decimal part.")
+_NUMBER = lazy("Enter a number.")
+_DAY = lazy("Enter a date such as 27/11/2026.")
+_CLOCK = lazy("Enter a time such as 14:30.")
+_DAY_AND_CLOCK = lazy("Enter a date and a time such as 27/11/2026 14:30.")
+_YES_OR_NO = lazy("Choose yes or no.")
+_LIST = lazy("Enter a list of values.")
+_TABLE = lazy("Enter named values.")
+_NO_OFFSET = lazy("Enter the time as the store’s clocks show it, without a time zone.")
+_NOT_ACCEPTED = lazy("This value is not accepted.")
+
+
+def sentence_of(fault: Fault, reader: Reader) -> str:
+    """The sentence of a fault; for a code without one, the one that says the least."""
+    field = fault.path.rsplit(".", 1)[-1]
+    sentence = _OF_FIELD.get((fault.code, field)) or _OF_CODE.get(fault.code)
+    return (sentence(fault.values) if callable(sentence) else sentence or _NOT_ACCEPTED).to(reader)
+
+
+def has_sentence(code: str) -> bool:
+    """Whether a code has a sentence of its own."""
+    return code in _OF_CODE
+
+
+def _at_least_characters(values: Values) -> Lazy:
+    least = values["min_length"]
+    if least == 1:
+        return _FILL_IN
+    return nlazy("Enter at least %(num)s character.", "Enter at least %(num)s characters.", least)
+
+
+def _at_most_characters(values: Values) -> Lazy:
+    return nlazy("Enter at most %(num)s character.", "Enter at most %(num)s characters.", values["max_length"])
+
+
+def _at_least_values(values: Values) -> Lazy:
+    return nlazy("Choose at least %(num)s.", "Choose at least %(num)s.", values["min_length"])
+
+
+def _at_most_values(values: Values) -> Lazy:
+    return nlazy("Choose at most %(num)s.", "Choose at most %(num)s.", values["max_length"])
+
+
+def _for_lock_screen(values: Values) -> Lazy:
+    return lazy(
+        "A lock screen shows %(limit)s characters, and this text has %(found)s. Shorten it.",
+        limit=values["max_length"],
+        found=values["found"],
+    )
+
+
+_OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
+    # whether there is a value
+    "missing": _FILL_IN,
+    "none_required": lazy("Leave this field empty."),
+    "unknown_field": lazy("This field is not known here."),
+    "extra_forbidden": lazy("This field is not known here."),
+    # texts
+    "string_type": lazy("Enter a text."),
+    "string_unicode": lazy("This text holds characters that cannot be read. Type it again."),
+    "string_too_short": _at_least_characters,
+    "string_too_long": _at_most_characters,
+    "string_pattern_mismatch": lazy("This does not have the form that is expected here. Check it."),
+    # numbers
+    "int_type": _WHOLE_NUMBER,
+    "int_parsing": _WHOLE_NUMBER,
+    "int_from_float": _WHOLE_NUMBER,
+    "int_parsing_size": lazy("This number is too large."),
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "greater_than": lambda values: lazy("Enter a number above %(limit)s.", limit=values["gt"]),
+    "greater_than_equal": lambda values: lazy("Enter %(limit)s or more.", limit=values["ge"]),
+    "less_than": lambda values: lazy("Enter a number below %(limit)s.", limit=values["lt"]),
+    "less_than_equal": lambda values: lazy("Enter %(limit)s or less.", limit=values["le"]),
+    "multiple_of": lambda values: lazy("Enter a multiple of %(step)s.", step=values["multiple_of"]),
+    # choices
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "literal_error": lazy("Choose one of the values that are offered."),
+    "enum": lazy("Choose one of the values that are offered."),
+    # days and times
+    "date_type": _DAY,
+    "date_parsing": _DAY,
+    "date_from_datetime_parsing": _DAY,
+    "date_from_datetime_inexact": lazy("Enter a date without a time."),
+    "time_type": _CLOCK,
+    "time_parsing": _CLOCK,
+    "datetime_type": _DAY_AND_CLOCK,
+    "datetime_parsing": _DAY_AND_CLOCK,
+    "datetime_from_date_parsing": _DAY_AND_CLOCK,
+    "datetime_object_invalid": _DAY_AND_CLOCK,
+    "timezone_aware": lazy("Say in which time zone this time is, for example 2026-11-27T14:30+01:00."),
+    "timezone_naive": _NO_OFFSET,
+    # lists and tables
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "too_short": _at_least_values,
+    "too_long": _at_most_values,
+    "dict_type": _TABLE,
+    "model_type": _TABLE,
+    "model_attributes_type": _TABLE,
+    # anything else that a document refuses
+    "invalid": _NOT_ACCEPTED,
+    "assertion_error": _NOT_ACCEPTED,
+    "conflict": lazy("This exists already, with other values."),
+    # our own rules
+    "ends_before_start": lazy("This offer ends before it begins. Change the end date."),
+    "line_break": lazy("A lock screen shows one line. Remove the line break."),
+    "names_brand": lazy("The phone shows the name of the brand already. Leave it out."),
+    "no_such_member": lazy("There is no such member. Check the number on the back of the card."),
+    "no_such_store": lambda values: lazy("There is no store “%(store)s”.", store=values["store_id"]),
+    "offset_in_local_time": _NO_OFFSET,
+    "one_instant": lazy("Enter a date and a time."),
+    "one_order": lazy("Give either a sequence number or an instant, not both."),
+    "several_zones": lambda values: lazy(
+        "The stores lie in several time zones (%(zones)s). Make an offer for each.", zones=values["zones"]
+    ),
+    "swapped": lazy("Latitude and longitude look swapped. Swap them?"),
+    "time_zone": lazy("Enter the name of a time zone, for example Europe/Paris."),
+    "too_long_for_lock_screen": _for_lock_screen,
+}
+_OF_FIELD: Mapping[tuple[str, str], Lazy] = {
+    ("string_pattern_mismatch", "email"): lazy("Enter an e-mail address such as claire@example.com."),
+    ("string_pattern_mismatch", "phone"): lazy("Enter a phone number such as 06 12 34 56 78 or +33 6 12 34 56 78."),
+    ("string_pattern_mismatch", "uuid"): lazy("Enter the beacon’s identifier: 32 hexadecimal digits with hyphens."),
+    ("string_pattern_mismatch", "code"): lazy("Enter a code without spaces and without “/”."),
+}
+"""Where the field says better than the code what to do."""
