@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.browser import chromium
 from tests.system import PASS_TYPE, TEAM, System, running_system
 from wallet_service.simulators.apple_pki import Chain, DevelopmentAuthority
 from wallet_service.storage import embedded, engine, schema
@@ -20,6 +21,12 @@ from wallet_service.storage.engine import Database
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 _TEMPLATE = "wallet_template"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for a newcomer about what this machine cannot run."""
+    if chromium.are_left_out():
+        terminalreporter.write_line(chromium.MISSING, yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,13 @@ from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
 from wallet_service.web.apple_service import PREFIX as APPLE
 from wallet_service.web.apple_service import make_apple_service
+from wallet_service.web.assets import read_assets
 from wallet_service.web.context import EXTENSION
 from wallet_service.web.device_middleware import DeviceMiddleware
 from wallet_service.web.google_callbacks import make_google_callbacks
 from wallet_service.web.landing import make_landing
 from wallet_service.web.operations import make_operations
+from wallet_service.web.pages import PageSettings, install_pages
 from wallet_service.web.problems import Problem, problem_of_http, problem_of_validation
 
 _INFO = Info(
@@ -70,6 +72,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.before_request(_refuse_nul)
     app.register_api(make_api())
     _browsable(app)
+    install_pages(app, PageSettings(assets=read_assets(), https=services.settings.public_url.startswith("https://")))
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
         app.register_blueprint(blueprint)
     app.wsgi_app = DeviceMiddleware(app.wsgi_app, services)  # type: ignore[method-assign]  # Flask's own way of wrapping

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AwareDatetime, Field
 
@@ -158,6 +158,7 @@ def test_a_name_that_the_document_does_not_know_is_refused_and_not_dropped() -> 
 _NAMES = st.text(alphabet="abc_019.", max_size=24)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(_NAMES, st.lists(st.text(max_size=8), max_size=3), max_size=8))
 def test_no_form_however_made_up_breaks_the_reading(raw: dict[str, list[str]]) -> None:
     document = nest(StoreDocument, raw, FR)
@@ -167,6 +168,7 @@ def test_no_form_however_made_up_breaks_the_reading(raw: dict[str, list[str]]) -
         Form(StoreDocument, raw, refused.faults, FR, {"name": "Nom"})["name"]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.dictionaries(_NAMES, st.lists(st.text(max_size=3), max_size=2), max_size=6))
 def test_taking_out_empty_rows_twice_is_taking_them_out_once(raw: dict[str, list[str]]) -> None:
     assert compact(compact(raw)) == compact(raw)
@@ -184,6 +186,7 @@ def _is_told_by_clocks(at: datetime) -> bool:
     return local.utcoffset() == local.replace(fold=0).utcoffset()
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.builds(
         Everything,
@@ -209,6 +212,7 @@ _IDS = st.text(alphabet="abcdef-19", min_size=1, max_size=12)
 _SPANS = st.lists(st.fixed_dictionaries({"from": _WORDS, "to": _WORDS}), min_size=1, max_size=2)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.fixed_dictionaries(
         {"name": _WORDS, "latitude": _LATITUDES, "longitude": _LONGITUDES},
