@@ -1,6 +1,6 @@
 """Bring the catalogues of words in step with the sources: `python -m tools.catalogues`; `--check` only looks.
 
-Takes every `_("…")` and `ngettext` of the templates, and every `lazy`, `nlazy`, `N_`, `gettext` and `ngettext` of
+Takes every `_("…")` and `ngettext` of the templates, and every `lazy`, `nlazy`, `gettext` and `ngettext` of
 `wallet_service/web`. A new sentence is added without a translation; one that is used no more is removed. There are no
 fuzzy entries: what changed is translated anew.
 """
@@ -31,7 +31,6 @@ _KEYWORDS = {
     "ngettext": (1, 2),
     "lazy": None,
     "nlazy": (1, 2),
-    "N_": None,
 }
 
 

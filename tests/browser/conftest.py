@@ -1,4 +1,4 @@
-"""Chromium for tests: one browser for each worker, one context for each test, and ears for what the policy forbids.
+"""Chromium for tests: one browser for each worker, one context for each test, and a record of policy violations.
 
 The system's own Chromium is driven. Where there is none the routes are left out, with one line at the end that says so
 (`tests/conftest.py`); in CI that is a failure.
@@ -32,7 +32,7 @@ FLAGS = (
     "--disable-sync",
 )
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-SIZES = {"small": (320, 720), "phone": (390, 844), "desk": (1280, 900)}
+SIZES = {"small": (320, 720), "phone": (390, 844), "desktop": (1280, 900)}
 _HEAR_VIOLATIONS = """
 window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -98,7 +98,7 @@ def visitor(browser: Browser) -> Iterator[Visitor]:
         def visit(
             address: str,
             *,
-            size: str = "desk",
+            size: str = "desktop",
             scheme: str = "light",
             locale: str = "fr-FR",
             script: bool = True,

@@ -39,7 +39,7 @@ p { margin-bottom: 2em !important; }"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["small", "desk"])
+@pytest.mark.parametrize("size", ["small", "desktop"])
 @pytest.mark.parametrize("name", PAGES)
 def test_c70_axe_finds_nothing_serious(visitor: Visitor, guide_address: str, name: str, size: str, scheme: str) -> None:
     visit = visitor(guide_address, size=size, scheme=scheme, audited=True)
@@ -48,7 +48,7 @@ def test_c70_axe_finds_nothing_serious(visitor: Visitor, guide_address: str, nam
 
 
 def test_c70_axe_with_menus_open_and_a_form_refused(visitor: Visitor, guide_address: str) -> None:
-    visit = visitor(guide_address, size="desk", scheme="dark", audited=True)
+    visit = visitor(guide_address, size="desktop", scheme="dark", audited=True)
     page = visit.open("/offer")
     page.get_by_role("button", name="Vérifier").click()
     expect(page).to_have_title("Erreur\u202f: Nouvelle offre – Cercle Lumière")
@@ -64,7 +64,7 @@ def test_c71_nothing_scrolls_sideways_at_320(visitor: Visitor, guide_address: st
     assert page.evaluate(_SIDEWAYS) == []
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("size", ["phone", "desktop"])
 @pytest.mark.parametrize("name", PAGES)
 def test_c13_nothing_breaks_the_policy_or_asks_elsewhere(
     visitor: Visitor, guide_address: str, name: str, size: str
@@ -77,7 +77,7 @@ def test_c13_nothing_breaks_the_policy_or_asks_elsewhere(
     assert visit.violations() == []
 
 
-def test_c13_the_ears_hear(visitor: Visitor, guide_address: str) -> None:
+def test_c13_violations_are_noticed(visitor: Visitor, guide_address: str) -> None:
     visit = visitor(guide_address)
     page = visit.open("/console")
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">x</p>')")
@@ -90,14 +90,14 @@ def test_c13_the_ears_hear(visitor: Visitor, guide_address: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_c74_targets_are_large_enough(visitor: Visitor, guide_address: str, name: str) -> None:
-    assert visitor(guide_address, size="desk").open(f"/{name}").evaluate(_TOO_SMALL, 24) == []
+    assert visitor(guide_address, size="desktop").open(f"/{name}").evaluate(_TOO_SMALL, 24) == []
     on_phone = visitor(guide_address, size="phone").open(f"/{name}")
     assert on_phone.evaluate(_TOO_SMALL, 44 if name == "public" else 24) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_c83_wider_text_and_double_size_lose_nothing(visitor: Visitor, guide_address: str, name: str) -> None:
-    visit = visitor(guide_address, size="desk", audited=True)
+    visit = visitor(guide_address, size="desktop", audited=True)
     page = visit.open(f"/{name}")
     page.add_style_tag(content=_WIDER_TEXT)
     assert page.evaluate(_CUT_OFF) == []
@@ -235,7 +235,7 @@ def test_c98_a_console_page_with_all_its_files_weighs_60_kb_at_most(visitor: Vis
 
 
 def test_on_paper_there_is_the_content_and_no_frame(visitor: Visitor, guide_address: str) -> None:
-    page = visitor(guide_address, size="desk", scheme="dark").open("/console")
+    page = visitor(guide_address, size="desktop", scheme="dark").open("/console")
     page.emulate_media(media="print")
     for part in (".top", ".side", ".pager", ".button"):
         assert not any(each.is_visible() for each in page.locator(part).all()), part

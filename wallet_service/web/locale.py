@@ -26,7 +26,6 @@ from babel.support import NullTranslations, Translations
 LANGUAGES = ("fr", "en")
 """The languages of the pages, the first being that of the source of truth for words shown to customers."""
 
-LANGUAGE_NAMES: Mapping[str, str] = {"fr": "Français", "en": "English"}
 _CATALOGUES = Path(__file__).parent / "locale"
 _REGIONS = {"fr": "fr_FR", "en": "en_GB"}
 """How dates and numbers are written where only a language is known."""
@@ -56,11 +55,6 @@ def lazy(msgid: str, **values: object) -> Lazy:
 def nlazy(msgid: str, plural: str, count: int, **values: object) -> Lazy:
     """A sentence with a number, to be translated later; `%(num)s` is the count."""
     return Lazy(msgid, values, plural, count)
-
-
-def N_(msgid: str) -> str:  # noqa: N802  # gettext's own name for it
-    """Mark a msgid for extraction where it is translated elsewhere."""
-    return msgid
 
 
 @dataclass(frozen=True)
@@ -163,11 +157,6 @@ def choose_locale(
                 if matches(wish, locale):
                     return locale
     return speakable[0]
-
-
-def has_translation(language: str, msgid: str) -> bool:
-    """Whether the catalogue of `language` has words for `msgid`; for tests of completeness."""
-    return language == "en" or _translations(language).gettext(msgid) != msgid
 
 
 def po_file(language: str) -> Path:
