@@ -120,6 +120,16 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "invalid": _NOT_ACCEPTED,
     "assertion_error": _NOT_ACCEPTED,
     "conflict": lazy("This exists already, with other values."),
+    # people and their passwords
+    "mail_address": lazy("Enter an e-mail address such as claire@example.com."),
+    "password_common": lazy("This password is a common one. Choose another, for example four words."),
+    "password_own_name": lazy("This password is made of your own name or address. Choose another."),
+    "password_repeats": lazy("This password repeats itself. Use more different characters."),
+    "password_too_long": _at_most_characters,
+    "password_too_short": lambda values: lazy(
+        "Use at least %(limit)s characters, for example four words.", limit=values["min_length"]
+    ),
+    "wrong_code": lazy("This is not the code that the app shows now. Check the time of your phone."),
     # our own rules
     "ends_before_start": lazy("This offer ends before it begins. Change the end date."),
     "line_break": lazy("A lock screen shows one line. Remove the line break."),
