@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 import requests
+from flask import Flask
 from sqlalchemy import text
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -113,6 +114,7 @@ class System:
     chain: Chain
     folder: Path
     environment: dict[str, str]
+    app: Flask
     _cleanup: ExitStack
 
     def iphone(self, **options: Any) -> Iphone:
@@ -221,7 +223,8 @@ def running_system(
         settings = settings_from(environment)
         services = build_services(settings, database=database, clock=clock, passwords=Passwords.for_tests())
         cleanup.callback(services.close)
-        server.app = create_app(services)
+        app = create_app(services)
+        server.app = app
         cleanup.enter_context(_serving(server))
         with services.sessions.begin() as db:
             apply_program(
@@ -235,7 +238,7 @@ def running_system(
             key = create_key(db, "lumiere", "tests", role="technical", now=clock())
         api = Api(url, key)
         cleanup.callback(api.session.close)
-        yield System(services, clock, url, api, apns, google, chain, folder, environment, cleanup)
+        yield System(services, clock, url, api, apns, google, chain, folder, environment, app, cleanup)
 
 
 def _idle_server() -> BaseWSGIServer:

@@ -16,6 +16,7 @@ from wallet_service.web.api import make_api
 from wallet_service.web.apple_service import PREFIX as APPLE
 from wallet_service.web.apple_service import make_apple_service
 from wallet_service.web.assets import read_assets
+from wallet_service.web.console import make_console
 from wallet_service.web.context import EXTENSION
 from wallet_service.web.device_middleware import DeviceMiddleware
 from wallet_service.web.google_callbacks import make_google_callbacks
@@ -73,7 +74,7 @@ def create_app(services: Services | None = None) -> Flask:
     app.register_api(make_api())
     _browsable(app)
     install_pages(app, PageSettings(assets=read_assets(), https=services.settings.public_url.startswith("https://")))
-    for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations()):
+    for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations(), make_console()):
         app.register_blueprint(blueprint)
     app.wsgi_app = DeviceMiddleware(app.wsgi_app, services)  # type: ignore[method-assign]  # Flask's own way of wrapping
     return app

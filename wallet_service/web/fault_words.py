@@ -129,6 +129,8 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "password_too_short": lambda values: lazy(
         "Use at least %(limit)s characters, for example four words.", limit=values["min_length"]
     ),
+    "wrong_password": lazy("This is not your password."),
+    "wrong_credentials": lazy("Wrong e-mail address or password."),
     "wrong_code": lazy("This is not the code that the app shows now. Check the time of your phone."),
     # our own rules
     "ends_before_start": lazy("This offer ends before it begins. Change the end date."),

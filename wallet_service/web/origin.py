@@ -1,4 +1,4 @@
-"""Cross-site guard, own addresses, and the client's address behind proxies. Pure.
+"""Cross-site guard, and which addresses are our own. Pure.
 
 No token: browsers say themselves where a request comes from (`Sec-Fetch-Site`, then `Origin`; W3C, "Fetch Metadata
 Request Headers"). `Origin` is compared with the public address, never with `Host`, which proxies rewrite.
@@ -7,12 +7,9 @@ Request Headers"). `Origin` is compared with the public address, never with `Hos
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
-Network = IPv4Network | IPv6Network
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OURS = frozenset({"same-origin", "none"})
 """`none`: the person has done it in the browser itself, e.g. sent a form again after a restart."""
@@ -57,33 +54,6 @@ def own_path(wish: str | None, fallback: str) -> str:
         return fallback
     parts = urlsplit(wish)
     return fallback if parts.scheme or parts.netloc else wish
-
-
-def client_address(peer: str, forwarded_for: str | None, trusted: Sequence[Network]) -> str:
-    """The address of the client: the last one in `X-Forwarded-For` that no proxy of ours has.
-
-    Args:
-        peer: who has opened the connection.
-        forwarded_for: the header, client first, as proxies append to it; anybody can send one.
-        trusted: the networks of our own proxies; only what they append is believed.
-    """
-    chain = [part.strip() for part in (forwarded_for or "").split(",") if part.strip()]
-    address = peer
-    while chain and _is_in(address, trusted):
-        address = chain.pop()
-    return address if _is_address(address) else peer
-
-
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _origin_of(address: str) -> tuple[str, str, int | None]:
