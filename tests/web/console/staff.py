@@ -59,18 +59,30 @@ class Staff:
         return page
 
 
-def sign_in(system: System, role: str = "admin", *, stores: tuple[str, ...] = (), locale: str = "en") -> Staff:
-    """A new person of that role, signed in through the page."""
+def new_person(system: System, role: str = "admin", *, stores: tuple[str, ...] = (), locale: str | None = None) -> str:
+    """Somebody of that role, with `PASSWORD`; returns their address."""
     services = system.services
     email = f"{role}-{len(system.rows('SELECT id FROM users'))}@example.com"
     with services.sessions.begin() as db:
         invited = invite(
-            db, OPERATOR, email=email, name="Léa Martin", locale=locale, program_id="lumiere", role=role,
-            store_ids=stores, now=system.clock(),
-        )  # fmt: skip
+            db,
+            OPERATOR,
+            email=email,
+            name="Léa Martin",
+            locale=locale,
+            program_id="lumiere",
+            role=role,
+            store_ids=stores,
+            now=system.clock(),
+        )
         set_password(db, OPERATOR, services.passwords, invited.user_id, PASSWORD, now=system.clock())
-    staff = Staff(system.app.test_client(), "lumiere", email)
-    location = staff.post("/console/sign-in", {"email": email, "password": PASSWORD})
+    return email
+
+
+def sign_in(system: System, role: str = "admin", *, stores: tuple[str, ...] = (), locale: str = "en") -> Staff:
+    """A new person of that role, signed in through the page."""
+    staff = Staff(system.app.test_client(), "lumiere", new_person(system, role, stores=stores, locale=locale))
+    location = staff.post("/console/sign-in", {"email": staff.email, "password": PASSWORD})
     assert isinstance(location, str)
     assert urlsplit(location).path == "/console/"
     return staff
