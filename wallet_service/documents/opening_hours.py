@@ -1,0 +1,91 @@
+"""When a store is open, as staff write it: seven rows, exceptions, public holidays; or OpenStreetMap's own text. Pure.
+
+Source: OpenStreetMap wiki, "Key:opening_hours/specification"; read by `opening-hours-py`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Annotated, Self
+
+from opening_hours import validate
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
+from wallet_service.values import Value
+
+DAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
+MOST_EXCEPTIONS = 100
+_MIDNIGHT = time(0, 0)
+
+
+def _whole_minutes(at: time) -> time:
+    if at.second or at.microsecond or at.tzinfo is not None:
+        raise refusal("clock_time", "should be a time of the store's clock such as 14:30")
+    return at
+
+
+Clock = Annotated[time, AfterValidator(_whole_minutes)]
+
+
+class Span(Value):
+    """Open from one time to another; `to` at or before `from` is on the next day, `00:00` is midnight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    opens: Clock = Field(alias="from")
+    closes: Clock = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.opens == self.closes != _MIDNIGHT:
+            raise refusal("empty_span", "closes when it opens", path="to")
+        return self
+
+    def as_text(self) -> str:
+        """As OpenStreetMap writes it."""
+        closes = "24:00" if self.closes == _MIDNIGHT else f"{self.closes:%H:%M}"
+        return f"{self.opens:%H:%M}-{closes}"
+
+
+Spans = Annotated[tuple[Span, ...], Field(max_length=2)]
+
+
+class WeeklyHours(Value):
+    """Seven rows of at most two spans, and what differs from them. A day without spans is closed."""
+
+    mo: Spans = ()
+    tu: Spans = ()
+    we: Spans = ()
+    th: Spans = ()
+    fr: Spans = ()
+    sa: Spans = ()
+    su: Spans = ()
+    closed_on_public_holidays: bool = False
+    exceptions: Annotated[dict[date, Spans], Field(max_length=MOST_EXCEPTIONS)] = {}
+    """Days that are not as usual; no spans: closed."""
+
+    def as_text(self) -> str:
+        """The same in OpenStreetMap's form; what comes later overrides what came before."""
+        rules = [f"{day.capitalize()} {_spans(getattr(self, day))}" for day in DAYS if getattr(self, day)]
+        if not rules:
+            rules = ["closed"]
+        if self.closed_on_public_holidays:
+            rules.append("PH closed")
+        rules += [f"{day:%Y %b %d} {_spans(spans)}" for day, spans in sorted(self.exceptions.items())]
+        return "; ".join(rules)
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    return ",".join(span.as_text() for span in spans) or "closed"
+
+
+def _readable(text: str) -> str:
+    if not validate(text):
+        raise refusal("opening_hours", "should be opening hours such as Mo-Sa 10:00-19:00; PH off")
+    return text
+
+
+HoursText = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_readable)]
+OpeningHoursField = Annotated[Annotated[WeeklyHours, OBJECT] | Annotated[HoursText, PLAIN], OBJECT_OR_PLAIN]
+"""Seven rows, or OpenStreetMap's text, which is kept as it was written."""
