@@ -129,6 +129,11 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "password_too_short": lambda values: lazy(
         "Use at least %(limit)s characters, for example four words.", limit=values["min_length"]
     ),
+    "clock_time": lazy("Enter a time of the store’s clock such as 14:30."),
+    "empty_span": lazy("Closing time is the same as opening time. Change one of them."),
+    "opening_hours": lazy("Enter opening hours such as Mo-Sa 10:00-19:00; PH off."),
+    "locked_person": lazy("This person is locked out. Let them in again first."),
+    "last_admin": lazy("The programme would be left without an administrator. Make somebody else administrator first."),
     "wrong_password": lazy("This is not your password."),
     "wrong_credentials": lazy("Wrong e-mail address or password."),
     "wrong_code": lazy("This is not the code that the app shows now. Check the time of your phone."),
