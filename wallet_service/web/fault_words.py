@@ -131,7 +131,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     ),
     "clock_time": lazy("Enter a time of the store’s clock such as 14:30."),
     "empty_span": lazy("Closing time is the same as opening time. Change one of them."),
-    "opening_hours": lazy("Enter opening hours such as Mo-Sa 10:00-19:00; PH off."),
+    "opening_hours": lazy("Enter opening hours such as Mo-Sa 10:00-19:00."),
     "locked_person": lazy("This person is locked out. Let them in again first."),
     "last_admin": lazy("The programme would be left without an administrator. Make somebody else administrator first."),
     "wrong_password": lazy("This is not your password."),
