@@ -198,6 +198,7 @@ class ApnsSimulator(Script):
         started.set_result(None)
         await self._stop.wait()
         server.close()
+        await _end_all_tasks()
         while self._open:
             for connection in list(self._open):
                 connection.abort()
@@ -281,6 +282,20 @@ class ApnsSimulator(Script):
         if deliverable and not lost:
             self._devices.deliver(Push(push_token, wanted_topic or "", request.body, apns_id, request.expires_at_s))
         return Answer(verdict, apns_id)
+
+
+async def _end_all_tasks() -> None:
+    """End what still runs beside us, also the accepting of connections.
+
+    A connection that was accepted a moment ago can be closed once its handshake has begun, and not before: asyncio
+    forgets it otherwise, open.
+    """
+    for _ in range(3):
+        await asyncio.sleep(0)
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 __all__ = ["Announcement", "ApnsSimulator", "Verdict"]

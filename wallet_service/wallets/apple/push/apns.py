@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,12 @@ WINDOW = 300
 """Most pushes on their way at once; Apple's own limit of streams on a connection is obeyed beneath it."""
 REPLACED_AFTER_IDLE = timedelta(hours=1)
 """A connection that was silent for so long is not trusted again; Apple asks for a PING instead, which libcurl lacks."""
-_LONGEST_WAIT_S = 1.0
+_QUIET_S = 0.05
+"""After so long without an event libcurl is asked to look at its connection by itself: when a stream that it was reading
+for ends, it may forget answers to others that it has already decrypted, and no event will ever tell of those.
+"""
+_GRACE_S = 2.0
+"""How long what is on its way may still be answered over a connection that is to be replaced."""
 
 _OUR_MISTAKES = frozenset(
     (
@@ -121,6 +127,9 @@ class _Progress:
 class ApnsChannel:
     """One HTTP/2 connection to APNs for one pass type, kept open between calls. Used by one thread.
 
+    After a failure below HTTP (a time-out, a reset) the connection is not used again: libcurl would go on with one that
+    is open and never answers. What is on its way has a moment to be answered; then the next push goes over a new one.
+
     The first push on a connection that has not proved itself goes alone: if it fails below HTTP, so would all others,
     and they are given back at once instead of one connection attempt for each.
 
@@ -154,15 +163,8 @@ class ApnsChannel:
         self._proven = False
         self._free: list[_Slot] = []
         self._busy: dict[pycurl.Curl, _Slot] = {}
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, 1)
-        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 1)
-        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, window)
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        self._selector = selectors.DefaultSelector()
-        self._timer_ms = -1
+        self._replace_at_s: float | None = None
+        self._connect()
 
     def announce(self, notices: Iterable[Notice]) -> Iterator[tuple[Notice, Outcome]]:
         """Push to each phone once; yields every notice exactly once, as its answer arrives.
@@ -180,11 +182,14 @@ class ApnsChannel:
                 if course.in_flight:
                     self._move()
                 yield from self._arrived(course)
+                yield from self._replaced(course)
                 yield from course.unsent
                 course.unsent.clear()
         finally:
             for slot in list(self._busy.values()):
                 self._release(slot)
+            if self._replace_at_s is not None:
+                self._replace()
 
     def close(self) -> None:
         """Close the connection."""
@@ -192,14 +197,42 @@ class ApnsChannel:
             slot.curl.close()
         self._busy.clear()
         self._free.clear()
-        self._multi.close()
-        self._selector.close()
+        self._disconnect()
 
     def __enter__(self) -> ApnsChannel:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _connect(self) -> None:
+        """Begin with no connection; the next transfer opens one."""
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, 1)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 1)
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, self._window)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._selector = selectors.DefaultSelector()
+        self._timer_ms = -1
+
+    def _disconnect(self) -> None:
+        self._multi.close()
+        self._selector.close()
+
+    def _replace(self) -> None:
+        self._replace_at_s, self._proven = None, False
+        self._disconnect()
+        self._connect()
+
+    def _replaced(self, course: _Progress) -> Iterator[tuple[Notice, Outcome]]:
+        """Replace a connection that has failed, once nothing is on its way over it or its time is up."""
+        if self._replace_at_s is None or (course.in_flight and time.monotonic() < self._replace_at_s):
+            return
+        for slot in list(self._busy.values()):
+            yield self._settled(slot, Later("the connection was replaced"), course)
+        self._replace()
 
     def _headers(self) -> list[str]:
         expiration = int((self._now() + KEPT_BY_APPLE).timestamp())
@@ -213,7 +246,8 @@ class ApnsChannel:
         ]
 
     def _fill(self, course: _Progress, headers: list[str]) -> None:
-        while course.more and course.in_flight < (self._window if self._proven else 1):
+        most = self._window if self._proven else 1
+        while course.more and course.in_flight < most and self._replace_at_s is None:
             notice = next(course.waiting, None)
             if notice is None:
                 course.more = False
@@ -240,11 +274,14 @@ class ApnsChannel:
         `socket_action` rather than `perform`, which visits every transfer at each turn: at 300 in flight it is three
         times as fast, and no file descriptor is too high for it.
         """
-        wait_s = self._timer_ms / 1000 if self._timer_ms >= 0 else _LONGEST_WAIT_S
-        ready = self._selector.select(wait_s) if wait_s else []
+        wait_s = self._timer_ms / 1000 if self._timer_ms >= 0 else _QUIET_S
+        ready = self._selector.select(min(wait_s, _QUIET_S)) if wait_s else []
         if not ready:
             self._timer_ms = -1
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            if wait_s >= _QUIET_S:
+                for descriptor in list(self._selector.get_map()):
+                    self._multi.socket_action(descriptor, 0)
         for key, events in ready:
             readable = pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0
             writable = pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
@@ -276,6 +313,8 @@ class ApnsChannel:
                 if slot.is_scout:
                     course.halted = outcome
                 self._proven = False
+                if self._replace_at_s is None:
+                    self._replace_at_s = time.monotonic() + _GRACE_S
                 yield self._settled(slot, outcome, course)
 
     def _settled(self, slot: _Slot, outcome: Outcome, course: _Progress) -> tuple[Notice, Outcome]:
