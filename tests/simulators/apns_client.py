@@ -67,7 +67,7 @@ class ApnsClient:
         curl.setopt(pycurl.SSLKEY_BLOB, self._chain.key_pem)
         curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.CUSTOMREQUEST, method)
-        curl.setopt(pycurl.TIMEOUT_MS, 10_000)
+        curl.setopt(pycurl.TIMEOUT_MS, 60_000)
         curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
         curl.setopt(pycurl.WRITEFUNCTION, received.body.write)
         curl.setopt(pycurl.HEADERFUNCTION, received.header)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import queue
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pycurl
 import pytest
@@ -286,3 +290,13 @@ def test_nothing_is_left_behind(chain: Chain) -> None:
     assert set(threading.enumerate()) <= before
     with pytest.raises(Unreachable):
         push_service.connect_device(TOKEN, PASS_TYPE, Phone())
+
+
+def test_a_connection_that_was_accepted_a_moment_ago_is_closed_at_the_stop(chain: Chain) -> None:
+    """Whichever step its acceptance is at: what asyncio forgets open, the collector of garbage complains of."""
+    for _ in range(10):
+        with ExitStack() as clients, ApnsSimulator(chain.root_pem) as apns:
+            port = urlsplit(apns.url).port
+            for _ in range(3):
+                clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+    gc.collect()

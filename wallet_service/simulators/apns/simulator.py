@@ -197,8 +197,7 @@ class ApnsSimulator(Script):
         self._bound_port = server.sockets[0].getsockname()[1]
         started.set_result(None)
         await self._stop.wait()
-        server.close()
-        await _end_all_tasks()
+        await _accept_no_more(server)
         while self._open:
             for connection in list(self._open):
                 connection.abort()
@@ -284,14 +283,17 @@ class ApnsSimulator(Script):
         return Answer(verdict, apns_id)
 
 
-async def _end_all_tasks() -> None:
-    """End what still runs beside us, also the accepting of connections.
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """Close the port, and end every handshake and late answer.
 
-    A connection that was accepted a moment ago can be closed once its handshake has begun, and not before: asyncio
-    forgets it otherwise, open.
+    A connection that was accepted in this very turn must have become a transport before the server closes, and begun
+    its handshake before it is cancelled: asyncio forgets it otherwise, open.
     """
+    for listener in server.sockets:
+        asyncio.get_running_loop().remove_reader(listener)
     for _ in range(3):
         await asyncio.sleep(0)
+    server.close()
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
