@@ -8,18 +8,21 @@ from random import Random
 from statistics import mean
 
 import pytest
+from sqlalchemy import select, text
 
 from tests.conftest import OpenSystem
 from tests.delivery.brands import add_phones
 from tests.delivery.rounds import HOUR, MOST, PER_DAY, DeliveryRounds, fullest
 from tests.system import System
 from wallet_service.cards.pacing import Pacing
+from wallet_service.cards.publishing import CAMPAIGN, Cause
 from wallet_service.delivery import ledger
 from wallet_service.delivery.apple_queue import AppleQueue
 from wallet_service.delivery.campaign_spread import COUNTED_FOR, CampaignSpread
 from wallet_service.delivery.channels import open_apple
 from wallet_service.errors import SettingsError
 from wallet_service.settings import settings_from
+from wallet_service.storage.tables import Card
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 PACED = Pacing(MINUTE, 3)
@@ -154,9 +157,9 @@ def test_a_reminder_waits_for_its_place_in_the_hour(system: System) -> None:
     system.clock.advance(16 * MINUTE)
     with system.services.sessions.begin() as db:
         assert ledger.remind(db, now=system.clock(), most=MOST, per_day=PER_DAY, pacing=PACED).programs == {"lumiere"}
-    assert system.rows("SELECT reminded_at FROM devices") == [{"reminded_at": [told_at[0] + HOUR]}]
+    assert system.rows("SELECT reminded_at FROM devices") == [{"reminded_at": [told_at[1] + HOUR]}]
     assert rounds.tell() == 0
-    system.clock.advance(told_at[0] + HOUR - system.clock())
+    system.clock.advance(told_at[1] + HOUR - system.clock())
     assert rounds.tell() == 1
 
 
@@ -230,3 +233,39 @@ def test_devices_are_counted_now_and_then(system: System) -> None:
         assert spread.of(db, "lumiere", now=now + COUNTED_FOR - SECOND) == timedelta(0)
         assert spread.of(db, "lumiere", now=now + COUNTED_FOR) == 4.5 * SECOND
         assert CampaignSpread(timedelta(0)).of(db, "lumiere", now=now) == timedelta(0)
+
+
+def urgent_and_campaign(system: System, rounds: DeliveryRounds, *, campaigns: int) -> list[int]:
+    """How many pushes each campaign brings, a minute apart, and in the end how many a purchase brings at once."""
+    with system.services.sessions.begin() as db:
+        db.execute(text("UPDATE deliveries SET told_at = NULL, announced_at = '{}', told_version = wanted_version"))
+    brought = []
+    for number in range(campaigns):
+        with system.services.sessions.begin() as db:
+            program = system.services.program_cache.program(db, "lumiere")
+            cards = list(db.scalars(select(Card).with_for_update(of=Card).order_by(Card.id)))
+            for card in cards:
+                card.digest = f"another {number}"
+            cause = Cause("offer", system.clock(), CAMPAIGN)
+            system.services.publisher.publish(db, program, cards, cause, now=system.clock())
+        brought.append(rounds.tell())
+        system.clock.advance(2 * MINUTE)
+    system.set_points("M-1", 77, sequence=1)
+    return [*brought, rounds.tell()]
+
+
+@pytest.mark.parametrize("cards_on_the_phone", [1, 2])
+def test_b9_what_a_customer_has_just_done_keeps_one_of_the_hours_announcements(
+    system: System, cards_on_the_phone: int
+) -> None:
+    """Also where the phone holds several cards, of which all announcements count."""
+    rounds, phone = DeliveryRounds(system, PACED), system.iphone()
+    for number in range(1, cards_on_the_phone + 1):
+        phone.open_link(system.enrol(f"M-{number}")["links"]["card"])
+    assert urgent_and_campaign(system, rounds, campaigns=5) == [1, 1, 0, 0, 0, 1]
+    assert_paced(rounds)
+
+
+@pytest.mark.parametrize(("per_hour", "of_campaigns"), [(0, 0), (1, 1), (2, 1), (3, 2)])
+def test_b9_where_there_is_but_one_nothing_is_kept(per_hour: int, of_campaigns: int) -> None:
+    assert Pacing(MINUTE, per_hour).per_hour_of_campaigns == of_campaigns

@@ -193,7 +193,7 @@ WITH published AS (
 )
 SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM pending)
 """
-_OWE_ONE, _OWE_MANY = (paced(_OWE.replace("{cards}", cards)) for cards in ("= :cards", "= ANY(:cards)"))
+_OWE_ONE, _OWE_MANY = (paced(_OWE.replace("{cards}", cards), urgency=":urgency") for cards in ("= :cards", "= ANY(:cards)"))
 """The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 

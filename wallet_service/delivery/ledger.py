@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.pacing import UNPACED, Pacing, paced
+from wallet_service.cards.pacing import MOST_OF_HOUR, UNPACED, Pacing, paced
 from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
 
@@ -79,7 +79,9 @@ _CLAIM_PACED = _claiming("apple", paced=True)
 _LOCK_SHARED = text("SELECT id FROM devices WHERE id = ANY(:devices) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
 _ALLOWED_AT = text("""
 SELECT beside.device_id, GREATEST(max(told.at) + CAST(:spacing AS interval),
-    (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour] + interval '1 hour')
+    (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour] + interval '1 hour'),
+    GREATEST(max(told.at) + CAST(:spacing AS interval),
+    (array_agg(DISTINCT told.at ORDER BY told.at DESC))[:per_hour_of_campaigns] + interval '1 hour')
 FROM registrations beside JOIN deliveries other ON other.registration_id = beside.id
 CROSS JOIN unnest(other.announced_at || other.told_at
     || CASE WHEN other.claim <> :claim AND other.next_attempt_at > :now THEN CAST(:now AS timestamptz) END
@@ -118,7 +120,7 @@ def claim(
     }
     db.execute(_NOT_FLUSHED)
     rows = db.execute(_CLAIM[kind] if pacing == UNPACED else _CLAIM_PACED, values).all()
-    shared = {row[0]: row[7] for row in rows if row[7] is not None}
+    shared = {row[0]: (row[7], row[6]) for row in rows if row[7] is not None}
     early = _too_early(db, shared, pacing, claim_id=claim_id, now=now) if shared else {}
     if early:
         _give_back(db, early, claim_id=claim_id)
@@ -138,22 +140,29 @@ def claim(
 
 
 def _too_early(
-    db: Session, device_of: dict[int, int], pacing: Pacing, *, claim_id: str, now: datetime
+    db: Session, device_of: dict[int, tuple[int, int]], pacing: Pacing, *, claim_id: str, now: datetime
 ) -> dict[int, datetime]:
-    """Which of these claimed rows, of devices with several cards, must wait, and until when.
+    """Which of these claimed rows, of devices with several cards, must wait, and until when. Each comes with its device
+    and its urgency.
 
     Another worker may be taking another card of the same device at this moment: whoever locks the device first goes on,
     and what the other has taken is read by a statement of its own, after the lock. Nobody waits for the lock.
     """
-    devices = set(device_of.values())
+    devices = {device for device, _ in device_of.values()}
     ours = set(db.scalars(_LOCK_SHARED, {"devices": list(devices)}))
-    allowed_at = dict.fromkeys(devices - ours, now + _DEVICE_CLAIMED_ELSEWHERE)
+    elsewhere = now + _DEVICE_CLAIMED_ELSEWHERE
+    allowed_at = dict.fromkeys(devices - ours, (elsewhere, elsewhere))
     values = {"devices": list(ours), "claim": claim_id, "now": now}
-    allowed_at |= {row[0]: row[1] for row in db.execute(_ALLOWED_AT, values | pacing.values())}
-    return {row: allowed_at[device] for row, device in device_of.items() if allowed_at.get(device, now) > now}
+    allowed_at |= {row[0]: (row[1], row[2]) for row in db.execute(_ALLOWED_AT, values | pacing.values())}
+    at = {
+        row: allowed_at[device][urgency >= CAMPAIGN]
+        for row, (device, urgency) in device_of.items()
+        if device in allowed_at
+    }
+    return {row: instant for row, instant in at.items() if instant > now}
 
 
-_TOLD = text("""
+_TOLD = text(f"""
 UPDATE deliveries d
 SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_answer = s.answer, attempts = 0,
     first_told_at = CASE WHEN d.wanted_version = s.version THEN coalesce(d.first_told_at, :now) END,
@@ -162,11 +171,12 @@ SET told_version = GREATEST(d.told_version, s.version), told_at = :now, told_ans
     claim = NULL, last_outcome = 'accepted',
     again_at = CASE WHEN d.wanted_version = s.version THEN s.again_at END,
     next_attempt_at = CASE WHEN d.wanted_version > s.version THEN GREATEST(:now + CAST(:spacing AS interval),
-        (CAST(:now AS timestamptz) || d.announced_at)[:per_hour] + interval '1 hour') ELSE d.next_attempt_at END
+        (CAST(:now AS timestamptz) || d.announced_at)[{MOST_OF_HOUR.format(urgency="d.urgency")}]
+            + interval '1 hour') ELSE d.next_attempt_at END
 FROM jsonb_to_recordset(CAST(:told AS jsonb)) AS s(id bigint, version bigint, answer text, again_at timestamptz)
 WHERE d.id = s.id AND d.claim = :claim
 RETURNING d.id
-""")
+""")  # noqa: S608  (joined of two texts of this program)
 _RETRY = text("""
 UPDATE deliveries d SET next_attempt_at = s.at, claim = NULL, last_outcome = s.outcome, parked = s.parked
 FROM unnest(CAST(:ids AS bigint[]), CAST(:ats AS timestamptz[]), CAST(:outcomes AS text[]), CAST(:parked AS text[]))
@@ -347,7 +357,7 @@ WITH due AS (
 )
 SELECT array(SELECT DISTINCT program_id FROM reminded), (SELECT count(*) FROM reminded WHERE became_stale),
     (SELECT count(*) FROM due)
-""")
+""", urgency="1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices 
 WHERE d.program_id = :program AND d.kind = 'apple' AND d.told_at IS NOT NULL AND d.parked IS NULL
   AND d.card_id <> ALL(:besides) AND GREATEST({paced}) <= :now
 ORDER BY d.told_at DESC LIMIT 100
-""")
+""", urgency="1")
 _COUNT_PROBE = text("""
 UPDATE deliveries SET announced_at = (CAST(:now AS timestamptz) || announced_at)[1 : :per_hour] WHERE id = :id
 """)
