@@ -11,6 +11,13 @@ DEVICE_REPORTS = Counter("wallet_device_reports_total", "Messages that phones wr
 CERTIFICATE_DAYS_LEFT = Gauge(
     "wallet_certificate_days_left", "Whole days until a programme's Apple certificate ends", ["program"]
 )
+UNREADABLE_KEYS = Gauge(
+    "wallet_keys_unreadable", "1 where a programme has a key that WALLET_SECRET_KEY does not open", ["program"]
+)
+STOPPED = Gauge("wallet_channel_stopped", "1 where a channel has stopped; /readyz says why", ["kind", "program"])
+OFFERS_NOT_COMPOSED = Counter(
+    "wallet_offers_not_composed_total", "Cards composed without an offer or a store that cannot be shown; see the log"
+)
 COMPOSING_FAILED = Counter("wallet_cards_not_composed_total", "Cards that could not be composed; the log says why")
 GOOGLE_AUDITS = Counter("wallet_google_audits_total", "Daily audits: whole, interrupted or failed", ["program", "how"])
 GOOGLE_AUDIT_FINDINGS = Counter(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
@@ -14,11 +15,13 @@ from wallet_service.cards.content import CardContent
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
-from wallet_service.offers.places import MemberPlace
+from wallet_service.metrics import OFFERS_NOT_COMPOSED
+from wallet_service.offers.places import MemberPlace, Plan
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.notify import CHANNEL, hint
 from wallet_service.storage.tables import Card, Member
 
+log = structlog.get_logger()
 INTERACTIVE, CAMPAIGN = 0, 1
 """What a customer has just done goes before what concerns everybody."""
 
@@ -58,7 +61,22 @@ class Publisher:
             wore = CardContent.model_validate(card.content).locale
             return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
         locale = template.locale_for(member.locale, program.document.locales[0])
-        plan = program.places.plan_for(MemberPlace.of(member, card.content), locale=locale, now=now)
+        place, without = MemberPlace.of(member, card.content), set[str]()
+        while True:
+            plan = program.places.plan_for(place, locale=locale, now=now, without=without)
+            try:
+                return self._composed(card, program, plan, locale, now=now)
+            except Exception:
+                if plan.offer is None:
+                    raise
+                # whatever is wrong with the offer that it would show, the card is shown without it
+                OFFERS_NOT_COMPOSED.inc()
+                log.exception("offer_left_out", card_id=card.id, offer=plan.offer.code, program_id=program.program_id)
+                without.add(plan.offer.code)
+
+    def _composed(
+        self, card: Card, program: LoadedProgram, plan: Plan, locale: str, *, now: datetime
+    ) -> tuple[CardContent, datetime | None]:
         facts = read_facts(
             card,
             program=program.document,
@@ -69,6 +87,17 @@ class Publisher:
         content = program.composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
         boundaries = (plan.valid_until, next_change_at(facts, now))
         return content, min((instant for instant in boundaries if instant is not None), default=None)
+
+    def publish_if_due(self, db: Session, card_id: int, *, now: datetime) -> None:
+        """Compose a card whose time has come, if no worker has done so yet: whoever serves it calls this first, so that
+        an offer that has ended is not served. The caller's transaction is to be ended at once.
+        """
+        due = select(Card.id).where(Card.id == card_id, Card.recompose_at <= now)
+        locked = db.scalars(due.with_for_update(key_share=True)).all()
+        if locked:
+            cards = _loaded(db, locked)
+            program = self.program_cache.program(db, cards[0].program_id)
+            self.publish(db, program, cards, Cause("time", now), now=now)
 
     def publish(
         self, db: Session, program: LoadedProgram, cards: Sequence[Card], cause: Cause, *, now: datetime
@@ -193,7 +222,9 @@ WITH published AS (
 )
 SELECT pg_notify(:channel, :hint) WHERE EXISTS (SELECT FROM pending)
 """
-_OWE_ONE, _OWE_MANY = (paced(_OWE.replace("{cards}", cards), urgency=":urgency") for cards in ("= :cards", "= ANY(:cards)"))
+_OWE_ONE, _OWE_MANY = (
+    paced(_OWE.replace("{cards}", cards), urgency=":urgency") for cards in ("= :cards", "= ANY(:cards)")
+)
 """The plan for one card is kept; for a list of unknown length PostgreSQL plans anew each time, as long as it works."""
 
 

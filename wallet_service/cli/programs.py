@@ -19,7 +19,12 @@ def programs() -> None:
 
 @programs.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def apply(file: Path) -> None:
+@click.option(
+    "--although-issued",
+    is_flag=True,
+    help="Also do what contradicts cards already issued; what happens to them is said.",
+)
+def apply(file: Path, although_issued: bool) -> None:
     """Make the installation agree with FILE (TOML); again: only the differences."""
     with opened_services() as services, services.sessions.begin() as db:
         applied = apply_program(
@@ -29,6 +34,7 @@ def apply(file: Path) -> None:
             keys=services.keys,
             trust=services.trust,
             now=services.clock(),
+            although_issued=although_issued,
         )
     click.echo(f"{applied.program_id}: {', '.join(applied.changes) or 'nothing to change'}")
 

@@ -129,6 +129,7 @@ class AppleQueue(DeliveryQueue):
         settled += finish()
         if self._refusals.in_doubt:
             self._probe()
+        self._write_state()
         return settled
 
     def _begin(self) -> datetime | None:

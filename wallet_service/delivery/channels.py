@@ -12,6 +12,7 @@ from wallet_service.delivery.apple_queue import AppleQueue
 from wallet_service.delivery.google_queue import GoogleQueue
 from wallet_service.delivery.queues import DeliveryQueue, Tools
 from wallet_service.documents.programs import GoogleDocument
+from wallet_service.errors import SettingsError
 from wallet_service.programs.key_ring import KeyRing, ServiceAccount
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.push.apns import ApnsChannel
@@ -24,12 +25,22 @@ from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel
 def open_queues(
     db: Session, program_id: str, tools: Tools, keys: KeyRing, *, known: Collection[tuple[str, str]]
 ) -> Iterator[DeliveryQueue]:
-    """The queues that this programme has keys for and that are not `known` (kind, programme) yet."""
-    if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
-        line = open_apple(program_id, tools, keys)
-        yield AppleQueue(program_id, line, tools, signer=line.signer)
+    """The queues that this programme has keys for and that are not `known` (kind, programme) yet.
+
+    Raises:
+        SettingsError: a key cannot be read; after the queue of the other platform, if that one can be opened.
+    """
+    unreadable: SettingsError | None = None
+    try:
+        if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
+            line = open_apple(program_id, tools, keys)
+            yield AppleQueue(program_id, line, tools, signer=line.signer)
+    except SettingsError as error:
+        unreadable = error
     if ("google", program_id) not in known and _google_terms(db, program_id, tools, keys) is not None:
         yield GoogleQueue(program_id, renewing_google_channel(program_id, tools, keys), tools, keys.sealer)
+    if unreadable is not None:
+        raise unreadable
 
 
 def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:

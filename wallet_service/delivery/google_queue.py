@@ -92,6 +92,7 @@ class GoogleQueue(DeliveryQueue):
         if done == 0:
             with tools.sessions.begin() as db:
                 done = objects.expire_messages(db, self.program_id, now=now)
+        self._write_state()
         return done
 
     def next_due_at(self) -> datetime | None:

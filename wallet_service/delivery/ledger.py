@@ -330,7 +330,8 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
     return due
 
 
-_REMIND = paced("""
+_REMIND = paced(
+    """
 WITH due AS (
     SELECT d.id, r.device_id, r.fetched_version,
         r.fetched_version < d.wanted_version AND d.told_version >= d.wanted_version AND d.parked IS NULL AS away,
@@ -357,7 +358,9 @@ WITH due AS (
 )
 SELECT array(SELECT DISTINCT program_id FROM reminded), (SELECT count(*) FROM reminded WHERE became_stale),
     (SELECT count(*) FROM due)
-""", urgency="1")
+""",
+    urgency="1",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -19,6 +19,7 @@ from wallet_service.clock import Clock
 from wallet_service.delivery import ledger
 from wallet_service.delivery.ledger import Claimed
 from wallet_service.delivery.policy import Backoff, Halt, Patience, Step, next_step
+from wallet_service.delivery.stopped_channels import write_stop, write_works
 from wallet_service.metrics import ANNOUNCEMENTS
 from wallet_service.settings import Settings
 from wallet_service.wallets.protocol import Outcome, word_of
@@ -52,7 +53,9 @@ class DeliveryQueue(ABC):
     def __init__(self, program_id: str, line: _Line, tools: Tools) -> None:
         self.program_id = program_id
         self.halted_until: datetime | None = None
+        self.halted_for = ""
         self.stopping = False
+        self._written: datetime | Literal["nothing"] | None = "nothing"
         self._line = line
         self._tools = tools
         self._slowest = timedelta(seconds=max(tools.settings.apns_timeout_s, tools.settings.google_timeout_s))
@@ -83,7 +86,28 @@ class DeliveryQueue(ABC):
     def _halt(self, reason: str) -> None:
         if self.halted_until is None:
             self.halted_until = self._tools.clock() + self._tools.backoff.most
+            self.halted_for = reason
             log.error("channel_down", kind=self.kind, program_id=self.program_id, reason=reason)
+
+    def _write_state(self) -> None:
+        """Write down whether the channel has stopped, where that is other than what this queue wrote last. A channel
+        whose pause is over stays written down until something was told on it, or nothing is left to tell.
+        """
+        if self._written == self.halted_until:
+            return
+        with self._tools.sessions.begin() as db:
+            if self.halted_until is not None:
+                write_stop(
+                    db,
+                    self.program_id,
+                    self.kind,
+                    reason=self.halted_for,
+                    until=self.halted_until,
+                    now=self._tools.clock(),
+                )
+            else:
+                write_works(db, self.program_id, self.kind)
+        self._written = self.halted_until
 
     def _next_step(self, row: Claimed, outcome: Outcome) -> Step:
         step = next_step(outcome, row.attempts, self._tools.backoff, self._tools.chance)

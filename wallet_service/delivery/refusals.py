@@ -75,13 +75,16 @@ WITH parked AS (
 UPDATE deliveries d SET parked = NULL, attempts = 0, next_attempt_at = :now FROM parked WHERE d.id = parked.id
 RETURNING d.id
 """)
-_PROBE_CANDIDATES = paced("""
+_PROBE_CANDIDATES = paced(
+    """
 SELECT d.id, d.card_id, v.push_token
 FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
 WHERE d.program_id = :program AND d.kind = 'apple' AND d.told_at IS NOT NULL AND d.parked IS NULL
   AND d.card_id <> ALL(:besides) AND GREATEST({paced}) <= :now
 ORDER BY d.told_at DESC LIMIT 100
-""", urgency="1")
+""",
+    urgency="1",
+)
 _COUNT_PROBE = text("""
 UPDATE deliveries SET announced_at = (CAST(:now AS timestamptz) || announced_at)[1 : :per_hour] WHERE id = :id
 """)

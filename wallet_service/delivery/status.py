@@ -65,14 +65,15 @@ SELECT d.id AS delivery_id, c.serial_number, d.kind,
     coalesce(d.parked, d.last_outcome, '') AS reason, d.wanted_version, coalesce(d.stale_at, d.wanted_at) AS since
 FROM deliveries d JOIN cards c ON c.id = d.card_id
 WHERE d.program_id = :program AND d.id > :after AND d.parked IS DISTINCT FROM 'removed'
-  AND ((:state = 'refused' AND d.parked IS NOT NULL) OR (:state = 'stale' AND d.stale_at IS NOT NULL))
+  AND ((:refused AND d.parked IS NOT NULL) OR (:stale AND d.stale_at IS NOT NULL))
 ORDER BY d.id LIMIT :limit
 """)
 
 
-def waiting_far_ends(db: Session, program_id: str, *, state: str, after: int, limit: int) -> list[WaitingFarEnd]:
-    """A page of far ends that are `refused` or `stale`, by number."""
-    rows = db.execute(_WAITING, {"program": program_id, "state": state, "after": after, "limit": limit})
+def waiting_far_ends(db: Session, program_id: str, *, state: str | None, after: int, limit: int) -> list[WaitingFarEnd]:
+    """A page of far ends that are `refused` or `stale`, by number; `state` None: both."""
+    wanted = {"refused": state != "stale", "stale": state != "refused"}
+    rows = db.execute(_WAITING, {"program": program_id, "after": after, "limit": limit} | wanted)
     return [WaitingFarEnd(**row._mapping) for row in rows]
 
 

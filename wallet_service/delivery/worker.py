@@ -31,6 +31,7 @@ from wallet_service.cards.publishing import (
 from wallet_service.delivery import ledger
 from wallet_service.delivery.campaign_spread import CampaignSpread
 from wallet_service.delivery.channels import open_queues
+from wallet_service.delivery.complaints import Complaints
 from wallet_service.delivery.maintenance import background_jobs
 from wallet_service.delivery.queues import DeliveryQueue, Tools
 from wallet_service.metrics import COMPOSING_FAILED
@@ -77,6 +78,7 @@ class Loop:
         self._hint = Event()
         self._stopping = Event()
         self._round_began_s = time.monotonic()
+        self._complaints = Complaints()
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -113,13 +115,14 @@ class Loop:
             self._round_began_s = time.monotonic()
             try:
                 done = self._step()
+                self._complaints.settle(self.name)
                 if done < self._portion and not self._hint.is_set():
                     self._hint.wait(self._pause_s(idle=done == 0))
             except OperationalError as error:
                 log.warning("database_away", loop=self.name, error=str(error.orig).splitlines()[0])
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
-            except Exception:
-                log.exception("loop_failed", loop=self.name)
+            except Exception as error:
+                self._complaints.complain("loop_failed", error, subject=self.name, loop=self.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
 
     def _pause_s(self, *, idle: bool) -> float:
@@ -142,6 +145,7 @@ class Worker:
         self._keys = keys
         self._stopping = Event()
         self._certificates = CertificateWatch()
+        self._complaints = Complaints()
         self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
         self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
@@ -162,8 +166,9 @@ class Worker:
                     self._beat(started_at)
                 self._look_at_certificates()
                 self.remind_step()
-            except Exception:  # the database may be away for a while; the next round finds it back
-                log.exception("round_failed", worker_id=self.worker_id)
+                self._complaints.settle("round")
+            except Exception as error:  # the database may be away for a while; the next round finds it back
+                self._complaints.complain("round_failed", error, subject="round", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
         self._shut_down()
         log.info("worker_stopped", worker_id=self.worker_id)
@@ -243,19 +248,23 @@ class Worker:
         for program_id in programs:
             try:
                 self._open_queues_of(program_id)
+                self._complaints.settle(program_id)
             except OperationalError:
                 raise
-            except Exception:  # one brand's wrong document or key is that brand's trouble
-                log.exception("queues_not_opened", program_id=program_id)
+            except Exception as error:  # one brand's wrong document or key is that brand's trouble
+                self._complaints.complain("queues_not_opened", error, subject=program_id, program_id=program_id)
 
     def _open_queues_of(self, program_id: str) -> None:
         with self._tools.sessions() as db:
-            queues = list(open_queues(db, program_id, self._tools, self._keys, known=self._queues.keys()))
-        for queue in queues:
-            name, portion = f"{queue.kind}:{queue.program_id}", self._tools.settings.batch
-            loop = Loop(name, queue.step, queue.next_due_at, self._tools, portion=portion)
-            self._queues[(queue.kind, queue.program_id)] = (queue, loop)
-            loop.start()
+            queues = open_queues(db, program_id, self._tools, self._keys, known=set(self._queues))
+            for queue in queues:
+                self._start(queue)
+
+    def _start(self, queue: DeliveryQueue) -> None:
+        name, portion = f"{queue.kind}:{queue.program_id}", self._tools.settings.batch
+        loop = Loop(name, queue.step, queue.next_due_at, self._tools, portion=portion)
+        self._queues[(queue.kind, queue.program_id)] = (queue, loop)
+        loop.start()
 
     def _look_at_certificates(self) -> None:
         with self._tools.sessions() as db:

@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+import structlog
+from sqlalchemy import Select, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from wallet_service.metrics import OFFERS_NOT_COMPOSED
 from wallet_service.offers.choosing_places import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.offers.facts import OfferFacts, Place, StoreFacts
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
+log = structlog.get_logger()
 Texts = Mapping[str, str]
+Row = TypeVar("Row", Store, Offer)
+Live = TypeVar("Live")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +106,17 @@ class ProgramPlaces:
     stores: Mapping[str, LiveStore]
     offers: tuple[LiveOffer, ...]
 
-    def plan_for(self, member: MemberPlace, *, locale: str, now: datetime) -> Plan:
-        """Choose the ten places, the offer to show, and the next instant at which the choice may change."""
-        mine = [offer for offer in self.offers if offer.is_for(member) and now < offer.ends_at]
+    def plan_for(
+        self, member: MemberPlace, *, locale: str, now: datetime, without: Collection[str] = frozenset()
+    ) -> Plan:
+        """Choose the ten places, the offer to show, and the next instant at which the choice may change. Offers
+        `without` are left out, by their codes.
+        """
+        mine = [
+            offer
+            for offer in self.offers
+            if offer.code not in without and offer.is_for(member) and now < offer.ends_at
+        ]
         running = [offer for offer in mine if offer.starts_at <= now]
         best_by_store = self._best_by_store(running)
         favourite = self.stores.get(member.favourite_store_id or "")
@@ -176,17 +190,41 @@ def text_in(texts: Texts, locale: str) -> str | None:
 
 def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
     """Read a programme's stores and published offers."""
-    stores = db.scalars(select(Store).where(Store.program_id == program_id).order_by(Store.store_id))
-    offers = db.scalars(
+    stores = select(Store).where(Store.program_id == program_id).order_by(Store.store_id)
+    offers = (
         select(Offer)
         .where(Offer.program_id == program_id, Offer.state == "published")
         .order_by(Offer.priority.desc(), Offer.starts_at, Offer.id)
     )
     return ProgramPlaces(
         revision=revision,
-        stores={store.store_id: _live_store(store) for store in stores},
-        offers=tuple(_live_offer(offer) for offer in offers),
+        stores={store.store_id: store for store in _each_alone(db, Store.id, stores, _live_store)},
+        offers=tuple(_each_alone(db, Offer.id, offers, _live_offer)),
     )
+
+
+def _each_alone(
+    db: Session, key: InstrumentedAttribute[int], rows: Select[tuple[Row]], read: Callable[[Row], Live]
+) -> list[Live]:
+    """What these rows say; one that cannot be read is left out and logged, and takes no other with it."""
+    try:
+        with db.begin_nested():
+            return [read(row) for row in db.scalars(rows)]
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.warning("places_read_one_by_one", reason=type(error).__name__)
+    found = []
+    for number in db.scalars(rows.with_only_columns(key)).all():
+        try:
+            with db.begin_nested():
+                found.append(read(db.scalars(rows.where(key == number)).one()))
+        except OperationalError:
+            raise
+        except Exception:
+            OFFERS_NOT_COMPOSED.inc()
+            log.exception("place_not_read", table=key.class_.__tablename__, row=number)
+    return found
 
 
 def places_changed(db: Session, program_id: str) -> None:

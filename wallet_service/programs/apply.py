@@ -10,10 +10,11 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from wallet_service.cards.template_folder import archive_of, load_template
+from wallet_service.cards.template_folder import archive_of, load_template, template_from_archive
 from wallet_service.documents.programs import ProgramDocument, read_program
 from wallet_service.errors import Conflict, Invalid
 from wallet_service.offers.campaigns import start_campaign
+from wallet_service.programs.contradictions import contradictions, rename_objects_not_at_google
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import ChangeCounter, Program, TemplateVersion
 from wallet_service.wallets.apple.certificates import (
@@ -35,19 +36,29 @@ class Applied:
 
 
 def apply_program(
-    db: Session, path: Path, *, templates_dir: Path, keys: KeyRing, trust: Trust, now: datetime
+    db: Session,
+    path: Path,
+    *,
+    templates_dir: Path,
+    keys: KeyRing,
+    trust: Trust,
+    now: datetime,
+    although_issued: bool = False,
 ) -> Applied:
     """Create or update the programme that `path` describes, in the caller's transaction.
+
+    Args:
+        although_issued: do what contradicts cards already issued, and say what happens to them.
 
     Raises:
         Invalid: the document, its template or a key file is wrong; nothing is changed.
         SettingsError: the certificate cannot make passes for this programme.
-        Conflict: the pass type or issuer id belongs to another programme, or would change for cards already issued.
+        Conflict: the pass type belongs to another programme, or the file contradicts cards already issued.
     """
     document = read_program(path)
     changes: list[str] = []
     version_id = _apply_template(db, templates_dir / document.template, changes, now=now)
-    _apply_row(db, document, version_id, changes, now=now)
+    _apply_row(db, document, version_id, changes, although_issued=although_issued, now=now)
     _apply_apple_files(db, document, path.parent, keys, trust, changes, now=now)
     _apply_google_file(db, document, path.parent, keys, changes, now=now)
     return Applied(program_id=document.id, changes=tuple(changes))
@@ -71,7 +82,15 @@ def _apply_template(db: Session, folder: Path, changes: list[str], *, now: datet
     return version.id
 
 
-def _apply_row(db: Session, document: ProgramDocument, version_id: int, changes: list[str], *, now: datetime) -> None:
+def _apply_row(
+    db: Session,
+    document: ProgramDocument,
+    version_id: int,
+    changes: list[str],
+    *,
+    although_issued: bool,
+    now: datetime,
+) -> None:
     plain = document.model_dump(mode="json", exclude_none=True)
     pass_type_id = document.apple.pass_type_id if document.apple else None
     program = db.get(Program, document.id, with_for_update=True)
@@ -97,6 +116,14 @@ def _apply_row(db: Session, document: ProgramDocument, version_id: int, changes:
     _refuse_foreign_pass_type(db, document.id, pass_type_id)
     if program.document == plain and program.template_version_id == version_id:
         return
+    faults = _contradictions(db, program, document, version_id)
+    if faults and not although_issued:
+        raise Conflict("; ".join([*faults, "apply with --although-issued to do it all the same"]))
+    changes.extend(f"although issued: {fault}" for fault in faults)
+    if renamed := rename_objects_not_at_google(db, document):
+        changes.append(f"{renamed} cards that Google never had got ids of the present issuer")
+    if program.template_version_id != version_id and plain.get("template") == program.document.get("template"):
+        changes.append(f"template {document.template} is another version than before")
     changes.extend(
         f"{name} changed"
         for name in sorted(plain.keys() | program.document.keys())
@@ -105,6 +132,15 @@ def _apply_row(db: Session, document: ProgramDocument, version_id: int, changes:
     program.name, program.document, program.pass_type_id = document.name, plain, pass_type_id
     program.template_version_id, program.updated_at = version_id, now
     start_campaign(db, document.id, reason="programme changed", now=now)
+
+
+def _contradictions(db: Session, program: Program, document: ProgramDocument, version_id: int) -> list[str]:
+    before = ProgramDocument.model_validate(program.document)
+    worn, wanted = (
+        template_from_archive(version.template_id, version.archive)
+        for version in (db.get_one(TemplateVersion, one) for one in (program.template_version_id, version_id))
+    )
+    return list(contradictions(db, before, document, worn=worn, wanted=wanted))
 
 
 def _refuse_foreign_pass_type(db: Session, program_id: str, pass_type_id: str | None) -> None:

@@ -12,7 +12,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from wallet_service.metrics import CERTIFICATE_DAYS_LEFT
+from wallet_service.errors import WalletServiceError
+from wallet_service.metrics import CERTIFICATE_DAYS_LEFT, UNREADABLE_KEYS
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import Program
 
@@ -58,10 +59,18 @@ class CertificateState:
 
 
 def certificate_states(db: Session, keys: KeyRing, *, now: datetime) -> list[CertificateState]:
-    """The state of every programme's certificate, and the metric set to it. Programmes without one are left out."""
+    """The state of every programme's certificate, and the metric set to it. Programmes without one are left out, and so
+    are those whose keys cannot be read: that is one brand's trouble, told by `/readyz` and `UNREADABLE_KEYS`.
+    """
     states = []
     for program_id in db.scalars(select(Program.program_id).order_by(Program.program_id)):
-        identities = keys.identities(db, program_id)
+        try:
+            identities = keys.identities(db, program_id)
+            keys.google_account(db, program_id)
+        except WalletServiceError:
+            UNREADABLE_KEYS.labels(program_id).set(1)
+            continue
+        UNREADABLE_KEYS.labels(program_id).set(0)
         if not identities:
             continue
         lasting = max(identities, key=lambda identity: identity.not_after)

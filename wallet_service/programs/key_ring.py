@@ -5,6 +5,7 @@ once.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from wallet_service.clock import Clock, system_clock
-from wallet_service.errors import Invalid
+from wallet_service.errors import Invalid, SettingsError
 from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import AppleIdentity, ProgramSecret
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, pem_of
@@ -46,23 +47,38 @@ class KeyRing:
         self._lock = Lock()
 
     def identity(self, db: Session, program_id: str) -> PassIdentity | None:
-        """The Apple identity that signs now, or None where none was ever imported."""
+        """The Apple identity that signs now, or None where none was ever imported. Where that one was sealed under a
+        lost secret, the newest that can be read signs.
+
+        Raises:
+            SettingsError: there are some, and none can be read.
+        """
         statement = text(CURRENT_IDENTITY.format(program=":program", now=":now"))
         digest = db.scalar(statement, {"program": program_id, "now": self._clock()})
         if digest is None:
             return None
-        opened = self._opened_as(program_id, "apple", digest)
-        if opened is None:
-            row = (AppleIdentity.program_id == program_id, AppleIdentity.digest == digest)
-            opened = _identity(self._unsealed(db.scalars(select(AppleIdentity.sealed).where(*row)).one(), program_id))
-            self._remember(program_id, "apple", digest, opened)
-        return opened if isinstance(opened, PassIdentity) else None
+        try:
+            return self._identity_of(db, program_id, "apple", digest)
+        except SettingsError as unreadable:
+            return self._readable_identity(db, program_id, unreadable)
 
     def identities(self, db: Session, program_id: str) -> list[PassIdentity]:
-        """Every Apple identity that was imported, the newest first; also those whose time is over."""
+        """Every Apple identity that was imported, the newest first; also those whose time is over. One that was sealed
+        under a lost secret is left out as long as another can be read.
+
+        Raises:
+            SettingsError: none can be read.
+        """
         rows = select(AppleIdentity.sealed).where(AppleIdentity.program_id == program_id)
-        newest_first = rows.order_by(AppleIdentity.not_before.desc(), AppleIdentity.id.desc())
-        return [_identity(self._unsealed(sealed, program_id)) for sealed in db.scalars(newest_first)]
+        found, unreadable = [], None
+        for sealed in db.scalars(rows.order_by(AppleIdentity.not_before.desc(), AppleIdentity.id.desc())):
+            try:
+                found.append(_identity(self._unsealed(sealed, program_id)))
+            except SettingsError as error:
+                unreadable = error
+        if unreadable is not None and not found:
+            raise unreadable
+        return found
 
     def google_account(self, db: Session, program_id: str) -> ServiceAccount | None:
         """The Google service account, or None where none was imported."""
@@ -78,7 +94,9 @@ class KeyRing:
         return opened if isinstance(opened, dict) else None
 
     def store_identity(self, db: Session, program_id: str, identity: PassIdentity, *, now: datetime) -> bool:
-        """Seal and keep an identity beside those before it; returns whether it is new."""
+        """Seal and keep an identity beside those before it; returns whether it is new. One that was sealed under a lost
+        secret is sealed anew.
+        """
         plain = orjson.dumps(
             {
                 "certificate": pem_of(identity.leaf).decode(),
@@ -86,20 +104,24 @@ class KeyRing:
                 "key": identity.key_pem().decode(),
             }
         )
-        kept = db.scalar(
+        digest = hashlib.sha256(plain).hexdigest()
+        mine = (AppleIdentity.program_id == program_id, AppleIdentity.digest == digest)
+        known = db.scalar(select(AppleIdentity.sealed).where(*mine))
+        if known is not None and self._opens(known, f"apple:{program_id}"):
+            return False
+        sealed = {"sealed": self.sealer.seal(plain, f"apple:{program_id}"), "imported_at": now}
+        db.execute(
             insert(AppleIdentity)
             .values(
                 program_id=program_id,
-                digest=hashlib.sha256(plain).hexdigest(),
-                sealed=self.sealer.seal(plain, f"apple:{program_id}"),
+                digest=digest,
                 not_before=identity.not_before,
                 not_after=identity.not_after,
-                imported_at=now,
+                **sealed,
             )
-            .on_conflict_do_nothing(index_elements=["program_id", "digest"])
-            .returning(AppleIdentity.id)
+            .on_conflict_do_update(index_elements=["program_id", "digest"], set_=sealed)
         )
-        return kept is not None
+        return True
 
     def store_google_account(self, db: Session, program_id: str, account: ServiceAccount, *, now: datetime) -> bool:
         """Seal and keep a service account's key file; returns whether it is another than before.
@@ -113,7 +135,7 @@ class KeyRing:
         plain = orjson.dumps(account, option=orjson.OPT_SORT_KEYS)
         digest = hashlib.sha256(plain).hexdigest()
         known = db.get(ProgramSecret, (program_id, "google"))
-        if known is not None and known.digest == digest:
+        if known is not None and known.digest == digest and self._opens(known.sealed, f"google:{program_id}"):
             return False
         values = {
             "sealed": self.sealer.seal(plain, f"google:{program_id}"),
@@ -126,6 +148,28 @@ class KeyRing:
             .values(program_id=program_id, kind="google", **values)
             .on_conflict_do_update(index_elements=["program_id", "kind"], set_=values)
         )
+        return True
+
+    def _identity_of(self, db: Session, program_id: str, place: str, digest: str) -> PassIdentity:
+        opened: PassIdentity | None = self._opened_as(program_id, place, digest)
+        if opened is None:
+            row = (AppleIdentity.program_id == program_id, AppleIdentity.digest == digest)
+            opened = _identity(self._unsealed(db.scalars(select(AppleIdentity.sealed).where(*row)).one(), program_id))
+            self._remember(program_id, place, digest, opened)
+        return opened
+
+    def _readable_identity(self, db: Session, program_id: str, unreadable: SettingsError) -> PassIdentity:
+        mine = select(AppleIdentity.digest).where(AppleIdentity.program_id == program_id)
+        for digest in db.scalars(mine.order_by(AppleIdentity.not_before.desc(), AppleIdentity.id.desc())):
+            with suppress(SettingsError):
+                return self._identity_of(db, program_id, "apple, in place of another", digest)
+        raise unreadable
+
+    def _opens(self, sealed: bytes, purpose: str) -> bool:
+        try:
+            self.sealer.open(sealed, purpose)
+        except SettingsError:
+            return False
         return True
 
     def _unsealed(self, sealed: bytes, program_id: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ from wallet_service.storage.access_tables import UserLink as UserLink
 from wallet_service.storage.access_tables import UserSession as UserSession
 from wallet_service.storage.base import Base as Base
 from wallet_service.storage.base import own_id
+from wallet_service.storage.channel_tables import StoppedChannel as StoppedChannel
 from wallet_service.storage.google_tables import GoogleCallback as GoogleCallback
 from wallet_service.storage.google_tables import GoogleClass as GoogleClass
 from wallet_service.storage.google_tables import GoogleMessage as GoogleMessage

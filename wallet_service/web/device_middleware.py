@@ -81,6 +81,9 @@ def newest_pass(
         return _UNAUTHORIZED
     since, statements = _date_in(modified_since), services.statements
     requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
+    if requested is not None and requested.is_due:
+        _compose(services, requested.card_id, at)
+        requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
     if requested is None or requested.modified_at is None:
         return _UNAUTHORIZED
     unchanged = requested.content is None
@@ -97,6 +100,17 @@ def newest_pass(
     return Answer(
         HTTPStatus.OK, [*pass_headers(body, requested.modified_at), ("Cache-Control", "private, no-cache")], body
     )
+
+
+def _compose(services: Services, card_id: int, at: datetime) -> None:
+    """What an offer that has ended left on the pass is taken off before it is served; a pass that cannot be composed is
+    served as it was.
+    """
+    try:
+        with services.sessions.begin() as db:
+            services.publisher.publish_if_due(db, card_id, now=at)
+    except Exception:
+        log.exception("card_not_composed", card_id=card_id)
 
 
 def pass_headers(body: bytes, modified_at: datetime | None) -> list[tuple[str, str]]:

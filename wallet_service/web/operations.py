@@ -10,7 +10,8 @@ from flask.blueprints import BlueprintSetupState
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from wallet_service.delivery.status import queue_statuses
-from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE
+from wallet_service.delivery.stopped_channels import stopped_channels
+from wallet_service.metrics import DUE_OLDEST, DUE_OPEN, PARKED, STALE, STOPPED
 from wallet_service.programs.certificates import certificate_states
 from wallet_service.services import Services
 from wallet_service.web.context import EXTENSION, now, services
@@ -62,6 +63,10 @@ def metrics() -> Response:
             DUE_OLDEST.labels(*labels).set(queue.oldest_due_s)
             PARKED.labels(*labels).set(queue.parked)
             STALE.labels(*labels).set(queue.stale)
+        STOPPED.clear()
+        for program_id, states in stopped_channels(db).items():
+            for state in states:
+                STOPPED.labels(state.kind, program_id).set(1)
         certificate_states(db, services().keys, now=now())
     return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 

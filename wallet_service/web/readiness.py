@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from threading import Lock, Thread
@@ -13,9 +13,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from wallet_service.delivery.stopped_channels import stopped_channels
+from wallet_service.documents.programs import AppleDocument
 from wallet_service.errors import WalletServiceError
 from wallet_service.services import Services
 from wallet_service.storage.tables import Program, WorkerHeartbeat
+from wallet_service.wallets.apple.certificates import PassIdentity
 
 WORKER_SILENT = timedelta(seconds=30)
 LIMIT_S = 2.0
@@ -23,7 +26,9 @@ KNOWN_FOR_S = 15.0
 _UNREACHABLE = {"database": "unreachable"}
 
 Checks = Mapping[str, Any]
-"""`database`, and where it answers `worker` and `keys`: "ok" or what is wrong, the keys for each programme."""
+"""`database`, and where it answers `worker` and `keys`: "ok" or what is wrong, the keys for each programme; and
+`channels`: those that have stopped, programme → platform → why.
+"""
 
 
 class Readiness:
@@ -78,7 +83,15 @@ def look_at(services: Services) -> Checks:
     """
     now = services.clock()
     with Session(services.database.aside) as db:
-        return {"database": "ok", "worker": _worker(db, now), "keys": _keys(db, services, now)}
+        return {
+            "database": "ok",
+            "worker": _worker(db, now),
+            "keys": _keys(db, services, now),
+            "channels": {
+                program_id: {state.kind: state.reason for state in states}
+                for program_id, states in stopped_channels(db).items()
+            },
+        }
 
 
 def is_ready(checks: Checks) -> bool:
@@ -103,9 +116,27 @@ def _keys(db: Session, services: Services, now: datetime) -> dict[str, str]:
 
 def _keys_of(db: Session, services: Services, program_id: str, now: datetime) -> str:
     try:
+        document = services.program_cache.program(db, program_id).document
         identity = services.keys.identity(db, program_id)
-        services.keys.google_account(db, program_id)
+        account = services.keys.google_account(db, program_id)
     except WalletServiceError as error:
         return str(error)
-    over = identity is not None and identity.not_after < now
-    return "the Apple certificate is over" if over else "ok"
+    faults: list[str] = []
+    if document.apple is not None:
+        faults += _faults_of(identity, document.apple, now)
+    if document.google is not None and account is None:
+        faults.append("there is no Google service account: apply the programme with google.service_account_file")
+    return "; ".join(faults) or "ok"
+
+
+def _faults_of(identity: PassIdentity | None, apple: AppleDocument, now: datetime) -> Iterator[str]:
+    if identity is None:
+        yield "there is no Apple certificate: run wallet-service certs import"
+        return
+    if (identity.pass_type_id, identity.team_id) != (apple.pass_type_id, apple.team_id):
+        yield (
+            f"the Apple certificate is for {identity.pass_type_id} of team {identity.team_id}, "
+            f"the programme for {apple.pass_type_id} of team {apple.team_id}"
+        )
+    if identity.not_after < now:
+        yield "the Apple certificate is over"

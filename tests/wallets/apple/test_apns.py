@@ -437,8 +437,8 @@ class DeafSelector(selectors.DefaultSelector):
 def test_answers_that_no_event_tells_of_are_found(
     apns: ApnsSimulator, identity: PassIdentity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the stream that libcurl reads for ends, it may leave unread what else it has decrypted, and no event tells of
-    that: before, such answers came as time-outs beside good ones, once in some hundred thousand.
+    """When the stream that libcurl reads for ends, it may leave unread what else it has decrypted, and no event tells
+    of that: before, such answers came as time-outs beside good ones, once in some hundred thousand.
     """
     monkeypatch.setattr(selectors, "DefaultSelector", DeafSelector)
     notices = phones(apns, 20)

@@ -227,6 +227,7 @@ class RequestedPass:
         program_row: another text whenever the programme's row is another.
         identity: the digest of the certificate that signs now; empty: none was imported.
         content: JSON, as stored; None if the phone has it.
+        is_due: the time has come at which the content may have changed, and nobody has composed it anew yet.
     """
 
     card_id: int
@@ -240,6 +241,7 @@ class RequestedPass:
     noted: bool
     identity: str
     content: bytes | None
+    is_due: bool = False
 
 
 _REQUESTED_PASS = f"""
@@ -250,7 +252,7 @@ SELECT c.id, c.auth_token, c.link_token, c.version, extract(epoch FROM c.modifie
            WHERE r.card_id = c.id AND r.fetched_version < d.wanted_version
        ),
        ({CURRENT_IDENTITY.format(program="p.program_id", now="$4::timestamptz")}),
-       CASE WHEN c.modified_at > $3::timestamptz THEN c.content END
+       CASE WHEN c.modified_at > $3::timestamptz THEN c.content END, c.recompose_at <= $4::timestamptz
 FROM cards c JOIN programs p ON p.program_id = c.program_id
 WHERE c.serial_number = $1 AND p.pass_type_id = $2
 """  # noqa: S608  (joined of two texts of this program)
@@ -277,7 +279,7 @@ def requested_pass(
 
 
 def _requested_pass(row: Row) -> RequestedPass:
-    card_id, auth_token, link_token, version, modified, template, program_id, xmin, noted, identity, content = row
+    card_id, auth_token, link_token, version, modified, template, program_id, xmin, noted, identity, content, due = row
     return RequestedPass(
         card_id=_number(card_id),
         auth_token=_text(auth_token),
@@ -290,6 +292,7 @@ def _requested_pass(row: Row) -> RequestedPass:
         noted=noted == b"t",
         identity=_text(identity),
         content=content,
+        is_due=due == b"t",
     )
 
 

@@ -210,7 +210,7 @@ class GoogleChannel:
             schema.require_valid(kind.object_schema, body)
             answer, how = yield from self._put(kind, body, notice, card)
             if not answer.is_good:
-                return answer.outcome()
+                return (yield from self._judged(answer, kind, body))
         address = f"{kind.object_collection}/{quote(body['id'], safe='')}"
         if notice.keep is not None:
             answer = yield Call("PATCH", address, {"messages": list(notice.keep)})
@@ -218,6 +218,16 @@ class GoogleChannel:
                 return answer.outcome()
         trouble, messages = yield from self._add_messages(address, notice.messages)
         return trouble or Held(body["id"], digest=digest, how=how, messages=messages)
+
+    def _judged(self, answer: Answer, kind: Kind, body: Body) -> Exchange[Outcome]:
+        """What a refused object means. Google's "permission denied" may be about our account, which stops the channel,
+        or about this object alone, of an issuer that is not ours: our class is asked for, which tells which.
+        """
+        outcome = answer.outcome()
+        if not isinstance(outcome, ChannelDown) or answer.status != 403:
+            return outcome
+        shown = yield Call("GET", f"{kind.class_collection}/{quote(body['classId'], safe='')}?fields=id")
+        return Refused(outcome.reason) if shown.is_good else outcome
 
     def _put(
         self, kind: Kind, body: Body, notice: ObjectUpdate, card: CardView

@@ -9,6 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from wallet_service.delivery.status import WaitingFarEnd, retry_far_end, waiting_far_ends
+from wallet_service.delivery.stopped_channels import StoppedChannelState, stopped_channels_of
 from wallet_service.web.api.callers import caller
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
@@ -25,18 +26,21 @@ class DeliveryPath(BaseModel):
 
 
 class DeliveriesQuery(BaseModel):
-    """A page of far ends in one state."""
+    """A page of far ends, of both states or of one."""
 
-    state: Literal["refused", "stale"] = "refused"
+    state: Literal["refused", "stale"] | None = None
     after: int = Field(default=0, ge=0, le=_LARGEST, description="The last number of the page before.")
     limit: int = Field(default=100, ge=1, le=1000)
 
 
 class DeliveriesAnswer(BaseModel):
-    """A page; `next` is the `after` of the following one, null on the last."""
+    """A page; `next` is the `after` of the following one, null on the last. `stopped`: the channels on which nothing is
+    announced at present, and why.
+    """
 
     items: list[WaitingFarEnd]
     next: int | None
+    stopped: list[StoppedChannelState] = []
 
 
 def add_routes(api: APIBlueprint) -> None:
@@ -46,12 +50,14 @@ def add_routes(api: APIBlueprint) -> None:
 
 
 def list_deliveries_route(query: DeliveriesQuery) -> dict[str, Any]:
-    """List far ends that were refused (a person must look) or are stale (the phone never came)."""
+    """List far ends that are refused (a person must look) or are stale (the phone never came); and stopped channels."""
     caller().require("read")
     found = waiting_far_ends(
         session(), caller().program_id, state=query.state, after=query.after, limit=query.limit + 1
     )
-    return page_of(found, query.limit, key=lambda one: one.delivery_id, answer=lambda one: one.model_dump(mode="json"))
+    page = page_of(found, query.limit, key=lambda one: one.delivery_id, answer=lambda one: one.model_dump(mode="json"))
+    stopped = stopped_channels_of(session(), caller().program_id)
+    return page | {"stopped": [state.model_dump(mode="json") for state in stopped]}
 
 
 def retry_delivery_route(path: DeliveryPath) -> Response:

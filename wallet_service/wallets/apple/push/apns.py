@@ -28,8 +28,8 @@ WINDOW = 300
 REPLACED_AFTER_IDLE = timedelta(hours=1)
 """A connection that was silent for so long is not trusted again; Apple asks for a PING instead, which libcurl lacks."""
 _QUIET_S = 0.05
-"""After so long without an event libcurl is asked to look at its connection by itself: when a stream that it was reading
-for ends, it may forget answers to others that it has already decrypted, and no event will ever tell of those.
+"""After so long without an event libcurl is asked to look at its connection by itself: when a stream that it was
+reading for ends, it may forget answers to others that it has already decrypted, and no event will ever tell of those.
 """
 _GRACE_S = 2.0
 """How long what is on its way may still be answered over a connection that is to be replaced."""

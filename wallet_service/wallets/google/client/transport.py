@@ -68,7 +68,7 @@ class Transport:
             refresh_timeout=timeout_s,
             auth_request=Request(self._token_session),
         )
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=in_flight)
+        self._adapter = adapter = requests.adapters.HTTPAdapter(pool_maxsize=in_flight)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
         self._session.headers.update({"User-Agent": "wallet-service (gzip)", "Accept-Encoding": "gzip"})
@@ -208,6 +208,8 @@ class Transport:
                 method, url, data=body, headers=headers, timeout=self._timeout_s
             )
         except (requests.RequestException, TransportError) as error:
+            # what was lost may be the path to Google: no other idle connection over it is used again
+            self._adapter.close()
             raise Unreachable(f"Google did not answer: {type(error).__name__}") from error
         return response
 
