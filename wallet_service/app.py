@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
+import psycopg
+import structlog
 from flask import Flask, Response, abort, request
 from flask_openapi3 import Info, OpenAPI
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from wallet_service.logs import configure_logs
+from wallet_service.logs import configure_logs, log_uncaught, told_without_values
 from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
@@ -20,11 +26,12 @@ from wallet_service.web.console import make_console
 from wallet_service.web.context import EXTENSION
 from wallet_service.web.device_middleware import DeviceMiddleware
 from wallet_service.web.google_callbacks import make_google_callbacks
-from wallet_service.web.landing import make_landing
+from wallet_service.web.landing import make_landing, not_now_page
 from wallet_service.web.operations import make_operations
 from wallet_service.web.pages import PageSettings, install_pages
-from wallet_service.web.problems import Problem, problem_of_http, problem_of_validation
+from wallet_service.web.problems import Problem, problem, problem_of_http, problem_of_validation
 
+log = structlog.get_logger()
 _INFO = Info(
     title="Wallet service",
     version="1",
@@ -55,6 +62,7 @@ def create_app(services: Services | None = None) -> Flask:
     if services is None:
         settings = settings_from(os.environ)
         configure_logs(settings.log_format)
+        log_uncaught()
         services = build_services(settings)
     app = OpenAPI(
         __name__,
@@ -70,6 +78,9 @@ def create_app(services: Services | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services
     app.register_error_handler(HTTPException, _refusal)
+    for away in (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError):
+        app.register_error_handler(away, _database_away)
+    app.log_exception = _log_failure  # type: ignore[method-assign]  # Flask's own line names the whole path
     app.before_request(_refuse_nul)
     app.register_api(make_api())
     _browsable(app)
@@ -93,6 +104,31 @@ def _refusal(error: HTTPException) -> Response | HTTPException:
     if request.path.startswith("/api/"):
         return problem_of_http(error)
     return error
+
+
+def _database_away(error: Exception) -> Response:
+    """The database does not answer: 503 in the shape of the audience."""
+    log.warning("database_away", route=_route(), reason=told_without_values(getattr(error, "orig", None) or error))
+    if request.path.startswith("/api/"):
+        answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing was kept; send the same request again")
+    elif request.path.startswith("/c/"):
+        answer = not_now_page()
+    elif request.path.startswith((f"{APPLE}/", "/google/")):
+        answer = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+    else:
+        words = "the database does not answer; try again in a moment\n"
+        answer = Response(words, status=HTTPStatus.SERVICE_UNAVAILABLE, mimetype="text/plain")
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _log_failure(exc_info: Any) -> None:
+    """A bug of ours: the route by its pattern, never the path, which holds a card's link token or a member's id."""
+    log.error("request_failed", route=_route(), method=request.method, exc_info=exc_info)
+
+
+def _route() -> str:
+    return request.url_rule.rule if request.url_rule is not None else "no route"
 
 
 def _browsable(app: Flask) -> None:

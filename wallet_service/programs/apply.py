@@ -55,13 +55,24 @@ def apply_program(
         SettingsError: the certificate cannot make passes for this programme.
         Conflict: the pass type belongs to another programme, or the file contradicts cards already issued.
     """
-    document = read_program(path)
+    document = _read(path)
     changes: list[str] = []
     version_id = _apply_template(db, templates_dir / document.template, changes, now=now)
     _apply_row(db, document, version_id, changes, although_issued=although_issued, now=now)
     _apply_apple_files(db, document, path.parent, keys, trust, changes, now=now)
     _apply_google_file(db, document, path.parent, keys, changes, now=now)
     return Applied(program_id=document.id, changes=tuple(changes))
+
+
+def _read(path: Path) -> ProgramDocument:
+    """The document; also where a file is built to break whoever reads it."""
+    try:
+        document = read_program(path)
+    except RecursionError as error:
+        raise Invalid.at(str(path), "is nested too deeply") from error
+    if "\\u0000" in document.model_dump_json():
+        raise Invalid.at(str(path), "holds a NUL character")
+    return document
 
 
 def _apply_template(db: Session, folder: Path, changes: list[str], *, now: datetime) -> int:

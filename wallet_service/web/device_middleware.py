@@ -20,6 +20,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import orjson
 import structlog
+from sqlalchemy.exc import OperationalError
 from werkzeug.http import http_date, parse_date
 
 from wallet_service.metrics import PASSES_SERVED
@@ -82,7 +83,7 @@ def newest_pass(
     since, statements = _date_in(modified_since), services.statements
     requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
     if requested is not None and requested.is_due:
-        _compose(services, requested.card_id, at)
+        compose_if_due(services, requested.card_id, at)
         requested = devices.requested_pass(statements, pass_type_id, serial_number, token, since=since, now=at)
     if requested is None or requested.modified_at is None:
         return _UNAUTHORIZED
@@ -102,13 +103,15 @@ def newest_pass(
     )
 
 
-def _compose(services: Services, card_id: int, at: datetime) -> None:
-    """What an offer that has ended left on the pass is taken off before it is served; a pass that cannot be composed is
-    served as it was.
+def compose_if_due(services: Services, card_id: int, at: datetime) -> None:
+    """What an offer that has ended left on the card is taken off before it is served, also where no worker has done so
+    yet; a card that cannot be composed is served as it was.
     """
     try:
         with services.sessions.begin() as db:
             services.publisher.publish_if_due(db, card_id, now=at)
+    except OperationalError:
+        raise
     except Exception:
         log.exception("card_not_composed", card_id=card_id)
 

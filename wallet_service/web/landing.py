@@ -12,20 +12,22 @@ from http import HTTPStatus
 from typing import Literal
 
 import segno
+import structlog
 from flask import Blueprint, Response, redirect, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from wallet_service.errors import Erased, NotFound, WalletServiceError
+from wallet_service.errors import Erased, NotFound, SettingsError, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, Member, TemplateVersion
 from wallet_service.wallets.apple import devices
 from wallet_service.web.context import now, services
-from wallet_service.web.device_middleware import pass_headers
+from wallet_service.web.device_middleware import compose_if_due, pass_headers
 from wallet_service.web.problems import status_of
 from wallet_service.web.words import locale_of_request, words_in
 
+log = structlog.get_logger()
 Phone = Literal["iphone", "android", "other"]
 _IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
 _WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
@@ -76,6 +78,7 @@ def card_link(link_token: str) -> AnyResponse:
 
 def pass_file(link_token: str) -> AnyResponse:
     """The signed pass, for a phone that will register soon."""
+    _compose_if_due(link_token)
     with services().sessions.begin() as db:
         card = _card(db, link_token)
         body = services().issuer.pass_file(db, card, now=now())
@@ -90,6 +93,7 @@ def google_link(link_token: str) -> AnyResponse:
     """Redirect to Google's save page. The object is asked for first, and given a moment to reach Google: a link that
     only names it is short and shows no data.
     """
+    _compose_if_due(link_token)
     with services().sessions.begin() as db:
         card = _card(db, link_token)
         services().issuer.want_on_google(db, card, now=now())
@@ -159,6 +163,12 @@ def _page(link_token: str) -> AnyResponse:
     return Response(page, headers=_HEADERS)
 
 
+def _compose_if_due(link_token: str) -> None:
+    with services().sessions() as db:
+        card_id = _card(db, link_token).id
+    compose_if_due(services(), card_id, now())
+
+
 def _wait_for_object(card_id: int) -> None:
     """Until Google has the object, for a moment at most: the worker inserts it, this only looks."""
     if not _WAITERS.acquire(blocking=False):
@@ -189,9 +199,20 @@ def _card(db: Session, link_token: str) -> Card:
 
 
 def _refusal_page(error: WalletServiceError) -> AnyResponse:
-    """An HTML page for the visitor, never a broken pass."""
+    """An HTML page for the visitor, never a broken pass. What is the operator's fault is not put on the link."""
+    if isinstance(error, SettingsError):
+        log.error("card_not_handed_out", reason=str(error))
+        return not_now_page()
+    return _told("erased" if isinstance(error, Erased) else "nothing_here", status_of(error))
+
+
+def not_now_page() -> Response:
+    """503 for a visitor whose link is right."""
+    return _told("not_now", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _told(what: str, status: HTTPStatus) -> Response:
     locale = locale_of_request(("fr", "en"))
     words = words_in(locale)
-    what = "erased" if isinstance(error, Erased) else "nothing_here"
     page = render_template("refusal.html", locale=locale, title=words[what], text=words[f"{what}_text"])
-    return Response(page, status=status_of(error), headers=_HEADERS)
+    return Response(page, status=status, headers=_HEADERS)

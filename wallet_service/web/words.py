@@ -18,6 +18,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "or_here": "Vous êtes déjà sur votre téléphone ?",
         "nothing_here": "Cette carte n’est pas disponible",
         "nothing_here_text": "Le lien est incomplet ou n’est plus valable. Demandez-en un nouveau à la boutique.",
+        "not_now": "La carte ne peut pas être remise pour l’instant",
+        "not_now_text": "Votre lien est bon. Réessayez dans quelques minutes ; si cela dure, prévenez la boutique.",
         "erased": "Cette carte a été supprimée",
         "erased_text": "La carte et les données qu’elle portait ont été effacées. La boutique peut vous en faire une "
         "nouvelle.",
@@ -33,6 +35,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "or_here": "Already on your phone?",
         "nothing_here": "This card is not available",
         "nothing_here_text": "The link is incomplete or no longer valid. Ask the shop for a new one.",
+        "not_now": "The card cannot be handed out at the moment",
+        "not_now_text": "Your link is right. Try again in a few minutes; if it lasts, tell the shop.",
         "erased": "This card was deleted",
         "erased_text": "The card and the data that it held were erased. The shop can make you a new one.",
     },

@@ -16,7 +16,7 @@ from typing import TypeVar
 import requests
 
 from wallet_service.clock import Clock, system_clock
-from wallet_service.errors import Fault, NotFound
+from wallet_service.errors import Fault, NotFound, Unreachable
 from wallet_service.previews.field_text import Place
 from wallet_service.simulators.apns.devices import Push, PushService
 from wallet_service.simulators.phones.pass_service import TIMEOUT_S, GaveUp, PassService
@@ -90,6 +90,7 @@ class Iphone(SimulatedPhone[PhoneEvent]):
         # One conversation at a time, as on a phone; `_state` is held for moments only, so that looking never waits.
         self._busy = threading.RLock()
         self._online = True
+        self._asleep = self._lying = False
         self._device_id = secrets.token_hex(16)
         self._push_tokens: dict[str, str] = {}
         self._tags: dict[str, str] = {}
@@ -194,6 +195,20 @@ class Iphone(SimulatedPhone[PhoneEvent]):
         for topic, push_token in tokens.items():
             self._push_service.connect_device(push_token, topic, self._pushed)
 
+    def sleep(self) -> None:
+        """In a pocket: pushes arrive and are not acted upon."""
+        self._asleep = True
+
+    def wake(self) -> None:
+        """Awake again: it asks what has changed."""
+        self._asleep = False
+        for topic in self.push_tokens:
+            self._topics.put(topic)
+
+    def lie(self, *, lying: bool = True) -> None:
+        """From now on it lists what has changed and never downloads it, as phones with a full disk do; or no more."""
+        self._lying = lying
+
     # What one can see
     def shows(self, serial_number: str | None = None) -> Screen:
         """The card on the screen; without a serial number, the only one.
@@ -238,7 +253,8 @@ class Iphone(SimulatedPhone[PhoneEvent]):
     def close(self) -> None:
         """Switch the phone off and join its thread; its cards stay registered."""
         self._off.set()
-        self.offline()
+        with suppress(Unreachable):  # a push service that has gone connects nobody any more
+            self.offline()
         self._topics.put(None)
         self._thread.join()
         self._service.close()
@@ -246,6 +262,9 @@ class Iphone(SimulatedPhone[PhoneEvent]):
     # What the phone does by itself
     def _pushed(self, push: Push) -> None:
         self._note("pushed", None, push.topic)
+        if self._asleep:
+            self._note("slept", None, push.topic)
+            return
         with self._state:
             if push.topic in self._waiting_topics:
                 return
@@ -275,6 +294,8 @@ class Iphone(SimulatedPhone[PhoneEvent]):
                 card = self._cards.get(key)
             if card is None:
                 self._owed.discard(key)
+            elif self._lying:
+                self._note("lied", card.bundle.serial_number)
             else:
                 with suppress(GaveUp):
                     self._fetch(card, listed=tag is not None)

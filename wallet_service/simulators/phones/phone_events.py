@@ -11,6 +11,8 @@ Step = Literal[
     "registered",
     "unregistered",
     "pushed",
+    "slept",
+    "lied",
     "listed",
     "fetched",
     "unchanged",
