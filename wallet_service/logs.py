@@ -94,7 +94,7 @@ class LibraryFormatter(structlog.stdlib.ProcessorFormatter):
             processors=[_foreign, remove, _renderer(style or _style)],
             foreign_pre_chain=_SHARED,
             use_get_message=False,
-            keep_exc_info=True,
+            keep_exc_info=False,
         )
 
     def format(self, record: logging.LogRecord) -> str:

@@ -19,6 +19,7 @@ class Command:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "wallet_service", *arguments],
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -48,6 +49,12 @@ class Command:
             assert match is not None, f"{pattern!r} was not printed, but:\n{''.join(self._lines)}"
             return match[match.lastindex or 0]
 
+    def say(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; return its exit status."""
         self._process.send_signal(number)
@@ -65,8 +72,10 @@ class Command:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -112,3 +112,42 @@ def test_a_port_that_is_taken_is_named(system: System) -> None:
     refused = CliRunner().invoke(main, ["simulate", "google", "--port", system.google.url.rsplit(":", 1)[1]])
     assert refused.exit_code == 1
     assert "a port cannot be opened" in refused.output
+
+
+def test_f25_a_phone_obeys_orders_and_ends_though_apns_has_gone(
+    open_system: OpenSystem, chain: Chain, tmp_path: Path
+) -> None:
+    """It sleeps, lies, loses its network, keeps an old copy and comes back; E22: SIGTERM ends it."""
+    root, ca = tmp_path / "the root.pem", tmp_path / "apns.pem"
+    root.write_bytes(chain.root_pem)
+    apns_arguments = ("--trust", str(root), "--port", "0", "--control-port", "0", "--write-ca", str(ca))
+    with command("simulate", "apns", *apns_arguments) as apns:
+        url, control = apns.wait_for(r"WALLET_APNS_URL=(\S+)"), apns.wait_for(r"control (\S+)")
+        system = open_system(WALLET_APNS_URL=url, WALLET_APNS_CA_FILE=str(ca))
+        link = system.enrol()["links"]["card"]
+        arguments = ("--link", link, "--apns-control", control, "--root", str(root))
+        with system.working(), command("simulate", "phone", *arguments) as phone:
+            phone.wait_for(r"registered +201")
+            phone.say("keep")
+            phone.say("sleep")
+            phone.wait_for(r"told to sleep")
+            system.set_points("M-1", 10, sequence=1)
+            phone.wait_for(r"slept +pass")
+            phone.say("wake")
+            phone.wait_for(r"Points 10,")
+            phone.say("lie")
+            phone.wait_for(r"told to lie")
+            system.set_points("M-1", 20, sequence=2)
+            phone.wait_for(r"lied")
+            phone.say("honest")
+            phone.say("offline")
+            phone.wait_for(r"told to offline")
+            system.set_points("M-1", 30, sequence=3)
+            phone.say("online")
+            phone.wait_for(r"Points 30,")
+            phone.say("back")
+            phone.wait_for(r"told to back\n(.*\n)*.*added")
+            phone.say("dance")
+            phone.wait_for(r"'dance' is no order")
+            assert apns.stop() == 0
+            assert phone.stop() == 0

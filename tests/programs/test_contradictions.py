@@ -1,4 +1,4 @@
-"""B7: what contradicts cards already issued is refused with their number, or done with a flag that says what happens."""
+"""B7: what contradicts cards already issued is refused with their number, or done by a flag that says what follows."""
 
 from __future__ import annotations
 

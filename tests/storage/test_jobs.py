@@ -13,6 +13,7 @@ import orjson
 import psycopg
 import pytest
 
+from tests.conftest import OpenSystem
 from tests.storage.silent_line import SilentLine
 from tests.system import System, eventually
 from tests.wallets.google.test_quota import at_rest, saved_card
@@ -137,3 +138,21 @@ def test_an_audit_that_fails_or_is_interrupted_says_so(system: System) -> None:
     system.google.withdraw_service_account(orjson.loads((system.folder / "account.json").read_bytes())["client_email"])
     assert audit_google(tools, keys, lambda: False) == {"programs": 0}
     assert GOOGLE_AUDITS.labels("lumiere", "failed")._value.get() == 1
+
+
+def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
+    """E17: with `WALLET_CLOCK`, the night that comes is that clock's; Procrastinate goes by the machine's."""
+    system = open_system(WALLET_CLOCK="offset:+0s")
+    system.enrol()
+    with system.working():
+        eventually(lambda: system.rows("SELECT FROM worker_heartbeats"))
+        system.clock.advance(timedelta(days=91))
+        eventually(lambda: not system.rows("SELECT FROM card_versions"))
+    defers = system.rows("SELECT task_name FROM procrastinate_periodic_defers WHERE periodic_id = 'moved'")
+    assert sorted({row["task_name"] for row in defers}) == [
+        "audit_google",
+        "forget_access",
+        "forget_erased",
+        "forget_history",
+        "send_due_mails",
+    ]

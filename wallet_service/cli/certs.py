@@ -88,9 +88,8 @@ def _csr(pass_type_id: str, team_id: str, organization: str, out: Path) -> None:
         made = make_csr(pass_type_id=pass_type_id, team_id=team_id, organization=organization or pass_type_id)
         _write(out, {"key.pem": made.key_pem, "request.csr": made.csr_pem})
     click.echo(f"Keep {out / 'key.pem'} secret. Upload {out / 'request.csr'} at Apple: Identifiers, Pass Type IDs,")
-    click.echo(
-        f"{pass_type_id}, Create Certificate. Then: wallet-service certs import pass.cer --key {out / 'key.pem'}"
-    )
+    click.echo(f"{pass_type_id}, Create Certificate. Then, with your programme's id:")
+    click.echo(f"wallet-service certs import pass.cer --key {out / 'key.pem'} --program ID")
 
 
 def _import_command(store_identity: StoreIdentity) -> click.Command:

@@ -39,7 +39,7 @@ from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.engine import Database
-from wallet_service.storage.jobs import JobRunner
+from wallet_service.storage.jobs import JobRunner, MovedSchedule
 from wallet_service.storage.notify import Listener
 from wallet_service.storage.tables import Card, Program, WorkerHeartbeat
 
@@ -150,7 +150,9 @@ class Worker:
         self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
         self._listener = Listener(database.libpq_url, self._on_work)
-        self._jobs = JobRunner(database.libpq_url, background_jobs(tools, keys, self._stopping.is_set))
+        jobs = background_jobs(tools, keys, self._stopping.is_set)
+        self._jobs = JobRunner(database.libpq_url, jobs)
+        self._schedule = MovedSchedule(jobs, tools.clock()) if tools.settings.clock is not None else None
 
     def run(self) -> None:
         """Work until stopped, then finish what is claimed and leave."""
@@ -165,6 +167,9 @@ class Worker:
                 if not self._is_stuck():
                     self._beat(started_at)
                 self._look_at_certificates()
+                if self._schedule is not None:
+                    with self._tools.sessions.begin() as db:
+                        self._schedule.defer_due(db, self._tools.clock())
                 self.remind_step()
                 self._complaints.settle("round")
             except Exception as error:  # the database may be away for a while; the next round finds it back

@@ -20,7 +20,7 @@ from wallet_service.errors import NotFound, SettingsError
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
 from wallet_service.storage.notify import wake_workers
-from wallet_service.storage.tables import Card, Delivery, GoogleObject
+from wallet_service.storage.tables import Card, Delivery, GoogleClass, GoogleObject
 from wallet_service.wallets.apple.devices import RequestedPass
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.passes.rules import Rules
@@ -141,7 +141,8 @@ class Issuer:
             wake_workers(db, card.program_id)
 
     def google_link(self, db: Session, card: Card, *, now: datetime) -> str:
-        """Google's save link: skinny once Google has the object, else with the whole object inside.
+        """Google's save link: skinny once Google has the object, else with the whole object inside, and with its class
+        where Google has not that either.
 
         Raises:
             NotFound: the programme is not on Google Wallet.
@@ -168,13 +169,15 @@ class Issuer:
         variant = bodies.variant_of(view.template, view.content)
         class_id = bodies.class_id_of(view.program, view.template.template_id, google.id_prefix, variant)
         public_url = self.settings.public_url
-        first_class = bodies.first_class(
-            view.program,
-            view.template,
-            class_id=class_id,
-            image_url=lambda name: public_url + view.template.image_path(name),
-            callback_url=f"{public_url}/google/callback",
-        )
+        first_class = None
+        if db.get(GoogleClass, class_id) is None:
+            first_class = bodies.first_class(
+                view.program,
+                view.template,
+                class_id=class_id,
+                image_url=lambda name: public_url + view.template.image_path(name),
+                callback_url=f"{public_url}/google/callback",
+            )
         return links.fat(bodies.first_body(view, class_id=class_id), first_class, now=now, kind=kind)
 
     def _google_row(self, db: Session, card: Card) -> Delivery:

@@ -1,4 +1,4 @@
-"""Expiry of the programmes' Apple certificates: for the metric, the log and the console's banner.
+"""Expiry of the programmes' Apple certificates: for the metric, the log and a line for the console.
 
 Apple: a Pass Type ID certificate lasts one year and cannot be prolonged, only replaced (spec apple-wallet, 1.7).
 """

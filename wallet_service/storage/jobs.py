@@ -88,6 +88,40 @@ def defer_job(db: Session, name: str, number: int) -> None:
     _DEFERRING.configure_task(name, allow_unknown=True, connection=connection).defer(number=number)
 
 
+_DEFER_ONCE = text("""
+SELECT procrastinate_defer_periodic_job_v2('default', NULL, :name, :name, 0, :clock, :at, jsonb_build_object(
+    'timestamp', CAST(:at AS bigint)))
+""")
+
+
+class MovedSchedule:
+    """Periodic tasks by a clock that is moved (`WALLET_CLOCK`): Procrastinate itself goes by the machine's."""
+
+    def __init__(self, jobs: Jobs, now: datetime) -> None:
+        self._tasks = [(name, True) for name in jobs.nightly] + [(name, False) for name in jobs.often]
+        self._seen = {name: _last_time(now, nightly=nightly) for name, nightly in self._tasks}
+
+    def defer_due(self, db: Session, now: datetime) -> list[str]:
+        """Defer what has come due since the last look, once for all workers of one clock; returns its names."""
+        due = []
+        for name, nightly in self._tasks:
+            at = _last_time(now, nightly=nightly)
+            if at > self._seen[name]:
+                values = {"name": name, "clock": "moved", "at": int(at.timestamp())}
+                db.execute(_DEFER_ONCE, values)
+                due.append(name)
+            self._seen[name] = at
+        return due
+
+
+def _last_time(now: datetime, *, nightly: bool) -> datetime:
+    """The last instant of `EVERY_NIGHT` or `EVERY_FIVE_MINUTES`."""
+    if not nightly:
+        return now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
+    tonight = now.replace(hour=3, minute=17, second=0, microsecond=0)
+    return tonight if tonight <= now else tonight - timedelta(days=1)
+
+
 class _AgainError(Exception):
     """How a job asks Procrastinate for another try."""
 

@@ -42,8 +42,6 @@ def _of_look(template: Template) -> Iterator[Loss]:
         yield Loss("google", "images/strip.png", "Google shows no strip; add images/hero.png")
     if "hero" in template.images:
         yield Loss("apple", "images/hero.png", "Apple shows no hero image")
-    if document.stamps is not None:
-        yield Loss("google", "stamps", "the drawn stamps are Apple's; on Google they are the number in a field")
 
 
 def _of_fields(template: Template) -> Iterator[Loss]:

@@ -6,6 +6,7 @@ Apple, "Distributing and updating a pass"; spec apple-wallet, section 6. Only ke
 from __future__ import annotations
 
 import io
+import re
 import threading
 import time
 from http import HTTPStatus
@@ -13,21 +14,28 @@ from typing import Literal
 
 import segno
 import structlog
+from cachetools import LRUCache
 from flask import Blueprint, Response, redirect, render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
+from wallet_service.cards.content import Stamps
+from wallet_service.cards.template import Template
 from wallet_service.errors import Erased, NotFound, SettingsError, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, Member, TemplateVersion
 from wallet_service.wallets.apple import devices
+from wallet_service.wallets.apple.passes.images import stamps_hero
 from wallet_service.web.context import now, services
 from wallet_service.web.device_middleware import compose_if_due, pass_headers
 from wallet_service.web.problems import status_of
 from wallet_service.web.words import locale_of_request, words_in
 
 log = structlog.get_logger()
+_STAMPS = re.compile(r"stamps-(?P<earned>[0-9]{1,2})-(?P<total>[0-9]{1,2})\.(?P<locale>[A-Za-z-]{2,16})")
+_DRAWN: LRUCache[tuple[str, str], bytes] = LRUCache(64)
+_DRAWING = threading.Lock()
 Phone = Literal["iphone", "android", "other"]
 _IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
 _WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
@@ -124,10 +132,28 @@ def template_image(digest: str, name: str) -> AnyResponse:
         if version_id is None:
             raise NotFound("there is no such design")
         template = services().program_cache.template(db, version_id)
-    image = next((png for known, png in template.images.items() if known == name), None)
+    image = next((png for known, png in template.images.items() if known == name), None) or _stamps_drawn(
+        template, name
+    )
     if image is None:
         raise NotFound(f"the design has no image {name!r}")
     return Response(image, mimetype="image/png", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+def _stamps_drawn(template: Template, name: str) -> bytes | None:
+    """A picture of stamps, `stamps-3-10.fr`, made once for each count; None for any other name."""
+    spec, match = template.document.stamps, _STAMPS.fullmatch(name)
+    if spec is None or match is None:
+        return None
+    earned, total, locale = int(match["earned"]), int(match["total"]), match["locale"]
+    if total != spec.total or earned > total or locale not in template.words:
+        return None
+    key = (template.digest, name)
+    with _DRAWING:  # one at a time: strangers may ask for all of them
+        drawn = _DRAWN.get(key)
+        if drawn is None:
+            drawn = _DRAWN[key] = stamps_hero(template, Stamps(earned=earned, total=total), locale)
+    return drawn
 
 
 def _with_fallback(link_token: str, wallet: Literal["apple", "google"]) -> AnyResponse:

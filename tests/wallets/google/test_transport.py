@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.wallets.google.conftest import ISSUER, NOW, Unpaced
 from wallet_service.clock import system_clock
 from wallet_service.errors import Unreachable
 from wallet_service.simulators.google import GoogleSimulator
+from wallet_service.simulators.tcp_proxy import TcpProxy
 from wallet_service.wallets.google.client.batch import answers_in, batch_body
 from wallet_service.wallets.google.client.calls import Answer, Call, Exchange
 from wallet_service.wallets.google.client.transport import Transport
@@ -171,3 +173,21 @@ def test_nobody_there_is_told_to_the_conversation(google: GoogleSimulator) -> No
     ((_, words),) = next(way.hold_all([(1, polite())]))
     assert words.startswith("Google did not answer")
     way.close()
+
+
+def test_b8_a_wedged_connection_is_replaced(google: GoogleSimulator) -> None:
+    """After a time-out no connection of before is used again, also those that were idle."""
+    host = urlsplit(google.url)
+    with TcpProxy((str(host.hostname), host.port or 0)) as line:
+        account = google.make_service_account(ISSUER)
+        line_to_google = Transport(
+            f"http://127.0.0.1:{line.port}", account, rate=Unpaced(), timeout_s=1, clock=system_clock, in_flight=2
+        )
+        call = Call("GET", f"loyaltyClass/{ISSUER}.none")
+        assert line_to_google.ask(call).status == 404
+        line.fail("black hole")
+        with pytest.raises(Unreachable):
+            line_to_google.ask(call)
+        line.fail("none")
+        assert line_to_google.ask(call).status == 404
+        line_to_google.close()

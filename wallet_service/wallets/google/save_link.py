@@ -44,18 +44,21 @@ class SaveLinks:
         """
         return self._link({f"{kind.object_collection}s": [{"id": object_id} for object_id in object_ids]}, now)
 
-    def fat(self, body: Body, first_class: Body, *, now: datetime, kind: Kind = LOYALTY) -> str:
-        """The whole object in the link, for when it could not be inserted yet, with a class that will do until ours is
-        there. Google ignores what it has already.
+    def fat(self, body: Body, first_class: Body | None, *, now: datetime, kind: Kind = LOYALTY) -> str:
+        """The whole object in the link, for when it could not be inserted yet; where Google has no class yet, with one
+        that will do until ours is there.
 
         Raises:
             Invalid: a body breaks Google's rules, or is too long to travel in a link.
         """
         schema.require_valid(kind.object_schema, body)
-        schema.require_valid(kind.class_schema, first_class)
+        if first_class is not None:
+            schema.require_valid(kind.class_schema, first_class)
         if "rotatingBarcode" in body:
             raise Invalid.at("rotatingBarcode", "its secret must not travel in a link")
-        payload = {f"{kind.class_collection}es": [first_class], f"{kind.object_collection}s": [body]}
+        payload: Body = {f"{kind.object_collection}s": [body]}
+        if first_class is not None:
+            payload = {f"{kind.class_collection}es": [first_class], **payload}
         return self._link(payload, now)
 
     def _link(self, payload: Body, now: datetime) -> str:

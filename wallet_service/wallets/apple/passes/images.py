@@ -51,6 +51,7 @@ ICON = Slot("icon", "icon", 38, 38)
 LOGO = Slot("logo", "logo", 160, 50, fill=False)
 _STRIP = Slot("strip", "strip", 375, 144)
 _TICKET_STRIP = Slot("strip", "strip", 375, 98)
+_HERO = Slot("hero", "hero", 344, 112)
 _THUMBNAIL = Slot("thumbnail", "thumbnail", 90, 90, fill=False)
 _BACKGROUND = Slot("background", "background", 343, 503)
 _FOOTER = Slot("footer", "footer", 268, 15)
@@ -127,6 +128,18 @@ def stamp_strips(template: Template, stamps: Stamps, locale: str | None = None) 
     if slot is None:
         return {}
     return _sizes(slot, _stamp_strip(template.images_for(locale), template.document.colours.background, stamps, slot))
+
+
+def stamps_hero(template: Template, stamps: Stamps, locale: str | None = None) -> bytes:
+    """The same for Google, which shows it across the card: a PNG of 1032 x 336 pixels.
+
+    Raises:
+        Invalid: an image of the stamps is missing or cannot be read.
+    """
+    images = dict(template.images_for(locale))
+    if "hero" in images:
+        images["strip"] = images["hero"]
+    return _png(_stamp_strip(images, template.document.colours.background, stamps, _HERO))
 
 
 def _source(images: Mapping[ImageName, bytes], name: ImageName) -> Image.Image | None:

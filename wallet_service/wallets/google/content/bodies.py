@@ -32,6 +32,7 @@ from wallet_service.wallets.google.content.kind_parts import (
     money_of,
     object_slot,
     rotating_barcode,
+    stamps_image,
 )
 from wallet_service.wallets.google.content.kinds import GENERIC, GIFT_CARD, LOYALTY, OFFER, Kind, kind_of
 from wallet_service.wallets.google.content.schema import Body
@@ -148,7 +149,7 @@ def object_body(
     """An object as it is inserted, with everything that the member sees.
 
     Args:
-        image_url: needed by generic cards alone, whose pictures are on the object.
+        image_url: needed by generic cards, whose pictures are on the object, and by stamp cards.
         totp_key: the secret of the rotating barcode, hexadecimal.
         linked_ids: objects of the same issuer that Google brings to the holder with this card.
 
@@ -175,6 +176,8 @@ def object_body(
         ]
     if kind is GENERIC:
         body |= generic_pictures(look)
+    if content.stamps is not None and image_url is not None:
+        body["heroImage"] = stamps_image(look, content.stamps)
     if content.barcode is not None:
         body |= rotating_barcode(template, content.barcode, totp_key)
         if template.document.google.get("class", {}).get("enableSmartTap") and content.barcode.value.isascii():

@@ -15,7 +15,7 @@ from typing import Any
 
 from babel.numbers import get_currency_precision
 
-from wallet_service.cards.content import Barcode, CardContent
+from wallet_service.cards.content import Barcode, CardContent, Stamps
 from wallet_service.cards.template import FieldSpec, GoogleSlot, ImageName, Template, TemplateDocument
 from wallet_service.errors import Fault
 from wallet_service.values import Money
@@ -83,6 +83,16 @@ class Look:
         address = self.image_url(name) if self.image_url is not None else ""
         words = self.text(self.program.brand) if short else self.words(self.template.document.description)
         return {"sourceUri": {"uri": address}, "contentDescription": words}
+
+
+def stamps_image(look: Look, stamps: Stamps) -> Body:
+    """The picture of a card's stamps, over the class's own: one address for each count, so Google fetches it once."""
+    address = look.image_url("stamp") if look.image_url is not None else ""
+    name = f"stamps-{stamps.earned}-{stamps.total}.{look.language}.png"
+    return {
+        "sourceUri": {"uri": address.removesuffix("stamp.png") + name},
+        "contentDescription": look.text(f"{stamps.earned} / {stamps.total}"),
+    }
 
 
 def object_slot(kind: Kind, slot: GoogleSlot) -> str | None:

@@ -27,7 +27,7 @@ Body = dict[str, Any]
 READ_ONLY = frozenset({"classReference", "hasUsers", "hasLinkedDevice"})
 """What Google returns and no one may send."""
 
-_DEPRECATED_IN_WORDS = frozenset({"infoModuleData"})  # the schema marks it on classes only
+_DEPRECATED_IN_WORDS = frozenset({"infoModuleData", "locations"})  # the schema marks them on some only
 _INTEGERS = {"int32": range(-(2**31), 2**31), "uint32": range(2**32)}
 _INTEGERS_IN_TEXT = {"int64": range(-(2**63), 2**63), "uint64": range(2**64)}
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
