@@ -75,7 +75,6 @@ def test_b7_a_team_may_change_while_nothing_is_issued(system: System) -> None:
     ("change", "words"),
     [
         (lambda document: document.replace(ISSUER, "3388000000099999999"), "google.issuer_id is 3388000000012345678"),
-        (lambda document: document + 'id_prefix = "other-"\n', "google.id_prefix is ''"),
         (lambda document: document.partition("[google]")[0], "google: 1 cards are at Google"),
         (lambda document: document.replace('"points-card"', '"gift-card"'), "template: its style makes giftCard"),
     ],

@@ -55,11 +55,6 @@ def _on_google(before: ProgramDocument, after: ProgramDocument, objects: int) ->
             f"google.issuer_id is {before.google.issuer_id} in the records of {objects} cards at Google, for ever; "
             "another issuer may not write them, and each would be refused"
         )
-    if after.google.id_prefix != before.google.id_prefix:
-        yield (
-            f"google.id_prefix is {before.google.id_prefix!r} in the class of {objects} cards at Google, for ever; "
-            "an object stays in its class, and each would be refused"
-        )
 
 
 def rename_objects_not_at_google(db: Session, document: ProgramDocument) -> int:
