@@ -73,7 +73,7 @@ class ControlServer:
             case "POST", ["disconnect"]:
                 self.apns.disconnect(request.json()["push_token"])
                 return Reply.json({})
-            case "GET", ["pushes"]:
+            case "GET", ["pushes" | "courier"]:  # the second is what the address was called before
                 return self._pushes(request.query)
             case _:
                 return Reply.json({"error": "no such place"}, 404)
