@@ -31,9 +31,9 @@ from wallet_service.cards.publishing import (
 from wallet_service.delivery import ledger
 from wallet_service.delivery.campaign_spread import CampaignSpread
 from wallet_service.delivery.channels import open_queues
-from wallet_service.delivery.complaints import Complaints
 from wallet_service.delivery.maintenance import background_jobs
 from wallet_service.delivery.queues import DeliveryQueue, Tools
+from wallet_service.delivery.repeated_errors import RepeatedErrors
 from wallet_service.metrics import COMPOSING_FAILED
 from wallet_service.offers.campaigns import walk_one_page
 from wallet_service.programs.certificates import CertificateWatch
@@ -78,7 +78,7 @@ class Loop:
         self._hint = Event()
         self._stopping = Event()
         self._round_began_s = time.monotonic()
-        self._complaints = Complaints()
+        self._complaints = RepeatedErrors()
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -122,7 +122,7 @@ class Loop:
                 log.warning("database_away", loop=self.name, error=str(error.orig).splitlines()[0])
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
             except Exception as error:
-                self._complaints.complain("loop_failed", error, subject=self.name, loop=self.name)
+                self._complaints.report("loop_failed", error, subject=self.name, loop=self.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
 
     def _pause_s(self, *, idle: bool) -> float:
@@ -145,7 +145,7 @@ class Worker:
         self._keys = keys
         self._stopping = Event()
         self._certificates = CertificateWatch()
-        self._complaints = Complaints()
+        self._complaints = RepeatedErrors()
         self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
         self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
@@ -173,7 +173,7 @@ class Worker:
                 self.remind_step()
                 self._complaints.settle("round")
             except Exception as error:  # the database may be away for a while; the next round finds it back
-                self._complaints.complain("round_failed", error, subject="round", worker_id=self.worker_id)
+                self._complaints.report("round_failed", error, subject="round", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
         self._shut_down()
         log.info("worker_stopped", worker_id=self.worker_id)
@@ -257,7 +257,7 @@ class Worker:
             except OperationalError:
                 raise
             except Exception as error:  # one brand's wrong document or key is that brand's trouble
-                self._complaints.complain("queues_not_opened", error, subject=program_id, program_id=program_id)
+                self._complaints.report("queues_not_opened", error, subject=program_id, program_id=program_id)
 
     def _open_queues_of(self, program_id: str) -> None:
         with self._tools.sessions() as db:

@@ -16,12 +16,12 @@ AGAIN_AFTER_S = 3600.0
 
 
 @dataclass
-class Complaints:
-    """What was complained about, by subject. One for each loop; used by one thread."""
+class RepeatedErrors:
+    """What was reported, by subject. One for each loop; used by one thread."""
 
     _said: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def complain(self, event: str, error: Exception, *, subject: str, **facts: object) -> None:
+    def report(self, event: str, error: Exception, *, subject: str, **facts: object) -> None:
         """Log an error under `event`, unless the same was said of `subject` lately. An error of ours is the operator's
         to mend and told in its words; anything else is a bug, and comes with its traceback.
         """
