@@ -78,7 +78,7 @@ class Loop:
         self._hint = Event()
         self._stopping = Event()
         self._round_began_s = time.monotonic()
-        self._complaints = RepeatedErrors()
+        self._repeated_errors = RepeatedErrors()
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -115,14 +115,14 @@ class Loop:
             self._round_began_s = time.monotonic()
             try:
                 done = self._step()
-                self._complaints.settle(self.name)
+                self._repeated_errors.settle(self.name)
                 if done < self._portion and not self._hint.is_set():
                     self._hint.wait(self._pause_s(idle=done == 0))
             except OperationalError as error:
                 log.warning("database_away", loop=self.name, error=str(error.orig).splitlines()[0])
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
             except Exception as error:
-                self._complaints.report("loop_failed", error, subject=self.name, loop=self.name)
+                self._repeated_errors.report("loop_failed", error, subject=self.name, loop=self.name)
                 self._stopping.wait(_PAUSE_AFTER_ERROR_S)
 
     def _pause_s(self, *, idle: bool) -> float:
@@ -145,7 +145,7 @@ class Worker:
         self._keys = keys
         self._stopping = Event()
         self._certificates = CertificateWatch()
-        self._complaints = RepeatedErrors()
+        self._repeated_errors = RepeatedErrors()
         self._spread = CampaignSpread(timedelta(seconds=tools.settings.campaign_spread_s))
         self._queues: dict[tuple[str, str], tuple[DeliveryQueue, Loop]] = {}
         self._composing = Loop("composing", self.compose_step, self._next_compose_at, tools)
@@ -171,9 +171,9 @@ class Worker:
                     with self._tools.sessions.begin() as db:
                         self._schedule.defer_due(db, self._tools.clock())
                 self.remind_step()
-                self._complaints.settle("round")
+                self._repeated_errors.settle("round")
             except Exception as error:  # the database may be away for a while; the next round finds it back
-                self._complaints.report("round_failed", error, subject="round", worker_id=self.worker_id)
+                self._repeated_errors.report("round_failed", error, subject="round", worker_id=self.worker_id)
             self._stopping.wait(min(HEARTBEAT.total_seconds(), self._tools.settings.poll_s))
         self._shut_down()
         log.info("worker_stopped", worker_id=self.worker_id)
@@ -253,11 +253,11 @@ class Worker:
         for program_id in programs:
             try:
                 self._open_queues_of(program_id)
-                self._complaints.settle(program_id)
+                self._repeated_errors.settle(program_id)
             except OperationalError:
                 raise
             except Exception as error:  # one brand's wrong document or key is that brand's trouble
-                self._complaints.report("queues_not_opened", error, subject=program_id, program_id=program_id)
+                self._repeated_errors.report("queues_not_opened", error, subject=program_id, program_id=program_id)
 
     def _open_queues_of(self, program_id: str) -> None:
         with self._tools.sessions() as db:
