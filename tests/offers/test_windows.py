@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wallet_service.errors import Invalid
-from wallet_service.offers.windows import Occurrence, instant_of, span_of
+from wallet_service.offers.windows import Occurrence, end_of_day, instant_of, span_of
 
 PARIS = "Europe/Paris"
 
@@ -21,8 +21,6 @@ PARIS = "Europe/Paris"
         ("2026-11-20T10:00", PARIS, "first", "2026-11-20T09:00"),
         ("2026-07-20T10:00", PARIS, "first", "2026-07-20T08:00"),
         ("2027-03-28T01:59", PARIS, "first", "2027-03-28T00:59"),
-        ("2027-03-28T02:30", PARIS, "first", "2027-03-28T01:30"),  # does not exist: 03:30 on the wall
-        ("2027-03-28T02:30", PARIS, "last", "2027-03-28T01:30"),
         ("2027-03-28T03:00", PARIS, "first", "2027-03-28T01:00"),
         ("2026-10-25T02:30", PARIS, "first", "2026-10-25T00:30"),  # comes twice
         ("2026-10-25T02:30", PARIS, "last", "2026-10-25T01:30"),
@@ -44,7 +42,6 @@ def test_the_instant_of_a_wall_clock(local: str, zone: str, occurrence: Occurren
         ("2026-10-24T20:00", "2026-10-25T20:00", 25),
         ("2027-03-27T20:00", "2027-03-28T20:00", 23),
         ("2026-10-25T02:00", "2026-10-25T02:30", 1.5),  # both of the doubled half hours
-        ("2027-03-28T02:15", "2027-03-28T02:45", 0.5),  # inside the gap: half an hour all the same
         ("2026-11-20T10:00", "2026-11-20T19:00", 9),
     ],
 )
@@ -58,20 +55,40 @@ locals_ = st.datetimes(datetime(2011, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ0
 
 
 @given(locals_, zones)
-def test_a_clock_that_exists_shows_its_time_at_the_instant(local: datetime, zone: str) -> None:
-    instant = instant_of(local, zone)
-    shown = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    assert instant.tzinfo is UTC
-    assert shown >= local
-    if shown != local:  # a gap: no instant shows this time
-        assert timedelta(0) < shown - local <= timedelta(hours=24)
-        around = (instant + timedelta(minutes=minutes) for minutes in range(-1500, 1500, 30))
-        assert all(moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local for moment in around)
+def test_a_time_is_an_instant_exactly_if_a_clock_shows_it(local: datetime, zone: str) -> None:
+    place = ZoneInfo(zone)
+    around = [(local.replace(tzinfo=UTC) + timedelta(minutes=15 * step)) for step in range(-64, 64)]
+    shown = {moment for moment in around if moment.astimezone(place).replace(tzinfo=None) == local}
+    if shown:
+        assert {instant_of(local, zone), instant_of(local, zone, occurrence="last")} == shown
+        return
+    with pytest.raises(Invalid) as refusal:
+        instant_of(local, zone)
+    assert [fault.code for fault in refusal.value.faults] == ["local_time_does_not_exist"]
+
+
+@pytest.mark.parametrize(("local", "zone"), [("2027-03-28T02:30", PARIS), ("2026-10-04T02:10", "Australia/Lord_Howe")])
+def test_a_time_that_clocks_jump_over_is_said_and_not_moved(local: str, zone: str) -> None:
+    with pytest.raises(Invalid, match=r"does not exist in .*: the clocks jump over it"):
+        instant_of(datetime.fromisoformat(local), zone)
+    with pytest.raises(Invalid, match=r"^starts_at_local: "):
+        span_of(datetime.fromisoformat(local), datetime(2030, 1, 1), zone)  # noqa: DTZ001
+
+
+@given(st.dates(date(1970, 1, 1), date(2999, 12, 31)), zones)
+def test_a_day_ends_a_second_before_the_next(day: date, zone: str) -> None:
+    end = end_of_day(day, ZoneInfo(zone))
+    assert end.tzinfo is UTC
+    assert end.astimezone(ZoneInfo(zone)).date() == day or zone == "Pacific/Apia"  # which left a day out
+    assert (end + timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date() > day
 
 
 @given(locals_, zones)
 def test_the_first_is_never_after_the_last(local: datetime, zone: str) -> None:
-    first, last = (instant_of(local, zone, occurrence=which) for which in ("first", "last"))
+    try:
+        first, last = (instant_of(local, zone, occurrence=which) for which in ("first", "last"))
+    except Invalid:
+        return
     assert first <= last <= first + timedelta(hours=1)
 
 

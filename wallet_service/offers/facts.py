@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
+from wallet_service.documents.types import Instant
 from wallet_service.values import Value
 
 
@@ -24,7 +23,7 @@ class OfferFacts(Value):
     code: str
     title: str
     text: str | None = None
-    ends_at: datetime | None = None
+    ends_at: Instant | None = None
     store_name: str | None = None
 
 

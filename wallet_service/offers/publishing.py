@@ -13,7 +13,7 @@ from wallet_service.documents.types import texts_of
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.places import places_changed
-from wallet_service.offers.windows import instant_of
+from wallet_service.offers.windows import instant_at
 from wallet_service.storage.tables import Offer, Store
 
 LONGEST_PROXIMITY_TEXT = 100
@@ -115,8 +115,8 @@ def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]
         message = f"the stores lie in {names}: use {local[0]}, with an offset"
         raise Invalid.at(f"{local[0]}_local", message, "several_zones", zones=names, name=local[0])
     zone = next(iter(zones))
-    starts_at = document.starts_at or instant_of(document.starts_at_local, zone)
-    ends_at = document.ends_at or instant_of(document.ends_at_local, zone, occurrence="last")
+    starts_at = document.starts_at or instant_at("starts_at_local", document.starts_at_local, zone)
+    ends_at = document.ends_at or instant_at("ends_at_local", document.ends_at_local, zone, occurrence="last")
     if starts_at >= ends_at:
         name = "ends_at_local" if "ends_at" in local else "ends_at"
         raise Invalid.at(name, "is not after the start", "ends_before_start")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,15 +14,15 @@ Occurrence = Literal["first", "last"]
 def instant_of(local: datetime | None, zone: str, *, occurrence: Occurrence = "first") -> datetime:
     """The UTC instant at which a clock on the wall of the store shows `local`.
 
-    A time that the clocks jump over in spring counts from the hour before: 02:30 becomes 03:30 (as RFC 5545 has it), so
-    that spans keep their length. A time that comes twice in autumn is the `first` or the `last` of the two.
+    A time that the clocks jump over in spring is refused: nobody can say which other one was meant. A time that comes
+    twice in autumn is the `first` or the `last` of the two.
 
     Args:
         local: without offset.
         zone: the store's, e.g. `Europe/Paris`.
 
     Raises:
-        Invalid: there is no time, it has an offset, or the zone is unknown.
+        Invalid: there is no time, it has an offset, no clock there ever shows it, or the zone is unknown.
     """
     if local is None:
         raise Invalid.at("", "a time is missing")
@@ -35,8 +35,20 @@ def instant_of(local: datetime | None, zone: str, *, occurrence: Occurrence = "f
             "time_zone", f"{zone!r} is not a time zone's name; it should look like Europe/Paris"
         ) from error
     early, late = (local.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
-    comes_twice = late > early  # in the gap of spring the offsets stand the other way round
-    return late if comes_twice and occurrence == "last" else early
+    if late < early:  # in the gap of spring the offsets stand the other way round
+        raise Invalid.at(
+            "",
+            f"{local.isoformat()} does not exist in {zone}: the clocks jump over it",
+            "local_time_does_not_exist",
+            local=local.isoformat(),
+            zone=zone,
+        )
+    return late if occurrence == "last" else early
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The last second of a day in a zone, in UTC; of one that comes twice, the later."""
+    return datetime.combine(day, time(23, 59, 59, fold=1), zone).astimezone(UTC)
 
 
 def span_of(starts_local: datetime, ends_local: datetime, zone: str) -> tuple[datetime, datetime]:
@@ -45,8 +57,16 @@ def span_of(starts_local: datetime, ends_local: datetime, zone: str) -> tuple[da
     Raises:
         Invalid: as `instant_of`, or the end is not after the start.
     """
-    starts_at = instant_of(starts_local, zone)
-    ends_at = instant_of(ends_local, zone, occurrence="last")
+    starts_at = instant_at("starts_at_local", starts_local, zone)
+    ends_at = instant_at("ends_at_local", ends_local, zone, occurrence="last")
     if ends_at <= starts_at:
         raise Invalid.at("ends_at_local", f"{ends_local.isoformat()} is not after {starts_local.isoformat()} in {zone}")
     return starts_at, ends_at
+
+
+def instant_at(path: str, local: datetime | None, zone: str, *, occurrence: Occurrence = "first") -> datetime:
+    """`instant_of`, its faults under the path of a document's field."""
+    try:
+        return instant_of(local, zone, occurrence=occurrence)
+    except Invalid as error:
+        raise error.under(path) from error
