@@ -1,8 +1,9 @@
 """The expressions of a template: compiled once, checked against the facts before any card is composed. Pure.
 
 The language is the expression part of Jinja without calls: names, parts (`store.name`), choices (`a if b else c`),
-arithmetic, `~`, and a closed list of filters. What is unknown (None) behaves as empty everywhere: it joins as an empty
-text, is false, and a field whose value comes out empty is not shown.
+arithmetic, `~`, and a closed list of filters. Evaluating is bounded: there are no loops and no powers, and no value
+grows beyond `LONGEST_TEXT` characters or 64 bits. What is unknown (None) behaves as empty everywhere: it joins as an
+empty text, is false, and a field whose value comes out empty is not shown.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Kind = Any
 Kinds = frozenset[Kind]
 
 WORDS = "words"
+LONGEST_TEXT = 10_000
+LONGEST_EXPRESSION = 2000
 _ANY: Kinds = frozenset({Any})
 _TEXT: Kinds = frozenset({str})
 _WHOLE: Kinds = frozenset({int})
@@ -49,7 +52,15 @@ class ExpressionError(ValueError):
 
 
 class _Environment(SandboxedEnvironment):
-    """Jinja without I/O, in which a fact that is None counts as undefined."""
+    """Jinja without I/O, in which a fact that is None counts as undefined, and every value stays small."""
+
+    intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        # before it is worked out: what is too large must never be made
+        if operator == "**" or not (_are_numbers(left, right) or (operator == "+" and _are_alike(left, right))):
+            raise TypeError(f"{operator} cannot join these")
+        return _bounded(super().call_binop(context, operator, left, right))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         value = super().getattr(obj, attribute)
@@ -60,8 +71,40 @@ class _Environment(SandboxedEnvironment):
         return self.undefined(obj=obj, name=argument) if value is None else value
 
 
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) for value in values)
+
+
+def _are_alike(left: Any, right: Any) -> bool:
+    return isinstance(left, str | list | tuple) and type(left) is type(right)
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
+        raise OverflowError("the number is too large")
+    if isinstance(value, str | list | tuple) and len(value) > LONGEST_TEXT:
+        raise OverflowError(f"the text is longer than {LONGEST_TEXT} characters")
+    return value
+
+
+def _replaced(text: Any, old: Any, new: Any, count: int | None = None) -> str:
+    text, old, new = str(text), str(old), str(new)  # what is undefined is empty
+    found = text.count(old) if count is None else min(text.count(old), max(int(count), 0))
+    if len(text) + found * len(new) > LONGEST_TEXT:
+        raise OverflowError(f"the text is longer than {LONGEST_TEXT} characters")
+    return str(text.replace(old, new, found))
+
+
+def _joined(values: Any, separator: Any = "", attribute: str | None = None) -> str:
+    parts = [str(_ENVIRONMENT.getattr(value, attribute) if attribute is not None else value) for value in values]
+    if sum(map(len, parts)) + len(parts) * len(str(separator)) > LONGEST_TEXT:
+        raise OverflowError(f"the text is longer than {LONGEST_TEXT} characters")
+    return str(separator).join(parts)
+
+
 _ENVIRONMENT = _Environment(undefined=ChainableUndefined)
 _ENVIRONMENT.globals.clear()
+_ENVIRONMENT.filters |= {"replace": _replaced, "join": _joined}
 
 
 @dataclass(frozen=True)
@@ -98,6 +141,8 @@ def compiled(source: str) -> CompiledExpression:
     """
     if not source.strip():
         raise ExpressionError("is empty; write an expression, e.g. member.first_name")
+    if len(source) > LONGEST_EXPRESSION:
+        raise ExpressionError(f"has {len(source)} characters; {LONGEST_EXPRESSION} is the most")
     try:
         parser = Parser(_ENVIRONMENT, source, state="variable")
         tree = parser.parse_expression()
@@ -109,7 +154,16 @@ def compiled(source: str) -> CompiledExpression:
         evaluate = _ENVIRONMENT.compile_expression(source)
     except TemplateError as error:
         raise ExpressionError(f"{source!r} is not an expression: {error.message}") from error
-    return CompiledExpression(source, kinds, frozenset(words), evaluate)
+    except (RecursionError, MemoryError, SyntaxError) as error:
+        raise ExpressionError(f"{source[:40]!r} … is nested too deep") from error
+    except ValueError as error:
+        if isinstance(error, ExpressionError):
+            raise
+        raise ExpressionError(f"{source[:40]!r} … is not an expression: {error}") from error
+    made = CompiledExpression(source, kinds, frozenset(words), evaluate)
+    if next(tree.find_all(nodes.Name), None) is None and not isinstance(tree, nodes.Name):
+        made({})  # it is the same for every card: what cannot be worked out is said now
+    return made
 
 
 def roots_of(facts: Facts, words: Mapping[str, str]) -> dict[str, Any]:
@@ -130,6 +184,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def kinds_in(annotation: Any) -> Kinds:
     """The alternatives of a type annotation, without None."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return kinds_in(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return frozenset().union(*(kinds_in(part) for part in typing.get_args(annotation)))
     return frozenset() if annotation in (None, type(None)) else frozenset({annotation})
@@ -176,6 +232,10 @@ def _kinds_of(node: nodes.Expr, words: set[str]) -> Kinds:
             return _kinds_of(node.node, words)
         case nodes.BinExpr():
             both = _kinds_of(node.left, words) | _kinds_of(node.right, words)
+            if node.operator == "**":
+                raise ExpressionError("there are no powers here")
+            if node.operator != "+" and str in both:
+                raise ExpressionError(f"{node.operator} takes numbers; texts are joined with ~")
             return _WHOLE if both == _WHOLE and node.operator in ("+", "-", "*", "//", "%") else _ANY
         case nodes.Call():
             raise ExpressionError("functions cannot be called here; use a filter, e.g. member.first_name | upper")
