@@ -37,7 +37,7 @@ def found(model: type[BaseModel], raw: Any) -> list[tuple[str, str]]:
         (
             StoreDocument,
             STORE | {"proximity_text": {"French": "x"}},
-            [("proximity_text.French", "string_pattern_mismatch")],
+            [("proximity_text.French", "language_tag")],
         ),
         (StoreDocument, STORE | {"proximity_text": 3}, [("proximity_text", "string_type")]),
         (StoreDocument, STORE | {"proximity_text": "x" * 501}, [("proximity_text", "string_too_long")]),

@@ -68,6 +68,14 @@ class Erased(NotFound):
     """The thing that was named was here, and was erased with the data of the person it was about."""
 
 
+class Unreadable(Invalid):
+    """Input that is not even in the form that it claims: no JSON, or JSON that says two things at once."""
+
+
+class Unsupported(Invalid):
+    """Input of a content type that is not read here."""
+
+
 class Forbidden(WalletServiceError):
     """The caller is known, and may not do this."""
 

@@ -52,10 +52,10 @@ def test_a_member_from_creation_to_erasure(system: System) -> None:
     [
         ({"frist_name": "Claire"}, "frist_name", "unknown field"),
         ({"email": "nobody"}, "email", "match pattern"),
-        ({"locale": "french"}, "locale", "match pattern"),
+        ({"locale": "french"}, "locale", "BCP 47"),
         ({"home": {"latitude": 145.0, "longitude": 4.0}}, "home.latitude", "less than or equal to 90"),
         ({"home": {"latitude": 2.35, "longitude": 48.85}}, "home.latitude", "swapped"),
-        ({"birthday": "21/11/1990"}, "birthday", "valid date"),
+        ({"birthday": "21/11/1990"}, "birthday", "2026-12-31"),
         ({"consents": {"marketing": {"given": "perhaps"}}}, "consents.marketing.given", ""),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_wrong_member_is_refused_with_the_path(system: System, body: Any, path
         ({"id": None}, "id", "string"),
         ({"subject": None}, "subject", "string"),
         ({"type": "balance.set"}, "type", "known are balances.set"),
-        ({"time": "yesterday"}, "time", "datetime"),
+        ({"time": "yesterday"}, "time", "RFC 3339"),
         ({"data": {"points": 5}}, "data.sequence", "sequence or as_of"),
         ({"data": {"sequence": 1, "points": "five"}}, "data.points", "integer"),
         ({"data": {"sequence": 1, "pionts": 5}}, "data.pionts", "unknown field"),
@@ -133,7 +133,7 @@ def test_an_event_may_bring_a_new_member(system: System) -> None:
     [
         (b"{", "application/cloudevents+json", 400),
         (b"{}", "application/cloudevents-batch+json", 422),
-        (b"<event/>", "application/xml", 422),
+        (b"<event/>", "application/xml", 415),
     ],
 )
 def test_a_body_that_is_not_what_it_says(system: System, body: bytes, content_type: str, status: int) -> None:
@@ -175,7 +175,7 @@ def test_stores_by_page(system: System) -> None:
         ({"store_ids": ["lyon", "nice"]}, "store_ids[1]", "no store 'nice'"),
         ({"ends_at": "2026-11-01T09:00:00+01:00"}, "ends_at", "not after"),
         ({"starts_at": None}, "starts_at", "starts_at"),
-        ({"starts_at": "2026-12-01T09:00:00"}, "starts_at", "timezone"),
+        ({"starts_at": "2026-12-01T09:00:00"}, "starts_at", "RFC 3339"),
         ({"proximity_text": "x" * 101}, "proximity_text.fr", "100"),
         ({"proximity_text": {"fr": "Chez Maison Lumière"}}, "proximity_text.fr", "brand"),
         ({"proximity_text": "deux\nlignes"}, "proximity_text.fr", "line break"),

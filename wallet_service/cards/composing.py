@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_time
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal, get_currency_precision, parse_pattern
 
 from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, Stamps
 from wallet_service.cards.expressions import CompiledExpression, ExpressionError, compiled, roots_of
@@ -22,12 +22,15 @@ from wallet_service.cards.facts import Facts
 from wallet_service.cards.template import FieldSpec, Template
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
-from wallet_service.values import Money
+from wallet_service.offers.windows import end_of_day
+from wallet_service.values import Money, minor_digits
 
 MOST_PLACES = 10
 """What Apple and Google take on one card."""
 
-_LONGEST_BARCODE = 400
+FALLBACK_BARCODE: BarcodeFormat = "qr"
+"""Drawn where no format of the design can carry the value: every wallet knows it, and it holds any text."""
+_LONGEST_BARCODE, _BEYOND_LATIN_1 = 400, 0x100
 _Formatted = tuple[str | int | Money, str]
 
 
@@ -128,9 +131,9 @@ class Composer:
         value = _text("barcode.value", self._barcode_value, roots)
         if value is None:
             return None
-        chosen = next((wanted for wanted in spec.formats if can_carry(wanted, value)), None)
+        chosen = next((wanted for wanted in (*spec.formats, FALLBACK_BARCODE) if can_carry(wanted, value)), None)
         if chosen is None:
-            raise Invalid.at("barcode.value", f"no barcode of {', '.join(spec.formats)} can carry {value!r}")
+            raise Invalid.at("barcode.value", f"no barcode can carry a text of {len(value)} characters")
         text = _text("barcode.text", self._barcode_text, roots) if self._barcode_text is not None else None
         return Barcode(format=chosen, value=value, text=text)
 
@@ -171,7 +174,9 @@ def next_change_at(facts: Facts, now: datetime) -> datetime | None:
 
 
 def can_carry(barcode: BarcodeFormat, value: str) -> bool:
-    """Whether a barcode of that format can hold the text. EAN-13: 12 digits, or 13 with a right check digit."""
+    """Whether a barcode of that format can hold the text. EAN-13: 12 digits, or 13 with a right check digit. PDF417 is
+    read as Latin-1; only QR and Aztec say in which encoding they are.
+    """
     match barcode:
         case "ean13":
             return (
@@ -179,8 +184,12 @@ def can_carry(barcode: BarcodeFormat, value: str) -> bool:
             )
         case "code128":
             return value.isascii() and value.isprintable() and len(value) <= 64
-        case _:
+        case "pdf417":
+            return len(value) <= _LONGEST_BARCODE and all(ord(letter) < _BEYOND_LATIN_1 for letter in value)
+        case "qr" | "aztec":
             return len(value.encode()) <= _LONGEST_BARCODE
+        case _:
+            assert_never(barcode)
 
 
 def ean_digit(digits: str) -> str:
@@ -253,8 +262,7 @@ class _Writer:
         if isinstance(value, datetime):
             return value.astimezone(self._zone).isoformat(timespec="seconds") if value.tzinfo is not None else None
         if isinstance(value, date):
-            last_minute = datetime(value.year, value.month, value.day, 23, 59, 59, tzinfo=self._zone)
-            return last_minute.isoformat()
+            return end_of_day(value, self._zone).astimezone(self._zone).isoformat()
         return None
 
 
@@ -265,5 +273,12 @@ def _locale(tag: str) -> Locale:
 
 def money_text(money: Money, locale: Locale | str) -> str:
     """`79,90 €` in French, `€79.90` in English."""
-    amount = Decimal(money.amount).scaleb(-get_currency_precision(money.currency))
-    return format_currency(amount, money.currency, locale=locale)
+    digits = minor_digits(money.currency)
+    amount = Decimal(money.amount).scaleb(-digits)
+    if digits == get_currency_precision(money.currency):
+        return format_currency(amount, money.currency, locale=locale)
+    # Unicode's data leaves out minor units that a country hardly uses; an amount is shown as it is all the same
+    locale = Locale.parse(locale) if isinstance(locale, str) else locale
+    pattern = parse_pattern(locale.currency_formats["standard"].pattern)
+    pattern.frac_prec = (digits, digits)
+    return str(pattern.apply(amount, locale, currency=money.currency, currency_digits=False))

@@ -89,7 +89,8 @@ WHERE k.program_id = :program AND (
 )
 """)
 _FORGET_EVENTS = text("""
-UPDATE inbox_events SET subject = '', type = '' WHERE program_id = :program AND subject = :subject RETURNING event_id
+UPDATE inbox_events SET subject = '', type = '', digest = NULL
+WHERE program_id = :program AND subject = :subject RETURNING event_id
 """)
 
 

@@ -5,10 +5,10 @@ Every root is one of these models; `facts.model_fields` is the list that templat
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from typing import Any
 
 from wallet_service.documents.balances import VoucherFacts
+from wallet_service.documents.types import Day, Instant, TimeZone
 from wallet_service.offers.facts import OfferFacts, StoreFacts
 from wallet_service.values import Money, Value
 
@@ -20,7 +20,7 @@ class MemberFacts(Value):
     first_name: str | None = None
     last_name: str | None = None
     full_name: str | None = None
-    birthday: date | None = None
+    birthday: Day | None = None
     locale: str
     card_number: str
     attributes: dict[str, Any] = {}
@@ -44,7 +44,7 @@ class CardFacts(Value):
 
     serial_number: str
     link: str
-    issued_at: datetime
+    issued_at: Instant
     voided: bool = False
 
 
@@ -53,7 +53,7 @@ class ProgramFacts(Value):
 
     name: str
     brand: str
-    time_zone: str
+    time_zone: TimeZone
 
 
 class Facts(Value):

@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
-from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.balances import BalancesDocument, VoucherDocument, VoucherFacts
 from wallet_service.documents.members import MemberDocument
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import Conflict, NotFound
+from wallet_service.offers.windows import end_of_day
 from wallet_service.storage.tables import Balance, Member
 
 _CARD_NUMBER_DIGITS = 12
@@ -171,15 +173,32 @@ def _new_card_number() -> str:
     return "".join(secrets.choice("0123456789") for _ in range(_CARD_NUMBER_DIGITS))
 
 
+def voucher_facts(voucher: VoucherDocument, zone: str) -> VoucherFacts:
+    """A voucher as it is stored: valid until an instant, for a day ends when it ends in the programme's zone."""
+    until = voucher.valid_until
+    if until is not None and not isinstance(until, datetime):
+        until = end_of_day(until, ZoneInfo(zone))
+    return VoucherFacts(code=voucher.code, amount=voucher.amount, valid_until=until, label=voucher.label)
+
+
 _BALANCE_FIELDS = ("points", "tier", "tier_points", "stamps", "cashback", "vouchers", "badges", "lines")
 _EMPTY: dict[str, Any] = {"vouchers": [], "badges": [], "lines": {}}
 
 
-def set_balances(balance: Balance, document: BalancesDocument) -> bool:
+def set_balances(balance: Balance, document: BalancesDocument, *, zone: str) -> bool:
     """Put the CRM's absolute state into a locked balance; returns False, and changes nothing, if it is older news.
 
     Equal is older: the same sequence twice is a repeat.
+
+    Args:
+        zone: the programme's, in which a voucher's last day ends.
+
+    Raises:
+        Conflict: the member's balances are in the other order, and which of the two is newer cannot be known.
     """
+    if (balance.as_of if document.sequence is not None else balance.sequence) is not None:
+        known, given = ("as_of", "sequence") if document.sequence is not None else ("sequence", "as_of")
+        raise Conflict(f"this member's balances are in the order of {known}; {given} cannot be compared with it")
     if document.sequence is not None:
         if balance.sequence is not None and document.sequence <= balance.sequence:
             return False
@@ -189,6 +208,8 @@ def set_balances(balance: Balance, document: BalancesDocument) -> bool:
             return False
         balance.as_of = document.as_of
     plain = document.model_dump(mode="json", include=document.model_fields_set)
+    if document.vouchers is not None:
+        plain["vouchers"] = [voucher_facts(one, zone).model_dump(mode="json") for one in document.vouchers]
     for name in _BALANCE_FIELDS:
         if name in plain:
             value = plain[name] if plain[name] is not None else _EMPTY.get(name)

@@ -5,17 +5,18 @@ Source: CloudEvents specification 1.0.2, its JSON format and its HTTP binding (s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.members import MemberDocument
-from wallet_service.documents.types import LARGEST, Identifier
-from wallet_service.errors import Invalid
-from wallet_service.parsing import parse
+from wallet_service.documents.types import Identifier, Instant, Integer, Points, ShortText, printable
+from wallet_service.errors import Invalid, Unsupported
+from wallet_service.parsing import load_json, parse, read_json, require_sound
 from wallet_service.values import Money, Value
 
 STRUCTURED = "application/cloudevents+json"
@@ -25,36 +26,39 @@ MOST_EVENTS = 1000
 _BINARY_PREFIX = "ce-"
 
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(printable)]
+
+
 class CloudEvent(BaseModel):
     """The envelope. Extension attributes are allowed, as the specification demands, and ignored."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     specversion: Literal["1.0"]
-    id: Annotated[str, Field(min_length=1, max_length=255)]
-    source: Annotated[str, Field(min_length=1, max_length=255)]
-    type: Annotated[str, Field(min_length=1, max_length=255)]
+    id: Name
+    source: Name
+    type: Name
     subject: Identifier
-    time: AwareDatetime | None = None
+    time: Instant | None = None
     datacontenttype: Literal["application/json"] = "application/json"
-    dataschema: str | None = None
+    dataschema: Annotated[str, StringConstraints(max_length=2000)] | None = None
     data: dict[str, Any]
 
 
 class PurchaseLine(Value):
     """One line of a sale; `amount` is what was paid for the line."""
 
-    sku: str | None = None
-    category: str | None = None
-    brand: str | None = None
-    quantity: Annotated[int, Field(ge=-10_000, le=10_000)] = 1
+    sku: ShortText | None = None
+    category: ShortText | None = None
+    brand: ShortText | None = None
+    quantity: Annotated[Integer, Field(ge=-10_000, le=10_000)] = 1
     amount: Money
 
 
 class Purchase(Value):
     """The data of `purchase.completed`."""
 
-    order_id: Annotated[str, Field(min_length=1, max_length=128)]
+    order_id: ShortText
     paid: Money
     gross: Money | None = None
     store_id: Identifier | None = None
@@ -65,8 +69,8 @@ class Purchase(Value):
 class PointsAdjustment(Value):
     """The data of `points.adjusted`: a difference, with the reason that a person will read."""
 
-    points: Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    points: Points
+    reason: ShortText
 
 
 Data = MemberDocument | BalancesDocument | Purchase | PointsAdjustment
@@ -84,9 +88,18 @@ def parse_event(raw: Any) -> CloudEvent:
     Raises:
         Invalid: it is not a CloudEvent 1.0 with a subject (the member's id) and JSON data.
     """
+    if isinstance(raw, Invalid):
+        raise raw
+    require_sound(raw)
     if not isinstance(raw, dict):
-        raise Invalid.at("", "an event is a JSON object")
+        raise Invalid.at("", "an event is a JSON object", "not_an_object")
     return parse(CloudEvent, raw)
+
+
+def digest_of(event: CloudEvent) -> bytes:
+    """SHA-256 of what an event says. Not of its envelope: traces and times of sending differ from try to try."""
+    said = {"type": event.type, "subject": event.subject, "data": event.data}
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def data_of(event: CloudEvent) -> Data:
@@ -97,7 +110,8 @@ def data_of(event: CloudEvent) -> Data:
     """
     model = DATA_OF.get(event.type)
     if model is None:
-        raise Invalid.at("type", f"{event.type!r} is not known here; known are {', '.join(sorted(DATA_OF))}")
+        known = ", ".join(sorted(DATA_OF))
+        raise Invalid.at("type", f"{event.type!r} is not known here; known are {known}", "unknown_type", known=known)
     try:
         return parse(model, event.data)
     except Invalid as error:
@@ -105,50 +119,45 @@ def data_of(event: CloudEvent) -> Data:
 
 
 def read_body(body: bytes, content_type: str, headers: Mapping[str, str]) -> tuple[list[Any], bool]:
-    """The raw events of an HTTP request, and whether it carried several.
+    """The raw events of an HTTP request, and whether it carried several. What is wrong in one of several is that one's
+    fault: a line that is not JSON comes as the `Invalid` that says so.
 
     Args:
         content_type: without parameters, lower case.
         headers: lower-case names; `ce-…` of the binary mode are read.
 
     Raises:
-        Invalid: the body is not what its content type says.
+        Unreadable: the body is not what its content type says.
+        Unsupported: it is of another content type.
+        Invalid: there are too many.
     """
     match content_type:
         case "application/cloudevents-batch+json":
-            events = _json(body, "")
+            events = load_json(body)
             if not isinstance(events, list):
-                raise Invalid.at("", "a batch is a JSON array of events")
+                raise Invalid.at("", "a batch is a JSON array of events", "not_an_array")
             several = True
         case "application/x-ndjson":
             lines = [line for line in body.splitlines() if line.strip()]
-            events, several = [_json_or_text(line) for line in lines], True
+            events, several = [_json_or_refusal(line) for line in lines[: MOST_EVENTS + 1]], True
         case "application/json" if f"{_BINARY_PREFIX}id" in headers:
             attributes = {
                 name.removeprefix(_BINARY_PREFIX): value
                 for name, value in headers.items()
                 if name.startswith(_BINARY_PREFIX)
             }
-            events, several = [{**attributes, "data": _json(body, "data")}], False
+            events, several = [{**attributes, "data": read_json(body, "data")}], False
         case "application/cloudevents+json" | "application/json":
-            events, several = [_json(body, "")], False
+            events, several = [read_json(body)], False
         case _:
-            raise Invalid.at("", f"the content type should be {STRUCTURED}, {BATCH} or {STREAM}")
+            raise Unsupported.at("", f"the content type should be {STRUCTURED}, {BATCH} or {STREAM}", "content_type")
     if len(events) > MOST_EVENTS:
-        raise Invalid.at("", f"{len(events)} events in one request; send at most {MOST_EVENTS}")
+        raise Invalid.at("", f"these are more than {MOST_EVENTS} events", "too_many_events", most=MOST_EVENTS)
     return events, several
 
 
-def _json_or_text(line: bytes) -> Any:
-    """A line of a stream; one that is not JSON stays text, and is refused as an event of its own."""
+def _json_or_refusal(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return line.decode(errors="replace")
-
-
-def _json(raw: bytes, path: str) -> Any:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise Invalid.at(path, f"is not JSON: {error}") from error
+        return load_json(line)
+    except Invalid as error:
+        return error

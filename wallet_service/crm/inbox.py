@@ -13,20 +13,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, assert_never
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.members import lock_members, put_member, set_balances
 from wallet_service.cards.program_cache import LoadedProgram
 from wallet_service.cards.publishing import Cause, Publisher
-from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, parse_event
+from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, digest_of, parse_event
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
 from wallet_service.storage.tables import Member
+from wallet_service.values import LARGEST
 
+log = structlog.get_logger()
 _OLDER = "older than what is known"
 Status = Literal["applied", "repeated", "ignored", "refused"]
 
@@ -50,6 +54,9 @@ class Taken:
         return answer
 
 
+_Parsed = tuple[CloudEvent, Data] | Taken
+
+
 def take_in(
     db: Session,
     publisher: Publisher,
@@ -59,12 +66,69 @@ def take_in(
     received_at: datetime,
     now: datetime,
 ) -> list[Taken]:
-    """Take in raw events in their order; answers in the same order."""
+    """Take in raw events in their order; answers in the same order.
+
+    Raises:
+        Invalid, Conflict: the only event is about a card that cannot be composed. Of several it is that one's refusal.
+        OperationalError: the database is away, or broke a deadlock at this request's cost; nothing was kept.
+    """
     parsed = [_parsed(raw) for raw in raws]
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program_id, subjects)
-    known = frozenset(members)
     program = publisher.program_cache.program(db, program_id)
+
+    def apply(pairs: Sequence[_Parsed], known: dict[str, Member]) -> list[Taken]:
+        return _apply_all(db, publisher, program, pairs, known, received_at=received_at, now=now)
+
+    if len(parsed) == 1:
+        answers = apply(parsed, members)
+    else:
+        try:
+            with db.begin_nested():
+                answers = apply(parsed, members)
+        except OperationalError:
+            raise
+        except Exception:
+            # rare, and then slow: one of them fails for a reason of ours, or its card cannot be composed
+            log.warning("batch_taken_one_by_one", events=len(parsed))
+            lock_members(db, program_id, subjects)
+            answers = [_apply_alone(db, apply, pair, program_id) for pair in parsed]
+    for answer in answers:
+        EVENTS.labels(answer.status).inc()
+    return answers
+
+
+def _apply_alone(
+    db: Session, apply: Callable[[Sequence[_Parsed], dict[str, Member]], list[Taken]], pair: _Parsed, program_id: str
+) -> Taken:
+    """One event of a batch in which something failed: whatever goes wrong is its own refusal."""
+    if isinstance(pair, Taken):
+        return pair
+    event = pair[0]
+    try:
+        with db.begin_nested():
+            return apply([pair], lock_members(db, program_id, {event.subject}))[0]
+    except OperationalError:
+        raise
+    except Invalid as error:
+        return Taken(event_id=event.id, status="refused", faults=error.faults)
+    except Exception:
+        log.exception("event_failed", event_id=event.id, event_type=event.type)
+        fault = Fault("", "failed for a reason of ours, which the log says; nothing of it was kept", "internal")
+        return Taken(event_id=event.id, status="refused", faults=(fault,))
+
+
+def _apply_all(
+    db: Session,
+    publisher: Publisher,
+    program: LoadedProgram,
+    parsed: Sequence[_Parsed],
+    members: dict[str, Member],
+    *,
+    received_at: datetime,
+    now: datetime,
+) -> list[Taken]:
+    known = frozenset(members)
     touched: dict[int, Member] = {}
     # a single refused event takes its transaction along
     savepoint = db.begin_nested if len(parsed) > 1 else nullcontext
@@ -77,24 +141,23 @@ def take_in(
     if cards:
         what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
         publisher.publish(db, program, cards, Cause(what, received_at), now=now)
-    for answer in answers:
-        EVENTS.labels(answer.status).inc()
     return answers
 
 
-def _turn(pair: tuple[CloudEvent, Data] | Taken, known: Collection[str]) -> tuple[bool, str]:
+def _turn(pair: _Parsed, known: Collection[str]) -> tuple[bool, str]:
     """When an event is applied: in its order about a known member, after all those about a new one."""
     if isinstance(pair, Taken) or pair[0].subject in known:
         return False, ""
     return True, pair[0].subject
 
 
-def _parsed(raw: Any) -> tuple[CloudEvent, Data] | Taken:
+def _parsed(raw: Any) -> _Parsed:
     try:
         event = parse_event(raw)
         return event, data_of(event)
     except Invalid as error:
-        event_id = raw.get("id") if isinstance(raw, dict) and isinstance(raw.get("id"), str) else None
+        event_id = raw.get("id") if isinstance(raw, dict) else None
+        event_id = event_id if isinstance(event_id, str) and event_id.isprintable() else None
         return Taken(event_id=event_id, status="refused", faults=error.faults)
 
 
@@ -112,7 +175,7 @@ def _apply_once(
     try:
         with savepoint():
             if not _note(db, program.program_id, event, now=now):
-                return Taken(event_id=event.id, status="repeated")
+                return _repeated(db, program.program_id, event)
             if isinstance(data, MemberDocument):
                 members[event.subject], put = put_member(
                     db, program.document, event.subject, data, said_at=event.time, now=now
@@ -127,6 +190,8 @@ def _apply_once(
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
     except Conflict as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error), "conflict"),))
+    except Invalid as error:
+        return Taken(event_id=event.id, status="refused", faults=error.faults)
     if detail is not None:
         return Taken(event_id=event.id, status="ignored", detail=detail)
     touched[member.id] = member
@@ -134,8 +199,8 @@ def _apply_once(
 
 
 _NOTE = text("""
-INSERT INTO inbox_events (program_id, source, event_id, type, subject, received_at)
-VALUES (:program, :source, :event, :type, :subject, :now) ON CONFLICT DO NOTHING RETURNING TRUE
+INSERT INTO inbox_events (program_id, source, event_id, type, subject, received_at, digest)
+VALUES (:program, :source, :event, :type, :subject, :now, :digest) ON CONFLICT DO NOTHING RETURNING TRUE
 """)
 
 
@@ -148,8 +213,23 @@ def _note(db: Session, program_id: str, event: CloudEvent, *, now: datetime) -> 
         "type": event.type,
         "subject": event.subject,
         "now": now,
+        "digest": digest_of(event),
     }
     return db.scalar(_NOTE, values) is not None
+
+
+_KNOWN_DIGEST = text("""
+SELECT digest FROM inbox_events WHERE program_id = :program AND source = :source AND event_id = :event
+""")
+
+
+def _repeated(db: Session, program_id: str, event: CloudEvent) -> Taken:
+    """An event whose source and id were here before: a repeat, or another one under the same name."""
+    known = db.scalar(_KNOWN_DIGEST, {"program": program_id, "source": event.source, "event": event.id})
+    if known is None or known == digest_of(event):
+        return Taken(event_id=event.id, status="repeated")
+    fault = Fault("id", "another event of this source had this id, with other content", "conflict")
+    return Taken(event_id=event.id, status="refused", faults=(fault,))
 
 
 def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
@@ -159,18 +239,25 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
         case MemberDocument():
             return None
         case BalancesDocument():
-            return None if set_balances(balance, data) else _OLDER
+            return None if set_balances(balance, data, zone=program.document.time_zone) else _OLDER
         case Purchase():
             if program.document.master != "builtin":
                 return "this programme's points come from its CRM"
             earned = earned_by(program.document.rules, data.paid)
-            balance.points = (balance.points or 0) + earned.points
-            balance.stamps = (balance.stamps or 0) + earned.stamps
+            balance.points = _sum("paid.amount", balance.points, earned.points)
+            balance.stamps = _sum("paid.amount", balance.stamps, earned.stamps)
             return None
         case PointsAdjustment():
             if program.document.master != "builtin":
                 return "this programme's points come from its CRM"
-            balance.points = (balance.points or 0) + data.points
+            balance.points = _sum("points", balance.points, data.points)
             return None
         case _:
             assert_never(data)
+
+
+def _sum(path: str, known: int | None, more: int) -> int:
+    total = (known or 0) + more
+    if not -LARGEST <= total <= LARGEST:
+        raise Invalid.at(f"data.{path}", "takes the balance beyond what a wallet can carry", "balance_out_of_range")
+    return total

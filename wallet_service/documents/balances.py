@@ -5,38 +5,55 @@ An absent field is unchanged, null is cleared; `model_fields_set` tells the two 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from wallet_service.documents.types import LARGEST, Count, ShortText
+from wallet_service.documents.types import (
+    Code,
+    Count,
+    DayOrInstant,
+    Identifier,
+    Instant,
+    LongText,
+    Points,
+    ShortText,
+)
 from wallet_service.parsing import refusal
 from wallet_service.values import Money, Value
 
 
 class VoucherFacts(Value):
-    """One voucher the member holds."""
+    """One voucher the member holds, as a card knows it: it is over at an instant."""
 
     code: str
     amount: Money | None = None
-    valid_until: datetime | None = None
+    valid_until: Instant | None = None
     label: str | None = None
+
+
+class VoucherDocument(Value):
+    """One voucher as a CRM tells it: it is valid until an instant, or through the end of a day."""
+
+    code: Code
+    amount: Money | None = None
+    valid_until: DayOrInstant | None = None
+    label: ShortText | None = None
 
 
 class BalancesDocument(Value):
     """`PUT /members/{member_id}/balances` and the data of `balances.set`: absolute state, in the CRM's own order."""
 
-    sequence: Annotated[int, Field(ge=0, le=LARGEST)] | None = None
-    as_of: AwareDatetime | None = None
-    points: Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | None = None
+    sequence: Count | None = None
+    as_of: Instant | None = None
+    points: Points | None = None
     tier: ShortText | None = None
     tier_points: Count | None = None
     stamps: Count | None = None
     cashback: Money | None = None
-    vouchers: tuple[VoucherFacts, ...] | None = Field(default=None, max_length=200)
+    vouchers: tuple[VoucherDocument, ...] | None = Field(default=None, max_length=200)
     badges: tuple[ShortText, ...] | None = Field(default=None, max_length=200)
-    lines: dict[str, Annotated[str, Field(max_length=500)]] | None = None
+    lines: Annotated[dict[Identifier, LongText], Field(max_length=100)] | None = None
 
     @model_validator(mode="after")
     def _has_one_order(self) -> Self:

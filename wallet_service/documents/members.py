@@ -5,14 +5,33 @@ An absent field is unchanged, null is cleared; `model_fields_set` tells the two 
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from wallet_service.documents.types import Identifier, Latitude, Locale, Longitude, ShortText, is_swapped
+from wallet_service.documents.types import (
+    Day,
+    FreeForm,
+    Identifier,
+    Instant,
+    Latitude,
+    Locale,
+    Longitude,
+    ShortText,
+    Truth,
+    is_swapped,
+)
 from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
 from wallet_service.values import Value
+
+
+def _card_number(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise refusal("card_number", "should hold ASCII letters, digits and signs only, as a barcode does")
+    return text
+
+
+CardNumber = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_card_number)]
 
 
 class Home(Value):
@@ -35,15 +54,15 @@ class Home(Value):
 class Consent(Value):
     """What the member said about marketing, when and where."""
 
-    given: bool
-    at: AwareDatetime | None = None
+    given: Truth
+    at: Instant | None = None
     source: ShortText | None = None
 
 
 class Consents(Value):
     """The member's consents."""
 
-    marketing: Annotated[Annotated[Consent, OBJECT] | Annotated[bool, PLAIN], OBJECT_OR_PLAIN] | None = None
+    marketing: Annotated[Annotated[Consent, OBJECT] | Annotated[Truth, PLAIN], OBJECT_OR_PLAIN] | None = None
 
 
 class MemberDocument(Value):
@@ -54,9 +73,9 @@ class MemberDocument(Value):
     email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
     phone: Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9 ().-]{4,}$")] | None = None
     locale: Locale | None = None
-    birthday: date | None = None
-    card_number: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")] | None = None
+    birthday: Day | None = None
+    card_number: CardNumber | None = None
     favourite_store_id: Identifier | None = None
     home: Home | None = None
     consents: Consents | None = None
-    attributes: dict[str, Any] | None = None
+    attributes: FreeForm | None = None

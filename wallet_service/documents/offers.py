@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from wallet_service.documents.types import Identifier, PeopleText, ShortText
+from wallet_service.documents.types import Identifier, Instant, Integer, LocalTime, PeopleText, ShortText, Truth
 from wallet_service.parsing import refusal
 from wallet_service.values import Value
+
+Uses = Annotated[Integer, Field(ge=1, le=2**31 - 1)]
 
 
 class Target(Value):
     """Who may use an offer; empty: everybody."""
 
-    tiers: tuple[ShortText, ...] = ()
+    tiers: Annotated[tuple[ShortText, ...], Field(max_length=100)] = ()
 
 
 class OfferDocument(Value):
@@ -25,18 +26,18 @@ class OfferDocument(Value):
     title: PeopleText
     text: PeopleText | None = None
     proximity_text: PeopleText | None = None
-    store_ids: tuple[Identifier, ...] = ()
-    groups: tuple[Identifier, ...] = ()
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
-    starts_at_local: datetime | None = None
-    ends_at_local: datetime | None = None
+    store_ids: Annotated[tuple[Identifier, ...], Field(max_length=10_000)] = ()
+    groups: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    starts_at_local: LocalTime | None = None
+    ends_at_local: LocalTime | None = None
     target: Target = Target()
-    radius_m: Annotated[int, Field(ge=10, le=1000)] | None = None
-    uses_per_member: Annotated[int, Field(ge=1)] | None = None
-    uses_total: Annotated[int, Field(ge=1)] | None = None
-    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    notify: bool = False
+    radius_m: Annotated[Integer, Field(ge=10, le=1000)] | None = None
+    uses_per_member: Uses | None = None
+    uses_total: Uses | None = None
+    priority: Annotated[Integer, Field(ge=-1000, le=1000)] = 0
+    notify: Truth = False
 
     @model_validator(mode="after")
     def _has_one_span(self) -> Self:
@@ -45,12 +46,5 @@ class OfferDocument(Value):
             if (instant is None) == (local is None):
                 raise refusal(
                     "one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name
-                )
-            if local is not None and local.tzinfo is not None:
-                raise refusal(
-                    "offset_in_local_time",
-                    "{name}_local is the store's own time: leave the offset out, or use {name}",
-                    path=f"{name}_local",
-                    name=name,
                 )
         return self

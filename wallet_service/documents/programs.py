@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wallet_service.documents.types import Locale, TimeZone
+from wallet_service.documents.types import Integer, Locale, ShortText, TimeOfDay, TimeZone, Truth
 from wallet_service.errors import Invalid
-from wallet_service.parsing import parse
+from wallet_service.parsing import parse, require_sound
 from wallet_service.values import Value
 
 
@@ -24,12 +23,12 @@ class AppleDocument(Value):
 
     pass_type_id: str = Field(pattern=r"^pass\.[A-Za-z0-9.-]+$")
     team_id: str = Field(pattern=r"^[A-Z0-9]{10}$")
-    organization_name: str = Field(min_length=1)
+    organization_name: ShortText
     certificate_file: str | None = None
     key_file: str | None = None
     intermediate_file: str | None = None
     nfc_encryption_public_key: str | None = Field(default=None, min_length=40)
-    sign_up: bool = False
+    sign_up: Truth = False
 
 
 class GoogleDocument(Value):
@@ -40,32 +39,32 @@ class GoogleDocument(Value):
 
     issuer_id: str = Field(pattern=r"^[0-9]{1,20}$")
     service_account_file: str | None = None
-    demo: bool = False
+    demo: Truth = False
     id_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,16}$")
 
 
 class RulesDocument(Value):
     """`[rules]`, for `master = "builtin"`: what a purchase earns. Whole euros count, cents do not."""
 
-    points_per_unit: int = Field(default=1, ge=0)
-    stamps_per_purchase: int = Field(default=0, ge=0)
+    points_per_unit: Annotated[Integer, Field(ge=0, le=1_000_000)] = 1
+    stamps_per_purchase: Annotated[Integer, Field(ge=0, le=1000)] = 0
 
 
 class PressureDocument(Value):
     """`[pressure]`: the brand's own cap on marketing notifications and its quiet hours, local time."""
 
-    marketing_per_week: int | None = Field(default=None, ge=0)
-    quiet_from: time | None = None
-    quiet_until: time | None = None
+    marketing_per_week: Annotated[Integer, Field(ge=0, le=1000)] | None = None
+    quiet_from: TimeOfDay | None = None
+    quiet_until: TimeOfDay | None = None
 
 
 class ProgramDocument(Value):
     """A programme file, whole."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,47}$")
-    name: str = Field(min_length=1)
-    brand: str = Field(min_length=1)
-    locales: tuple[Locale, ...] = Field(min_length=1)
+    name: ShortText
+    brand: ShortText
+    locales: tuple[Locale, ...] = Field(min_length=1, max_length=50)
     time_zone: TimeZone
     master: Literal["crm", "builtin"] = "crm"
     template: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
@@ -85,4 +84,7 @@ def read_program(path: Path) -> ProgramDocument:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Invalid.at(str(path), str(error)) from error
+    except RecursionError as error:
+        raise Invalid.at(str(path), "is nested too deep") from error
+    require_sound(raw)
     return parse(ProgramDocument, raw)

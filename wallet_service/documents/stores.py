@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from wallet_service.documents.types import (
+    FreeForm,
     Identifier,
+    Integer,
     Latitude,
     Longitude,
     PeopleText,
@@ -22,18 +24,18 @@ from wallet_service.values import Value
 class Address(Value):
     """A postal address."""
 
-    street: str | None = None
-    postal_code: str | None = None
-    city: str | None = None
-    country: str | None = None
+    street: ShortText | None = None
+    postal_code: ShortText | None = None
+    city: ShortText | None = None
+    country: ShortText | None = None
 
 
 class Beacon(Value):
     """An iBeacon in the store."""
 
     uuid: Annotated[str, Field(pattern=r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
-    major: Annotated[int, Field(ge=0, le=65535)] | None = None
-    minor: Annotated[int, Field(ge=0, le=65535)] | None = None
+    major: Annotated[Integer, Field(ge=0, le=65535)] | None = None
+    minor: Annotated[Integer, Field(ge=0, le=65535)] | None = None
 
 
 class StoreDocument(Value):
@@ -45,10 +47,10 @@ class StoreDocument(Value):
     longitude: Longitude
     time_zone: TimeZone | None = None
     address: Address = Address()
-    opening_hours: dict[str, Any] = {}
+    opening_hours: FreeForm = {}
     proximity_text: PeopleText | None = None
-    beacons: tuple[Beacon, ...] = ()
-    groups: tuple[Identifier, ...] = ()
+    beacons: Annotated[tuple[Beacon, ...], Field(max_length=100)] = ()
+    groups: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _is_not_swapped(self) -> Self:

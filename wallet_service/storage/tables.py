@@ -360,8 +360,8 @@ class PastDelivery(Base):
 
 
 class InboxEvent(Base):
-    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing. Type and
-    subject are empty once the member was erased.
+    """An event that was taken in, by the sender's own identity (source and id); a repeat changes nothing. Type, subject
+    and digest are empty once the member was erased; releases before 0008 kept no digest.
     """
 
     __tablename__ = "inbox_events"
@@ -372,6 +372,7 @@ class InboxEvent(Base):
     type: Mapped[str]
     subject: Mapped[str]
     received_at: Mapped[datetime]
+    digest: Mapped[bytes | None]
 
 
 class IdempotencyKey(Base):

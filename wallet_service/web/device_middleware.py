@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from werkzeug.http import http_date, parse_date
 
+from wallet_service.documents.types import EARLIEST, LATEST
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.services import Services
 from wallet_service.wallets.apple import devices
@@ -133,11 +134,20 @@ def _date_in(header: str | None) -> datetime | None:
     if header is None:
         return None
     if (parts := _OUR_DATE.fullmatch(header)) is None:
-        return parse_date(header)
+        return _in_range(parse_date(header))
     day, month, year, hour, minute, second = parts.groups()
     try:
-        return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        date = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     except (ValueError, KeyError):
+        return None
+    return _in_range(date)
+
+
+def _in_range(date: datetime | None) -> datetime | None:
+    """A date that every zone and PostgreSQL have. We never sent another: it counts as none."""
+    try:
+        return date if date is not None and EARLIEST <= date.astimezone(UTC) <= LATEST else None
+    except OverflowError:
         return None
 
 

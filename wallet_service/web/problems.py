@@ -21,13 +21,17 @@ from wallet_service.errors import (
     NotFound,
     SettingsError,
     Unreachable,
+    Unreadable,
+    Unsupported,
     WalletServiceError,
 )
 from wallet_service.parsing import faults_of
 
 _STATUS: dict[type[WalletServiceError], HTTPStatus] = {
+    Unreadable: HTTPStatus.BAD_REQUEST,  # before its parent: the first that fits is taken
+    Unsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Erased: HTTPStatus.GONE,  # before its parent: the first that fits is taken
+    Erased: HTTPStatus.GONE,
     NotFound: HTTPStatus.NOT_FOUND,
     Forbidden: HTTPStatus.FORBIDDEN,
     Conflict: HTTPStatus.CONFLICT,

@@ -131,7 +131,7 @@ def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, An
     caller().require("members")
     db = session()
     member = lock_member(db, caller().program_id, path.member_id)
-    if not set_balances(member.balance, body):
+    if not set_balances(member.balance, body, zone=program_of_caller(db).document.time_zone):
         return {"status": "ignored"}
     _publish_card_of(db, member, "balances set")
     return {"status": "applied"}

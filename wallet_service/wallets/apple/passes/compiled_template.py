@@ -19,7 +19,7 @@ from wallet_service.cards.composing import can_carry
 from wallet_service.cards.content import Barcode, FieldContent
 from wallet_service.values import Money
 from wallet_service.wallets.apple.passes.model import DATE_PATTERN
-from wallet_service.wallets.apple.passes.pass_json import drawn_date, location, major_units
+from wallet_service.wallets.apple.passes.pass_json import barcode_formats, drawn_date, location, major_units
 from wallet_service.wallets.apple.passes.rules import Rules, validate
 from wallet_service.wallets.protocol import CardView
 
@@ -55,7 +55,8 @@ class CompiledTemplate:
 
 def shape_of(card: CardView) -> Hashable:
     """What two cards must have in common to share a compiled template."""
-    content, code = card.content, card.content.barcode
+    content, code, spec = card.content, card.content.barcode, card.template.document.barcode
+    formats = spec.formats if spec is not None else ()
     return (
         card.template.digest,
         card.program,
@@ -67,7 +68,7 @@ def shape_of(card: CardView) -> Hashable:
         content.look,
         content.expires_at is None,
         content.nameless,
-        code and (code.format, code.value.isascii(), bool(code.text)),
+        code and (barcode_formats(code, formats), code.value.isascii(), bool(code.text)),
         tuple(
             (field.id, field.kind, field.label, field.value.currency if isinstance(field.value, Money) else None)
             for field in content.fields

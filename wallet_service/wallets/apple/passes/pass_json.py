@@ -12,13 +12,12 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from babel.numbers import get_currency_precision
-
+from wallet_service.cards.composing import can_carry
 from wallet_service.cards.content import Barcode, BarcodeFormat, FieldContent
 from wallet_service.cards.template import LinkSpec
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
-from wallet_service.values import Money
+from wallet_service.values import Money, minor_digits
 from wallet_service.wallets.protocol import CardView
 
 STYLE_KEYS = {
@@ -59,6 +58,8 @@ COMPUTED_KEYS = frozenset(
 )  # fmt: skip
 """Keys that come from the card, the program or the design's neutral words; `[apple]` may not set them."""
 COMPUTED_FIELD_KEYS = frozenset(("key", "label", "value", "attributedValue", "changeMessage"))
+LONGEST_NFC_BYTES = 64
+"""Apple, "Pass.NFC": a longer message is not read."""
 _ISSUER_LABEL = {"fr": "Émetteur", "en": "Issued by"}
 
 
@@ -103,7 +104,8 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
     elif content.barcode is not None:
         preferred = document.barcode.formats if document.barcode else ()
         result["barcodes"] = list(_barcodes(content.barcode, preferred))
-        if NFC_TABLE in document.apple and card.program.nfc_key is not None:
+        readable = len(content.barcode.value.encode()) <= LONGEST_NFC_BYTES
+        if NFC_TABLE in document.apple and card.program.nfc_key is not None and readable:
             reader = {"message": content.barcode.value, "encryptionPublicKey": card.program.nfc_key}
             result["nfc"] = reader | document.apple[NFC_TABLE]
     if content.places:
@@ -193,12 +195,9 @@ def _whole_seconds(field_id: str, text: str) -> str:
     return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-_precision = lru_cache(maxsize=256)(get_currency_precision)
-
-
 def major_units(money: Money) -> int | float:
     """79.9 for 7990 cents: Apple's currency fields take the currency's main unit."""
-    digits = _precision(money.currency)
+    digits = minor_digits(money.currency)
     return money.amount / 10**digits if digits else money.amount
 
 
@@ -230,13 +229,20 @@ def _rgb(colour: str) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
-def _barcodes(barcode: Barcode, preferred: tuple[BarcodeFormat, ...]) -> Iterator[dict[str, str]]:
-    """The card's format, then the design's next ones, then a QR if no device-independent one is among them."""
+def barcode_formats(barcode: Barcode, preferred: tuple[BarcodeFormat, ...]) -> tuple[BarcodeFormat, ...]:
+    """The card's format, then the design's next ones that can carry the value too, then a QR if no device-independent
+    one is among them.
+    """
     after = preferred[preferred.index(barcode.format) + 1 :] if barcode.format in preferred else ()
-    formats = list(dict.fromkeys((barcode.format, *after)))
+    able = (format_ for format_ in after if can_carry(format_, barcode.value))
+    formats = list(dict.fromkeys((barcode.format, *able)))
     if not _DRAWN_EVERYWHERE.intersection(formats):
         formats.append("qr")
-    for format_ in formats:
+    return tuple(formats)
+
+
+def _barcodes(barcode: Barcode, preferred: tuple[BarcodeFormat, ...]) -> Iterator[dict[str, str]]:
+    for format_ in barcode_formats(barcode, preferred):
         drawn = {
             "format": _FORMATS[format_],
             "message": barcode.value,

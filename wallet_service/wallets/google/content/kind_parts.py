@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from babel.numbers import get_currency_precision
-
 from wallet_service.cards.content import Barcode, CardContent, Stamps
 from wallet_service.cards.template import FieldSpec, GoogleSlot, ImageName, Template, TemplateDocument
 from wallet_service.errors import Fault
-from wallet_service.values import Money
+from wallet_service.values import Money, minor_digits
 from wallet_service.wallets.google.content.kinds import EVENT_TICKET, GENERIC, GIFT_CARD, LOYALTY, OFFER, Kind
 from wallet_service.wallets.google.content.schema import Body
 from wallet_service.wallets.protocol import ProgramView
@@ -156,7 +154,7 @@ def generic_pictures(look: Look) -> Body:
 
 def money_of(money: Money) -> Body:
     """Google's Money: millionths, as text."""
-    scale = 6 - int(get_currency_precision(money.currency))
+    scale = 6 - minor_digits(money.currency)
     return {"currencyCode": money.currency, "micros": str(money.amount * 10**scale)}
 
 
