@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.members import MemberDocument
@@ -26,7 +26,7 @@ MOST_EVENTS = 1000
 _BINARY_PREFIX = "ce-"
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(printable)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable)]
 
 
 class CloudEvent(BaseModel):
@@ -41,7 +41,7 @@ class CloudEvent(BaseModel):
     subject: Identifier
     time: Instant | None = None
     datacontenttype: Literal["application/json"] = "application/json"
-    dataschema: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    dataschema: Annotated[str, Field(max_length=2000)] | None = None
     data: dict[str, Any]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from wallet_service.documents.types import (
     Day,
@@ -31,7 +31,7 @@ def _card_number(text: str) -> str:
     return text
 
 
-CardNumber = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_card_number)]
+CardNumber = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_card_number)]
 
 
 class Home(Value):

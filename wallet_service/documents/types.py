@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 
 import langcodes
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, WithJsonSchema
 
 from wallet_service.errors import Invalid
 from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal, require_sound
@@ -49,7 +49,7 @@ def _not_blank(text: str) -> str:
 def printable(text: str) -> str:
     """The text, if a person could read all of it aloud."""
     if not text.isprintable() or text != text.strip():
-        raise refusal("notprintable", "should hold printable characters only, and no space at its ends")
+        raise refusal("not_printable", "should hold printable characters only, and no space at its ends")
     return text
 
 
@@ -59,12 +59,12 @@ def _identifier(text: str) -> str:
     return text
 
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_identifier)]
+Identifier = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_identifier)]
 """An id of somebody else's; it is part of an address of ours."""
-Code = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(printable)]
+Code = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
 """What a till reads from a screen: short enough for every barcode that can carry any text."""
-ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
-LongText = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(_lines)]
+ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+LongText = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_lines)]
 
 # Language tags
 
@@ -84,7 +84,7 @@ def _language_tag(tag: str) -> str:
     return written
 
 
-Locale = Annotated[str, StringConstraints(min_length=1, max_length=35), AfterValidator(_language_tag)]
+Locale = Annotated[str, Field(min_length=1, max_length=35), AfterValidator(_language_tag)]
 """A BCP 47 language tag; `fr_FR` is written back as `fr-FR`."""
 
 
@@ -256,7 +256,7 @@ def _zone(name: str) -> str:
     return name
 
 
-TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
 
 # Numbers
 

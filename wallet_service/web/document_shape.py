@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 Kind = Literal["text", "integer", "number", "flag", "date", "time", "instant", "local_time", "choice", "anything"]
@@ -114,9 +114,16 @@ def _shapes(annotation: Any, metadata: tuple[Any, ...], required: bool) -> Itera
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield Branch("model", annotation, required)
     elif annotation in _KINDS:
-        yield _leaf(_KINDS[annotation], metadata, required)
+        kind: Kind = "instant" if annotation is datetime and _is_instant(metadata) else _KINDS[annotation]
+        yield _leaf(kind, metadata, required)
     else:
         raise TypeError(f"forms do not know how to write {annotation!r}")
+
+
+def _is_instant(metadata: tuple[Any, ...]) -> bool:
+    """An instant has its offset in the document's schema; a local time has not."""
+    schemas = (rule.json_schema or {} for rule in metadata if isinstance(rule, WithJsonSchema))
+    return any(schema.get("format") == "date-time" for schema in schemas)
 
 
 def _leaf(kind: Kind, metadata: tuple[Any, ...], required: bool) -> Leaf:
