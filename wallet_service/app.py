@@ -10,18 +10,21 @@ from typing import Any
 import psycopg
 import structlog
 from flask import Flask, Response, abort, request
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from wallet_service.logs import configure_logs, log_uncaught, told_without_values
+from wallet_service.parsing import read_json
 from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
 from wallet_service.web.apple_service import PREFIX as APPLE
 from wallet_service.web.apple_service import make_apple_service
 from wallet_service.web.assets import read_assets
+from wallet_service.web.bodies import refuse_flawed_body
 from wallet_service.web.console import make_console
 from wallet_service.web.context import EXTENSION
 from wallet_service.web.device_middleware import DeviceMiddleware
@@ -30,6 +33,7 @@ from wallet_service.web.landing import make_landing, not_now_page
 from wallet_service.web.operations import make_operations
 from wallet_service.web.pages import PageSettings, install_pages
 from wallet_service.web.problems import Problem, problem, problem_of_http, problem_of_validation
+from wallet_service.web.server import Server
 
 log = structlog.get_logger()
 _INFO = Info(
@@ -81,7 +85,9 @@ def create_app(services: Services | None = None) -> Flask:
     for away in (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError):
         app.register_error_handler(away, _database_away)
     app.log_exception = _log_failure  # type: ignore[method-assign]  # Flask's own line names the whole path
-    app.before_request(_refuse_nul)
+    app.json = JsonOfStrangers(app)
+    app.before_request(_refuse_unreadable_path)
+    app.before_request(refuse_flawed_body)
     app.register_api(make_api())
     _browsable(app)
     install_pages(app, PageSettings(assets=read_assets(), https=services.settings.public_url.startswith("https://")))
@@ -91,9 +97,30 @@ def create_app(services: Services | None = None) -> Flask:
     return app
 
 
-def _refuse_nul() -> None:
-    """404 for a path with a NUL: PostgreSQL has none in a text, so nothing of ours has it in its address."""
-    if "\0" in request.path:
+def create_server() -> Server:
+    """The app as `serve` runs it; see `web.server`."""
+    app = create_app()
+    services: Services = app.extensions[EXTENSION]
+    return Server(app, threads=services.settings.web_threads, body_within_s=services.settings.body_within_s)
+
+
+class JsonOfStrangers(DefaultJSONProvider):
+    """Flask's JSON, read as strictly everywhere as `parsing.read_json` reads it."""
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
+        """What a request's body says.
+
+        Raises:
+            Unreadable, Invalid: as `read_json`.
+        """
+        return read_json(s)
+
+
+def _refuse_unreadable_path() -> None:
+    """404 for a path with a NUL, which PostgreSQL has not in a text, or one that is not UTF-8, of which several would
+    read alike: nothing of ours has such an address.
+    """
+    if "\0" in request.path or "\ufffd" in request.path:
         abort(404)
 
 

@@ -76,6 +76,8 @@ class Settings(BaseModel):
     templates_dir: Path = Path(__file__).parent.parent / "pass_templates"
     clock: str | None = None
     log_format: Literal["json", "text"] = "json"
+    web_threads: Annotated[int, Field(ge=1)] = 8
+    body_within_s: Seconds = 20
 
     apns_url: BaseUrl = "https://api.push.apple.com"
     apns_ca_file: Path | None = None

@@ -15,6 +15,8 @@ from wallet_service.logs import log_uncaught, server_log_config
 
 _END_AFTER_LEASE_S = 10.0
 _WEB_ENDS_WITHIN_S = 20
+_MOST_AT_ONCE = 8192
+"""Requests that a process holds at once, also those whose bodies are still coming."""
 _NO_LONG_STATEMENTS = "-c statement_timeout=30s"
 """For web processes: no request's statement takes a second, and a thread that waits for a lock serves nobody."""
 
@@ -23,24 +25,27 @@ _NO_LONG_STATEMENTS = "-c statement_timeout=30s"
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1), help="Web processes.")
-@click.option("--threads", default=8, show_default=True, type=click.IntRange(1), help="Threads in each process.")
-def serve(host: str, port: int, processes: int, threads: int) -> None:
+@click.option("--threads", type=click.IntRange(1), help="Threads in each process, instead of WALLET_WEB_THREADS.")
+def serve(host: str, port: int, processes: int, threads: int | None) -> None:
     """Serve phones, CRMs, Google and people over HTTP (put TLS in front)."""
     from granian import Granian  # a server is loaded only where one runs
     from granian.constants import Interfaces
 
+    if threads is not None:
+        os.environ["WALLET_WEB_THREADS"] = str(threads)  # the web processes read their settings themselves
     settings_of_environment()
     _require_free(host, port)
     with opened_services():  # a wrong setting stops here, in words, and the embedded database stays up for the children
         os.environ.setdefault("PGOPTIONS", _NO_LONG_STATEMENTS)
         Granian(
-            "wallet_service:create_app",
+            "wallet_service.app:create_server",
             factory=True,
             address=host,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             workers=processes,
-            blocking_threads=threads,
+            websockets=False,
+            backpressure=_MOST_AT_ONCE,
             workers_kill_timeout=_WEB_ENDS_WITHIN_S,
             log_access=False,
             log_dictconfig=server_log_config(),

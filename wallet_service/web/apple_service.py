@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-import orjson
 import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.publishing import Cause
+from wallet_service.errors import Invalid
 from wallet_service.metrics import DEVICE_REPORTS
+from wallet_service.parsing import read_json
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.device_logs import keep_reports, read_report
@@ -132,8 +133,8 @@ def _log_messages() -> list[str]:
     if len(body) > LARGEST_LOG_BYTES:
         return []
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = read_json(body)
+    except Invalid:
         return []
     messages = document.get("logs") if isinstance(document, dict) else None
     if not isinstance(messages, list):
@@ -148,6 +149,9 @@ def _card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:
 
 
 def _push_token() -> str | None:
-    document = request.get_json(force=True, silent=True)
+    try:
+        document = read_json(request.stream.read(LARGEST_LOG_BYTES))
+    except Invalid:
+        return None
     token = document.get("pushToken") if isinstance(document, dict) else None
     return token if isinstance(token, str) and 0 < len(token) <= 512 and token.isalnum() else None

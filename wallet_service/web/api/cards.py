@@ -18,7 +18,7 @@ from wallet_service.errors import NotFound
 from wallet_service.offers.facts import Place
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple.device_logs import reports_of
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now, services
 
@@ -76,25 +76,25 @@ def add_routes(api: APIBlueprint) -> None:
     api.post(f"{card}/void", tags=[_TAG], responses={200: CardStateAnswer})(void_card_route)
 
 
+@needs("read")
 def get_card_route(path: CardPath) -> dict[str, Any]:
     """Read a card with the proof of each far end."""
-    caller().require("read")
     db = session()
     return _answer(db, _require(db, path.serial_number))
 
 
+@needs("read")
 def get_timeline_route(path: CardPath) -> dict[str, Any]:
     """Read how the last changes of a card travelled: received, composed, told, listed, fetched."""
-    caller().require("read")
     db = session()
     card = _require(db, path.serial_number)
     answer = TimelineAnswer(serial_number=card.serial_number, changes=timeline_of(db, card))
     return answer.model_dump(mode="json")
 
 
+@needs("cards")
 def void_card_route(path: CardPath) -> dict[str, Any]:
     """Void a card in every wallet; again: it stays void."""
-    caller().require("cards")
     db = session()
     card = _require(db, path.serial_number)
     void_card(db, services().publisher, card, now=now())

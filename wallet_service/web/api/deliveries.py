@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from wallet_service.delivery.status import WaitingFarEnd, retry_far_end, waiting_far_ends
 from wallet_service.delivery.stopped_channels import StoppedChannelState, stopped_channels_of
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
@@ -49,9 +49,9 @@ def add_routes(api: APIBlueprint) -> None:
     api.post("/deliveries/<int:delivery_id>/retry", tags=[_TAG], responses={204: None})(retry_delivery_route)
 
 
+@needs("read")
 def list_deliveries_route(query: DeliveriesQuery) -> dict[str, Any]:
     """List far ends that are refused (a person must look) or are stale (the phone never came); and stopped channels."""
-    caller().require("read")
     found = waiting_far_ends(
         session(), caller().program_id, state=query.state, after=query.after, limit=query.limit + 1
     )
@@ -60,8 +60,8 @@ def list_deliveries_route(query: DeliveriesQuery) -> dict[str, Any]:
     return page | {"stopped": [state.model_dump(mode="json") for state in stopped]}
 
 
+@needs("cards")
 def retry_delivery_route(path: DeliveryPath) -> Response:
     """Try a refused or stale far end again, now."""
-    caller().require("cards")
     retry_far_end(session(), caller().program_id, path.delivery_id, now=now())
     return Response(status=204)

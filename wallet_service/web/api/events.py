@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from wallet_service.crm.events import BATCH, STREAM, STRUCTURED, CloudEvent, read_body
 from wallet_service.crm.inbox import take_in
 from wallet_service.errors import Invalid
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.unit_of_work import received_at, session
 from wallet_service.web.context import now, services
 from wallet_service.web.problems import FaultModel, problem_of
@@ -55,9 +55,9 @@ def add_routes(api: APIBlueprint) -> None:
     )(post_events_route)
 
 
+@needs("events")
 def post_events_route() -> Response | tuple[dict[str, Any], int]:
     """Take in one event (202, or 422 with its faults) or several (202, or 207 if some were refused)."""
-    caller().require("events")
     headers = {name.lower(): value for name, value in request.headers.items()}
     raws, several = read_body(request.get_data(), request.mimetype, headers)
     caller().require_event_types(str(raw["type"]) for raw in raws if isinstance(raw, dict) and "type" in raw)

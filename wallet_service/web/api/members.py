@@ -21,7 +21,7 @@ from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.documents.types import Identifier
 from wallet_service.storage.tables import Card, Member
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.unit_of_work import received_at, session
 from wallet_service.web.context import now, services
 
@@ -92,33 +92,33 @@ def program_of_caller(db: Session) -> LoadedProgram:
     return services().program_cache.program(db, caller().program_id)
 
 
+@needs("members")
 def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, Any], int]:
     """Create or update a member."""
-    caller().require("members")
     db = session()
     member, put = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
     _publish_card_of(db, member, "member updated")
     return _answer(member), 201 if put == "created" else 200
 
 
+@needs("read")
 def get_member_route(path: MemberPath) -> dict[str, Any]:
     """Read a member."""
-    caller().require("read")
     db = session()
     return _answer(read_member(db, caller().program_id, path.member_id))
 
 
+@needs("members")
 def delete_member_route(path: MemberPath) -> Response:
     """Erase a member. Everything personal is deleted at once; the card becomes void and nameless on the phones."""
-    caller().require("members")
     db = session()
     erase_member(db, services().publisher, lock_member(db, caller().program_id, path.member_id), now=now())
     return Response(status=204)
 
 
+@needs("cards")
 def post_card_route(path: MemberPath) -> tuple[dict[str, Any], int]:
     """Issue the member's card; again: the same card."""
-    caller().require("cards")
     db = session()
     program = program_of_caller(db)
     member = lock_member(db, program.program_id, path.member_id)
@@ -126,9 +126,9 @@ def post_card_route(path: MemberPath) -> tuple[dict[str, Any], int]:
     return _card_answer(card, program).model_dump(), 201 if created else 200
 
 
+@needs("members")
 def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, Any]:
     """Set the member's balances, absolutely; older news is ignored."""
-    caller().require("members")
     db = session()
     member = lock_member(db, caller().program_id, path.member_id)
     if not set_balances(member.balance, body, zone=program_of_caller(db).document.time_zone):

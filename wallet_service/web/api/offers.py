@@ -12,7 +12,7 @@ from sqlalchemy import select
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.offers.publishing import draft_offer, move_offer, require_offer
 from wallet_service.storage.tables import Offer
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
@@ -72,9 +72,9 @@ def add_routes(api: APIBlueprint) -> None:
     api.post(f"{offer}/cancel", tags=[_TAG], responses={200: OfferAnswer})(cancel_offer_route)
 
 
+@needs("read")
 def list_offers_route(query: OffersQuery) -> dict[str, Any]:
     """List the offers, a page at a time."""
-    caller().require("read")
     found = (
         session()
         .scalars(
@@ -88,32 +88,33 @@ def list_offers_route(query: OffersQuery) -> dict[str, Any]:
     return page_of(found, query.limit, key=lambda offer: offer.id, answer=_answer)
 
 
+@needs("offers")
 def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:
     """Draft an offer; nobody sees it until it is published."""
-    caller().require("offers")
     caller().require_store(body.store_ids, body.groups)
     db = session()
     return _answer(draft_offer(db, program_of_caller(db).document, body)), 201
 
 
+@needs("read")
 def get_offer_route(path: OfferPath) -> dict[str, Any]:
     """Read an offer."""
-    caller().require("read")
     return _answer(require_offer(session(), caller().program_id, path.offer_id))
 
 
+@needs("offers")
 def publish_offer_route(path: OfferPath) -> dict[str, Any]:
     """Publish an offer: from its start to its end it is on the cards of those who may use it."""
     return _move(path.offer_id, "published")
 
 
+@needs("offers")
 def cancel_offer_route(path: OfferPath) -> dict[str, Any]:
     """Cancel an offer; it leaves the cards."""
     return _move(path.offer_id, "cancelled")
 
 
 def _move(offer_id: int, state: str) -> dict[str, Any]:
-    caller().require("offers")
     offer = require_offer(session(), caller().program_id, offer_id)
     caller().require_store(offer.store_ids, offer.groups)
     return _answer(move_offer(session(), caller().program_id, offer_id, state, now=now()))

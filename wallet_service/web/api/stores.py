@@ -13,7 +13,7 @@ from wallet_service.documents.stores import StoreDocument
 from wallet_service.documents.types import Identifier
 from wallet_service.offers.stores import delete_store, put_store, require_store
 from wallet_service.storage.tables import Store
-from wallet_service.web.api.callers import caller
+from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
@@ -67,9 +67,9 @@ def add_routes(api: APIBlueprint) -> None:
     api.delete(store, tags=[_TAG], responses={204: None})(delete_store_route)
 
 
+@needs("read")
 def list_stores_route(query: StoresQuery) -> dict[str, Any]:
     """List the stores, a page at a time."""
-    caller().require("read")
     found = (
         session()
         .scalars(
@@ -83,24 +83,24 @@ def list_stores_route(query: StoresQuery) -> dict[str, Any]:
     return page_of(found, query.limit, key=lambda store: store.store_id, answer=_answer)
 
 
+@needs("stores")
 def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any], int]:
     """Create or replace a store; cards near it are composed again."""
-    caller().require("stores")
     caller().require_store([path.store_id], [])
     db = session()
     store, is_new = put_store(db, program_of_caller(db).document, path.store_id, body, now=now())
     return _answer(store), 201 if is_new else 200
 
 
+@needs("read")
 def get_store_route(path: StorePath) -> dict[str, Any]:
     """Read a store."""
-    caller().require("read")
     return _answer(require_store(session(), caller().program_id, path.store_id))
 
 
+@needs("stores")
 def delete_store_route(path: StorePath) -> Response:
     """Delete a store; it leaves the cards that named it."""
-    caller().require("stores")
     caller().require_store([path.store_id], [])
     delete_store(session(), caller().program_id, path.store_id, now=now())
     return Response(status=204)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import orjson
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from wallet_service.errors import Forbidden, Invalid
+from wallet_service.parsing import read_json
 
 SENDER = "GooglePayPasses"
 PROTOCOL = "ECv2SigningOnly"
@@ -152,10 +152,7 @@ def _event(message: Mapping[str, Any]) -> GoogleEvent:
 
 
 def _object(raw: bytes, path: str) -> dict[str, Any]:
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise Invalid.at(path, f"is not JSON: {error}") from error
+    document = read_json(raw, path)
     if not isinstance(document, dict):
         raise Invalid.at(path, "should be a JSON object")
     return document
