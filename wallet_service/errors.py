@@ -64,6 +64,10 @@ class NotFound(WalletServiceError):
     """The thing that was named does not exist, or not for this caller."""
 
 
+class NotInWallet(NotFound):
+    """The programme has no cards in the wallet that was asked for."""
+
+
 class Erased(NotFound):
     """The thing that was named was here, and was erased with the data of the person it was about."""
 

@@ -9,7 +9,6 @@ from tests.system import System, eventually
 from wallet_service.simulators.phones.wallet_rules import open_bundle
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 27_0 like Mac OS X) AppleWebKit/605.1.15 Version/27.0 Mobile Safari/604.1"
-INSTAGRAM = IPHONE + " Instagram 400.0"
 ANDROID = "Mozilla/5.0 (Linux; Android 17; Pixel 11) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36"
 DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/150.0 Safari/537.36"
 
@@ -47,7 +46,7 @@ def test_while_google_is_away_the_link_carries_the_card(system: System) -> None:
     assert android.shows().fields["accountName"].text == "Claire Moreau"
 
 
-@pytest.mark.parametrize("agent", [DESKTOP, INSTAGRAM])
+@pytest.mark.parametrize("agent", [DESKTOP])
 @pytest.mark.parametrize(("language", "words"), [("fr", "Scannez ce code"), ("en-GB", "Scan this code")])
 def test_others_get_a_page_in_their_language(system: System, agent: str, language: str, words: str) -> None:
     card = system.enrol()

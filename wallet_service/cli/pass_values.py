@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from wallet_service.cards.composing import Composer
-from wallet_service.cards.facts import Facts
+from wallet_service.cards.facts import Facts, ProgramFacts
+from wallet_service.cards.members import voucher_facts
 from wallet_service.cards.samples import sample_facts
 from wallet_service.cards.template import Template
+from wallet_service.documents.balances import VoucherDocument
 from wallet_service.errors import Invalid
-from wallet_service.parsing import parse
+from wallet_service.parsing import parse, read_json, require_sound
+from wallet_service.values import Value
 from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.protocol import CardView, ProgramView
@@ -32,15 +34,54 @@ def facts_from(assignments: tuple[str, ...], file: Path | None, *, locale: str, 
     raw = sample_facts(locale=locale, now=now).model_dump(mode="json") if sample else _empty(locale, now)
     if file is not None:
         raw = _merged(raw, _document(file))
+    given: dict[str, str] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name:
             raise Invalid.at("--value", f"{assignment!r} should look like member.first_name=Claire")
-        nested: Any = _literal(text)
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        raw = _merged(raw, nested)
+        given[name] = text
+        raw = _merged(raw, _nested(name, _literal(text)))
+    try:
+        return _facts(raw)
+    except Invalid as error:
+        # `member.card_number=2900001001001` looks like a number, and is a text where a text is wanted
+        texts = [fault.path for fault in error.faults if fault.code == "string_type" and fault.path in given]
+        if not texts:
+            raise
+    for name in texts:
+        raw = _merged(raw, _nested(name, given[name]))
+    return _facts(raw)
+
+
+def _nested(name: str, value: Any) -> dict[str, Any]:
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    made: dict[str, Any] = value
+    return made
+
+
+def _facts(raw: dict[str, Any]) -> Facts:
+    """The facts that a document gives. A voucher's last day ends in the programme's zone, as everywhere."""
+    require_sound(raw)
+    program, balance = raw.get("program"), raw.get("balance")
+    zone = program.get("time_zone") if isinstance(program, dict) else None
+    vouchers = balance.get("vouchers") if isinstance(balance, dict) else None
+    if isinstance(balance, dict) and isinstance(vouchers, list | tuple) and isinstance(zone, str):
+        read = parse(Vouchers, {"balance": {"vouchers": list(vouchers)}}).balance.vouchers
+        zone = parse(ProgramFacts, program).time_zone
+        plain = [voucher_facts(one, zone).model_dump(mode="json") for one in read]
+        raw = raw | {"balance": balance | {"vouchers": plain}}
     return parse(Facts, raw)
+
+
+class _Balance(Value):
+    vouchers: tuple[VoucherDocument, ...]
+
+
+class Vouchers(Value):
+    """The part of a document of facts that is written as a CRM writes it."""
+
+    balance: _Balance
 
 
 def _empty(locale: str, now: datetime) -> dict[str, Any]:
@@ -55,9 +96,11 @@ def _empty(locale: str, now: datetime) -> dict[str, Any]:
 
 def _document(file: Path) -> dict[str, Any]:
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Invalid.at(str(file), f"is not JSON: {error}") from error
+        document = read_json(file.read_bytes())
+    except OSError as error:
+        raise Invalid.at(str(file), f"cannot be read: {error.strerror}") from error
+    except Invalid as error:
+        raise error.under(str(file)) from error
     if not isinstance(document, dict):
         raise Invalid.at(str(file), "should be a JSON object")
     return document
@@ -65,8 +108,8 @@ def _document(file: Path) -> dict[str, Any]:
 
 def _literal(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return read_json(text)
+    except Invalid:
         return text
 
 

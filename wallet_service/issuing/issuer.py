@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.documents.programs import ProgramDocument
-from wallet_service.errors import NotFound, SettingsError
+from wallet_service.errors import Invalid, NotInWallet, SettingsError, Unreachable
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.settings import Settings
 from wallet_service.storage.notify import wake_workers
@@ -28,10 +28,11 @@ from wallet_service.wallets.card_views import card_view, program_view
 from wallet_service.wallets.google.classes import require_published
 from wallet_service.wallets.google.content import bodies
 from wallet_service.wallets.google.content.kinds import kind_of
-from wallet_service.wallets.google.save_link import SaveLinks
+from wallet_service.wallets.google.save_link import TOO_LONG, SaveLinks
 from wallet_service.wallets.protocol import CardView, ProgramView
 
 Made = TypeVar("Made")
+_NEEDED = frozenset(("id", "classId", "state", "cardNumber"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Issuer:
     def _builder(self, db: Session, program_id: str, *, now: datetime) -> tuple[PassBuilder, ProgramDocument]:
         document = self.program_cache.program(db, program_id).document
         if document.apple is None:
-            raise NotFound("this programme is not on Apple Wallet")
+            raise NotInWallet("this programme is not on Apple Wallet")
         identity = self.keys.identity(db, program_id)
         if identity is None:
             raise SettingsError(f"no Apple certificate for {program_id}: run wallet-service certs import")
@@ -147,11 +148,14 @@ class Issuer:
         Raises:
             NotFound: the programme is not on Google Wallet.
             SettingsError: its service account was never imported.
+            Unreachable: Google has not the object yet, and it is too long for a link of its own.
         """
         row = self._google_row(db, card)
         account = self.keys.google_account(db, card.program_id)
         google = self.program_cache.program(db, card.program_id).document.google
-        if account is None or google is None:
+        if google is None:
+            raise NotInWallet("this programme is not on Google Wallet")
+        if account is None:
             raise SettingsError(f"no Google service account for {card.program_id}")
         require_published(demo=google.demo, is_production=self.settings.is_production)
         links = self._keep(
@@ -178,12 +182,20 @@ class Issuer:
                 image_url=lambda name: public_url + view.template.image_path(name),
                 callback_url=f"{public_url}/google/callback",
             )
-        return links.fat(bodies.first_body(view, class_id=class_id), first_class, now=now, kind=kind)
+        body = bodies.first_body(view, class_id=class_id)
+        # a card with long texts travels without them: Google gets them from the worker
+        for carried in (body, {name: part for name, part in body.items() if name in _NEEDED or isinstance(part, dict)}):
+            try:
+                return links.fat(carried, first_class, now=now, kind=kind)
+            except Invalid as error:
+                if error.faults[0].code != TOO_LONG:
+                    raise
+        raise Unreachable("Google has not this card yet, and it is too long to travel in a link")
 
     def _google_row(self, db: Session, card: Card) -> Delivery:
         row = db.scalar(select(Delivery).where(Delivery.card_id == card.id, Delivery.kind == "google"))
         if row is None:
-            raise NotFound("this programme is not on Google Wallet")
+            raise NotInWallet("this programme is not on Google Wallet")
         return row
 
     def _keep(self, place: tuple[str, str], key: object, make: Callable[[], Made]) -> Made:

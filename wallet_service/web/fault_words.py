@@ -155,6 +155,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "integer_too_large": lazy("This number is too large."),
     "internal": lazy("Something failed on our side. Nothing of it was kept; send it again later."),
     "language_tag": lazy("Enter a language such as fr, fr-FR or es-419."),
+    "link_too_long": lazy("This is too long. Shorten it."),
     "local_time": _DAY_AND_CLOCK,
     "local_time_does_not_exist": lazy("The clocks jump over this time that night. Choose another."),
     "local_time_out_of_range": lazy("Enter a date between 1971 and 2999."),

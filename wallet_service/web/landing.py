@@ -9,6 +9,7 @@ import io
 import re
 import threading
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Literal
 
@@ -22,13 +23,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from wallet_service.cards.content import Stamps
 from wallet_service.cards.template import Template
-from wallet_service.errors import Erased, NotFound, SettingsError, WalletServiceError
+from wallet_service.documents.programs import ProgramDocument
+from wallet_service.errors import Erased, NotFound, NotInWallet, SettingsError, Unreachable, WalletServiceError
 from wallet_service.metrics import PASSES_SERVED
 from wallet_service.storage.tables import Card, Delivery, Member, TemplateVersion
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.passes.images import stamps_hero
 from wallet_service.web.context import now, services
 from wallet_service.web.device_middleware import compose_if_due, pass_headers
+from wallet_service.web.phone import Visitor, visitor_of
 from wallet_service.web.problems import status_of
 from wallet_service.web.words import locale_of_request, words_in
 
@@ -36,8 +39,6 @@ log = structlog.get_logger()
 _STAMPS = re.compile(r"stamps-(?P<earned>[0-9]{1,2})-(?P<total>[0-9]{1,2})\.(?P<locale>[A-Za-z-]{2,16})")
 _DRAWN: LRUCache[tuple[str, str], bytes] = LRUCache(64)
 _DRAWING = threading.Lock()
-Phone = Literal["iphone", "android", "other"]
-_IN_APP_BROWSERS = ("FBAN", "FBAV", "Instagram", "Line/", "Snapchat", "TikTok", "LinkedInApp")
 _WAIT_FOR_GOOGLE_S, _LOOK_EVERY_S = 2.0, 0.05
 _WAITERS = threading.BoundedSemaphore(2)
 """How many requests of a process may wait for Google at once: the other threads are for phones and CRMs."""
@@ -62,26 +63,23 @@ def make_landing() -> Blueprint:
     return blueprint
 
 
-def phone_of(user_agent: str) -> Phone:
-    """Which wallet a visitor can have, by the browser's own word. A desktop gets the page, and so does an app's browser
-    on an iPhone, which cannot add passes.
-    """
-    if "Android" in user_agent:
-        return "android"
-    if ("iPhone" in user_agent or "iPad" in user_agent) and not any(app in user_agent for app in _IN_APP_BROWSERS):
-        return "iphone"
-    return "other"
-
-
 def card_link(link_token: str) -> AnyResponse:
     """The one link for every device."""
-    match phone_of(request.user_agent.string):
-        case "iphone":
+    match _visitor():
+        case "iphone" if "page" not in request.args:
             return _with_fallback(link_token, "apple")
-        case "android":
+        case "android" if "page" not in request.args:
             return _with_fallback(link_token, "google")
-        case "other":
-            return _page(link_token)
+        case "iphone_app" | "android_app" as visitor:
+            return _in_app_page(link_token, android=visitor == "android_app")
+        case visitor:
+            return _page(link_token, visitor)
+
+
+def _visitor() -> Visitor:
+    headers = request.headers
+    purpose = headers.get("Sec-Purpose", headers.get("Purpose", ""))
+    return visitor_of(request.user_agent.string, method=request.method, purpose=purpose)
 
 
 def pass_file(link_token: str) -> AnyResponse:
@@ -99,8 +97,10 @@ def pass_file(link_token: str) -> AnyResponse:
 
 def google_link(link_token: str) -> AnyResponse:
     """Redirect to Google's save page. The object is asked for first, and given a moment to reach Google: a link that
-    only names it is short and shows no data.
+    only names it is short and shows no data. Who only looks at the link gets the page: nobody has tapped yet.
     """
+    if _visitor() == "robot":
+        return _page(link_token, "robot")
     _compose_if_due(link_token)
     with services().sessions.begin() as db:
         card = _card(db, link_token)
@@ -165,10 +165,32 @@ def _with_fallback(link_token: str, wallet: Literal["apple", "google"]) -> AnyRe
         return pass_file(link_token)
     if wallet == "google" and document.google is not None:
         return redirect(f"{services().publisher.card_link(link_token)}/google", code=HTTPStatus.FOUND)
-    return _page(link_token)
+    return _page(link_token, _visitor())
 
 
-def _page(link_token: str) -> AnyResponse:
+def _in_app_page(link_token: str, *, android: bool) -> AnyResponse:
+    """How to get out of an app's own browser, which cannot add a card."""
+    with services().sessions() as db:
+        card = _card(db, link_token)
+        document = services().program_cache.program(db, card.program_id).document
+        template = services().program_cache.template(db, card.template_version_id)
+    locale = locale_of_request(document.locales)
+    address = services().publisher.card_link(link_token)
+    scheme, _, rest = address.partition("://")
+    page = render_template(
+        "in_app.html",
+        locale=locale,
+        words=words_in(locale),
+        brand=document.brand,
+        logo=template.image_path("logo"),
+        android=android,
+        address=address,
+        intent=f"intent://{rest}#Intent;scheme={scheme};action=android.intent.action.VIEW;end",
+    )
+    return Response(page, headers=_HEADERS)
+
+
+def _page(link_token: str, visitor: Visitor) -> AnyResponse:
     with services().sessions() as db:
         card = _card(db, link_token)
         document = services().program_cache.program(db, card.program_id).document
@@ -183,8 +205,10 @@ def _page(link_token: str) -> AnyResponse:
         logo=template.image_path("logo"),
         colours=template.document.colours,
         link=f"/c/{link_token}",
-        on_apple=document.apple is not None,
-        on_google=document.google is not None,
+        qr=visitor not in ("iphone", "iphone_browser", "android"),
+        hint=_hint(document, visitor, words_in(locale), services().publisher.card_link(link_token)),
+        on_apple=document.apple is not None and visitor != "android",
+        on_google=document.google is not None and visitor not in ("iphone", "iphone_browser", "ipad"),
     )
     return Response(page, headers=_HEADERS)
 
@@ -193,6 +217,12 @@ def _compose_if_due(link_token: str) -> None:
     with services().sessions() as db:
         card_id = _card(db, link_token).id
     compose_if_due(services(), card_id, now())
+
+
+def _hint(document: ProgramDocument, visitor: Visitor, words: Mapping[str, str], address: str) -> str | None:
+    if document.apple is None or visitor == "android":
+        return None
+    return f"{words['nothing_opens']} {address}" if visitor == "iphone_browser" else words["on_iphone"]
 
 
 def _wait_for_object(card_id: int) -> None:
@@ -225,11 +255,20 @@ def _card(db: Session, link_token: str) -> Card:
 
 
 def _refusal_page(error: WalletServiceError) -> AnyResponse:
-    """An HTML page for the visitor, never a broken pass. What is the operator's fault is not put on the link."""
-    if isinstance(error, SettingsError):
-        log.error("card_not_handed_out", reason=str(error))
-        return not_now_page()
-    return _told("erased" if isinstance(error, Erased) else "nothing_here", status_of(error))
+    """An HTML page for the visitor, never a broken pass. What is our fault, or Google's, is not put on the link."""
+    match error:
+        case Erased():
+            return _told("erased", status_of(error))
+        case NotInWallet():
+            return _told("no_wallet", status_of(error))
+        case NotFound():
+            return _told("nothing_here", status_of(error))
+        case SettingsError() | Unreachable():
+            log.error("card_not_handed_out", reason=str(error))
+            return not_now_page()
+        case _:  # a card that cannot be made into a pass
+            log.error("card_not_handed_out", reason=str(error))
+            return _told("not_now", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def not_now_page() -> Response:

@@ -20,6 +20,7 @@ from wallet_service.wallets.google.content.schema import Body
 
 LONGEST_JWT = 1800
 """Characters; beyond it browsers may cut the link."""
+TOO_LONG = "link_too_long"
 
 
 class SaveLinks:
@@ -71,7 +72,7 @@ class SaveLinks:
         }
         jwt = self._signed(claims)
         if len(jwt) > LONGEST_JWT:
-            raise Invalid.at("", f"the save link is {len(jwt)} characters long; {LONGEST_JWT} is the most")
+            raise Invalid.at("", f"the save link is {len(jwt)} characters long; {LONGEST_JWT} is the most", TOO_LONG)
         return f"{self._save_url}/{jwt}"
 
     def _signed(self, claims: Mapping[str, Any]) -> str:
