@@ -12,7 +12,7 @@ inside an app, which opens neither a pass nor Google's page. `robot`: fetches th
 
 _ROBOT = re.compile(
     r"bot\b|bot/|crawl|spider|preview|facebookexternalhit|WhatsApp/|GoogleMessages|SkypeUriPreview|Snapchat-Proxy"
-    r"|Google-PageRenderer|Google-Read-Aloud|Mastodon|Embedly|vkShare|curl/|python-requests|HeadlessChrome",
+    r"|Google-PageRenderer|Google-Read-Aloud|Mastodon|Embedly|vkShare",
     re.IGNORECASE,
 )
 _IN_APP = re.compile(
