@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from wallet_service.crm.events import BATCH, STREAM, STRUCTURED, CloudEvent, read_body
 from wallet_service.crm.inbox import take_in
@@ -45,12 +45,16 @@ class EventsAnswer(BaseModel):
     refused: int
 
 
+class ReceivedAnswer(RootModel[EventAnswer | EventsAnswer]):
+    """To one event its own answer; to a batch or a stream, also to an empty one, that to each."""
+
+
 def add_routes(api: APIBlueprint) -> None:
     """Hang the route into the API."""
     api.post(
         "/events",
         tags=[_TAG],
-        responses={202: EventAnswer, 207: EventsAnswer},
+        responses={202: ReceivedAnswer, 207: EventsAnswer},
         openapi_extensions=_BODY,
     )(post_events_route)
 
