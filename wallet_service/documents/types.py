@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 
 import langcodes
 import orjson
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, Strict, WithJsonSchema
 
 from wallet_service.errors import Invalid
 from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal, require_sound
@@ -131,9 +131,10 @@ def _instant(value: Any) -> datetime:
         lacks_offset = _LOCAL.fullmatch(value) or _DAY.fullmatch(value)
         raise refusal("instant_without_offset" if lacks_offset else "instant", _INSTANT_WORDS)
     try:
-        return _in_range(datetime.fromisoformat(value.upper()))
+        instant = datetime.fromisoformat(value.upper())
     except ValueError as error:
         raise refusal("instant", "is not in the calendar: " + _INSTANT_WORDS) from error
+    return _in_range(instant)
 
 
 _INSTANT_WORDS = "should be an instant with its offset from UTC (RFC 3339), e.g. 2026-12-01T09:00:00+01:00"
@@ -228,6 +229,7 @@ Day = Annotated[date, BeforeValidator(_day), _schema("date", "2026-12-31")]
 DayOrInstant = Annotated[
     date | datetime,
     PlainValidator(_day_or_instant),
+    PlainSerializer(lambda value: value.isoformat(), when_used="json-unless-none"),
     WithJsonSchema(
         {
             "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}],

@@ -134,7 +134,10 @@ def _date_in(header: str | None) -> datetime | None:
     if header is None:
         return None
     if (parts := _OUR_DATE.fullmatch(header)) is None:
-        return _in_range(parse_date(header))
+        try:
+            return _in_range(parse_date(header))
+        except OverflowError:  # a year that its own offset takes out of the calendar
+            return None
     day, month, year, hour, minute, second = parts.groups()
     try:
         date = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
@@ -146,9 +149,10 @@ def _date_in(header: str | None) -> datetime | None:
 def _in_range(date: datetime | None) -> datetime | None:
     """A date that every zone and PostgreSQL have. We never sent another: it counts as none."""
     try:
-        return date if date is not None and EARLIEST <= date.astimezone(UTC) <= LATEST else None
+        instant = date.astimezone(UTC) if date is not None else None  # PostgreSQL knows no offset of 16 hours
     except OverflowError:
         return None
+    return instant if instant is not None and EARLIEST <= instant <= LATEST else None
 
 
 class DeviceMiddleware:
