@@ -129,3 +129,24 @@ def test_item_82_too_large_together() -> None:
 def test_a_bundle_is_a_plain_archive() -> None:
     made = bundle_of({"a": b"one", "b": b"two"})
     assert zipfile.ZipFile(io.BytesIO(made)).read("b.pkpass") == b"two"
+
+
+def test_a_number_is_a_text_where_a_text_is_wanted(tmp_path: Path) -> None:
+    """Issue 10, point 17; a voucher's last day is a day here, too (A1)."""
+    values = {"balance": {"vouchers": [{"code": "A", "valid_until": "2031-12-31"}]}}
+    (tmp_path / "values.json").write_text(json.dumps(values))
+    out = tmp_path / "card.pkpass"
+    ran = build(
+        out, "--template", POINTS, "--value", "member.card_number=2900001001001", "--value", "balance.points=12",
+        "--values", str(tmp_path / "values.json"), "--value", "member.first_name=true",
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    document = json.loads(zipfile.ZipFile(out).read("pass.json"))
+    assert {code["message"] for code in document["barcodes"]} == {"2900001001001"}
+    assert fields_of(out)["points"] == 12
+
+
+@pytest.mark.parametrize("value", ["balance.points=12.0", "balance.points=true", 'balance.points="12"'])
+def test_what_looks_like_a_number_is_none(tmp_path: Path, value: str) -> None:
+    ran = build(tmp_path / "card.pkpass", "--template", POINTS, "--value", value)
+    assert (ran.exit_code, "balance.points" in ran.output) == (1, True)

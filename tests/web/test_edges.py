@@ -5,6 +5,7 @@ points of issue 10.
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import requests
 
 from tests.system import System
 from tests.web.test_api import EVENT, STORE, faults
+from wallet_service.programs.apply import apply_program
+from wallet_service.web.apple_service import MOST_DEVICES
 
 BATCH = {"Content_Type": "application/cloudevents-batch+json"}
 VOUCHER = {"code": "B-1", "amount": {"amount": 500, "currency": "EUR"}}
@@ -244,3 +247,43 @@ def test_an_empty_batch_is_taken_in(system: System) -> None:
     """E20: `[]` to /events, as documented."""
     answer = system.api("POST", "/events", b"[]", **BATCH)
     assert (answer.status_code, answer.json()) == (202, {"results": [], "refused": 0})
+
+
+def test_a_card_has_so_many_devices_and_no_more(system: System) -> None:
+    """A4: registrations of one card, and the ids of devices."""
+    serial = system.enrol()["serial_number"]
+    (card,) = system.rows("SELECT auth_token FROM cards")
+
+    def register(device: str) -> int:
+        path = f"{system.url}/apple/v1/devices/{device}/registrations/pass.example.lumiere/{serial}"
+        headers = {"Authorization": f"ApplePass {card['auth_token']}"}
+        return requests.post(path, json={"pushToken": "ab" * 32}, headers=headers, timeout=30).status_code
+
+    assert [register(f"d{number}") for number in range(MOST_DEVICES)] == [201] * MOST_DEVICES
+    assert [register("d0"), register("another"), register("x" * 256)] == [200, 400, 400]
+
+
+def test_a_design_that_is_rolled_back_is_said(system: System) -> None:
+    """Issue 10, point 17."""
+    designs = system.folder / "designs"
+    shutil.copytree(system.services.settings.templates_dir, designs)
+    design = designs / "points-card" / "template.toml"
+    first = design.read_text("utf-8")
+
+    def apply() -> tuple[str, ...]:
+        with system.services.sessions.begin() as db:
+            return apply_program(
+                db,
+                system.folder / "program.toml",
+                templates_dir=designs,
+                keys=system.services.keys,
+                trust=system.services.trust,
+                now=system.clock(),
+            ).changes
+
+    assert apply() == ()
+    design.write_text(first + "\n# another edition\n", "utf-8")
+    assert apply() == ("template points-card has a new version",)
+    design.write_text(first, "utf-8")
+    assert apply() == ("template points-card is that of an earlier apply again",)
+    assert apply() == ()

@@ -90,7 +90,7 @@ def _bounded(value: Any) -> Any:
 def _replaced(text: Any, old: Any, new: Any, count: int | None = None) -> str:
     text, old, new = str(text), str(old), str(new)  # what is undefined is empty
     found = text.count(old) if count is None else min(text.count(old), max(int(count), 0))
-    if len(text) + found * len(new) > LONGEST_TEXT:
+    if len(text) + found * (len(new) - len(old)) > LONGEST_TEXT:
         raise OverflowError(f"the text is longer than {LONGEST_TEXT} characters")
     return str(text.replace(old, new, found))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from wallet_service.documents.balances import VoucherFacts
-from wallet_service.documents.types import Day, Instant, TimeZone
+from wallet_service.documents.types import Day, Instant, Integer, TimeZone
 from wallet_service.offers.facts import OfferFacts, StoreFacts
 from wallet_service.values import Money, Value
 
@@ -29,10 +29,10 @@ class MemberFacts(Value):
 class BalanceFacts(Value):
     """What the member has earned. None: the program has never said."""
 
-    points: int | None = None
+    points: Integer | None = None
     tier: str | None = None
-    tier_points: int | None = None
-    stamps: int | None = None
+    tier_points: Integer | None = None
+    stamps: Integer | None = None
     cashback: Money | None = None
     vouchers: tuple[VoucherFacts, ...] = ()
     badges: tuple[str, ...] = ()

@@ -5,17 +5,19 @@ Bare statuses, no cookies, no redirects. What changed? carries no authorization:
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 import structlog
 from flask import Blueprint, Response, request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.publishing import Cause
 from wallet_service.errors import Invalid
 from wallet_service.metrics import DEVICE_REPORTS
 from wallet_service.parsing import read_json
-from wallet_service.storage.tables import Card
+from wallet_service.storage.tables import Card, Device, Registration
 from wallet_service.wallets.apple import devices
 from wallet_service.wallets.apple.device_logs import keep_reports, read_report
 from wallet_service.wallets.apple.sign_up import nameless_card, read_sign_up, store_answers
@@ -24,6 +26,9 @@ from wallet_service.web.device_middleware import Answer, auth_token_in, changed_
 
 log = structlog.get_logger()
 LARGEST_LOG_BYTES, MOST_LOG_MESSAGES, LONGEST_LOG_MESSAGE = 64 * 1024, 100, 1000
+MOST_DEVICES = 100
+"""Of one card: a family has fewer, and each is told of each change."""
+_DEVICE_ID = re.compile(r"[\w.-]{1,255}", re.ASCII)
 PREFIX = "/apple"
 _REGISTRATION = "/devices/<device_library_id>/registrations/<pass_type_id>/<serial_number>"
 _LISTING = "/devices/<device_library_id>/registrations/<pass_type_id>"
@@ -53,7 +58,10 @@ def register(device_library_id: str, pass_type_id: str, serial_number: str) -> R
         if card is None:
             return Response(status=HTTPStatus.UNAUTHORIZED)
         push_token = _push_token()
-        if push_token is None:
+        if push_token is None or not _DEVICE_ID.fullmatch(device_library_id):
+            return Response(status=HTTPStatus.BAD_REQUEST)
+        if _is_full(db, card, device_library_id):
+            log.warning("registration_refused", card_id=card.id, reason="too many devices")
             return Response(status=HTTPStatus.BAD_REQUEST)
         pacing = services().publisher.pacing
         created = devices.register(db, card, device_library_id, push_token, pacing=pacing, now=now())
@@ -146,6 +154,13 @@ def _card(db: Session, pass_type_id: str, serial_number: str) -> Card | None:
     """The card that the request's token opens. The header's shape is looked at before the database."""
     token = auth_token_in(request.headers.get("Authorization", ""))
     return devices.card_for(db, pass_type_id, serial_number, token) if token else None
+
+
+def _is_full(db: Session, card: Card, device_library_id: str) -> bool:
+    """Whether a card has as many devices as it may, and this is none of them."""
+    theirs = select(Device.device_library_id).join(Registration, Registration.device_id == Device.id)
+    known = db.scalars(theirs.where(Registration.card_id == card.id).limit(MOST_DEVICES)).all()
+    return len(known) >= MOST_DEVICES and device_library_id not in known
 
 
 def _push_token() -> str | None:
