@@ -140,8 +140,6 @@ def _apply_row(
         for name in sorted(plain.keys() | program.document.keys())
         if plain.get(name) != program.document.get(name)
     )
-    if program.template_version_id != version_id and not any("new version" in change for change in changes):
-        changes.append(f"template {document.template} is that of an earlier apply again")
     program.name, program.document, program.pass_type_id = document.name, plain, pass_type_id
     program.template_version_id, program.updated_at = version_id, now
     start_campaign(db, document.id, reason="programme changed", now=now)
