@@ -81,7 +81,8 @@ def _foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
 def _renderer(style: str) -> Processor:
     if style == "json":
         return structlog.processors.JSONRenderer(serializer=_dumped)
-    return structlog.dev.ConsoleRenderer(colors=False)
+    # a traceback without the values of local variables: they may be anybody's
+    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 
 
 class LibraryFormatter(structlog.stdlib.ProcessorFormatter):

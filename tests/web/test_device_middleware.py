@@ -60,9 +60,9 @@ def test_what_is_no_question_of_a_phone_is_flasks(both: tuple[Client, Client], p
 
 
 def test_a_failure_is_told_in_flasks_way(system: System, both: tuple[Client, Client]) -> None:
-    """The database is away: a bare 500, which a phone tries again, and never a page."""
+    """The database is away: a bare 503, which a phone tries again, and never a page."""
     through, _ = both
     system.services.statements._url = "postgresql://127.0.0.1:9/nowhere"
     system.services.statements.close()
     answer = through.get(f"/apple/v1/devices/device-1/registrations/{PASS_TYPE}")
-    assert (answer.status_code, answer.data) == (500, b"")
+    assert (answer.status_code, answer.data) == (503, b"")
