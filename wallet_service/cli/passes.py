@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from wallet_service.cli.templates import good_template
 from wallet_service.errors import NotFound
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple.checking.check import check_path
-from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.findings import Finding, Severity
 from wallet_service.wallets.apple.passes.archive import bundle_of
 
 
@@ -34,14 +35,19 @@ def passes() -> None:
 def check_pass(paths: tuple[Path, ...], as_json: bool, root: Path | None) -> None:
     """Report everything that is wrong with passes, ours or not: .pkpass, .pkpasses, or a folder of a pass's files.
 
-    Each finding has its severity, its place, the number of its rule in docs/apple.md and what to do. Exit code 0: no
-    errors; 1: errors; 2: nothing was checked.
+    An error is what Wallet refuses; a warning is shown or updated wrongly; a note is our advice. Each finding has its
+    place, the number of its rule in docs/apple.md, what to do, and whose page says so. Exit code 0: no errors; 1:
+    errors; 2: nothing was checked.
     """
     with told_in_words():
         trust, at = trust_from(root), now()
         found = {path: check_path(path, now=at, trust=trust) for path in paths}
     if as_json:
-        rows = [{"file": str(path)} | asdict(finding) for path, findings in found.items() for finding in findings]
+        rows = [
+            {"file": str(path)} | asdict(finding) | {"source": finding.source}
+            for path, findings in found.items()
+            for finding in findings
+        ]
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     else:
         for path, findings in found.items():
@@ -107,8 +113,13 @@ def _show(file: Path, findings: list[Finding]) -> None:
     if not findings:
         click.echo(f"{file}: good")
         return
-    table = Table("rule", "", "where", "what is wrong", "what to do", title=str(file), title_justify="left")
+    verdict = "Wallet refuses it" if findings[0].severity == "error" else "Wallet takes it"
+    columns = ("rule", "", "where", "what is wrong", "what to do", "who says so")
+    table = Table(*columns, title=f"{file}: {verdict}", title_justify="left")
     for finding in findings:
-        style = "red" if finding.severity == "error" else "yellow"
-        table.add_row(finding.rule, finding.severity, finding.path, finding.message, finding.remedy, style=style)
+        words = (finding.rule, finding.severity, finding.path, finding.message, finding.remedy, finding.source)
+        table.add_row(*words, style=_STYLES[finding.severity])
     Console().print(table)
+
+
+_STYLES: Mapping[Severity, str] = {"error": "red", "warning": "yellow", "note": "cyan"}

@@ -163,7 +163,7 @@ def test_exit_codes(identity: PassIdentity, chain: Chain, tmp_path: Path) -> Non
     assert code == 1
     assert json.loads(output)[0] | {"message": "", "remedy": ""} == {
         "file": str(tmp_path / "bad.pkpass"), "rule": "1", "path": "archive", "severity": "error", "message": "",
-        "remedy": "",
+        "remedy": "", "source": "Apple, Building a Pass",
     }  # fmt: skip
 
 

@@ -14,14 +14,14 @@ from functools import lru_cache
 from importlib import resources
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from wallet_service.errors import Invalid, SettingsError
-from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.findings import Finding, Severity
 
 LEAF_WARNING = timedelta(days=60)
 INTERMEDIATE_WARNING = timedelta(days=90)
@@ -220,9 +220,13 @@ def check(identity: PassIdentity, *, pass_type_id: str, team_id: str, now: datet
 
 
 def chain_findings(
-    leaf: x509.Certificate, intermediate: x509.Certificate, *, now: datetime, trust: Trust
+    leaf: x509.Certificate, intermediate: x509.Certificate, *, now: datetime, trust: Trust, issuing: bool = True
 ) -> list[Finding]:
-    """Whether `leaf` was issued by `intermediate`, that by the trusted root, and whether both are in their time."""
+    """Whether `leaf` was issued by `intermediate`, that by the trusted root, and whether both are in their time.
+
+    Args:
+        issuing: new passes are to be signed; else what Apple issued in former years is told of and let be.
+    """
     findings = [
         *_validity("certificate", leaf, now, LEAF_WARNING, _NEW_CERTIFICATE),
         *_validity("intermediate", intermediate, now, INTERMEDIATE_WARNING, _USE_G4),
@@ -231,7 +235,11 @@ def chain_findings(
     if pinned is not None and intermediate != pinned:
         name = generation_of(intermediate)
         message = f"is WWDR {name}, which does not issue Pass Type ID certificates" if name else "is not WWDR G4"
-        findings.append(Finding("20", "intermediate", message, _USE_G4))
+        if name == "G1" and not issuing:
+            message = "is WWDR G1, which issued Pass Type ID certificates until 2021 and ended in 2023"
+            findings.append(Finding("20", "intermediate", message, "sign updates with a new certificate", "warning"))
+        else:
+            findings.append(Finding("20", "intermediate", message, _USE_G4))
     elif not _issued_by(intermediate, trust.root) or not _may_issue(intermediate):
         findings.append(Finding("16", "intermediate", "is not an authority under the trusted root", _USE_G4))
     if leaf.issuer != intermediate.subject:
@@ -242,6 +250,10 @@ def chain_findings(
         findings.append(Finding("16", "certificate", message, "use the intermediate that issued it"))
     elif not _issued_by(leaf, intermediate):
         findings.append(Finding("16", "certificate", "its signature is not the intermediate's", "get it again"))
+    elif isinstance(leaf.signature_hash_algorithm, hashes.SHA1):
+        message = "is signed with SHA-1, as Apple signed such certificates before 2022"
+        severity: Severity = "error" if issuing else "note"
+        findings.append(Finding("16", "certificate", message, _NEW_CERTIFICATE, severity))
     return findings
 
 
@@ -298,9 +310,21 @@ def _may_issue(certificate: x509.Certificate) -> bool:
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    key = issuer.public_key()
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+        if isinstance(certificate.signature_hash_algorithm, hashes.SHA1) and isinstance(key, rsa.RSAPublicKey):
+            # The library's own comparison says of SHA-1 what it says of a wrong signature.
+            if certificate.issuer != issuer.subject:
+                return False
+            key.verify(
+                certificate.signature,
+                certificate.tbs_certificate_bytes,
+                padding.PKCS1v15(),
+                hashes.SHA1(),  # noqa: S303
+            )
+        else:
+            certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

@@ -1,6 +1,7 @@
 """Reading a `.pkpass` without trusting it: lines 1 to 5 of the conformance checklist, in bounded memory.
 
-Apple publishes no profile of ZIP; the rules are what every working issuer keeps to.
+Apple publishes no profile of ZIP. What Wallet cannot read is an error; what `zip -r`, `ditto` and streaming writers put
+into most passes that Wallet takes is told as a note.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ def _unpacked(data: bytes, *, most_bytes: int, most_entries: int) -> OpenedBundl
                     findings.append(Finding("1", entry.orig_filename, "cannot be unpacked or is damaged", _BUILD_AGAIN))
                 else:
                     files.setdefault(entry.orig_filename, body)
+        findings += _harmless(data, entries)
     return OpenedBundle(files, tuple(findings))
 
 
@@ -129,11 +131,12 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | None:
 
 def _frame(data: bytes, archive: zipfile.ZipFile) -> Iterator[Finding]:
     if not data.startswith(b"PK\x03\x04"):
-        yield Finding("4", "archive", "something stands before its first file", _BUILD_AGAIN)
+        words = "something stands before its first file: iPhones open it, Macs and Android readers do not"
+        yield Finding("4", "archive", words, _BUILD_AGAIN, "warning")
     if archive.comment:
-        yield Finding("4", "archive", "has a comment", _BUILD_AGAIN)
+        yield Finding("4", "archive", "has a comment", _BUILD_AGAIN, "note")
     elif data[-_END_SIZE : -_END_SIZE + 4] != _END_RECORD:
-        yield Finding("4", "archive", "something follows its end", _BUILD_AGAIN)
+        yield Finding("4", "archive", "something follows its end", _BUILD_AGAIN, "warning")
 
 
 def _names(names: list[str]) -> Iterator[Finding]:
@@ -141,11 +144,14 @@ def _names(names: list[str]) -> Iterator[Finding]:
         if count > 1:
             yield Finding("3", name, f"is there {count} times", "keep one")
         if name.endswith("/"):
-            yield Finding("3", name, "is a folder's own entry", "pack files only")
-        if name.startswith("/") or ".." in name.split("/") or "\\" in name or not name.isascii() or "\0" in name:
-            yield Finding("3", name, "is not a plain relative ASCII name", "rename it")
+            words = "is a folder's own entry; previews on iPhones have stumbled over such"
+            yield Finding("3", name, words, "pack files only", "warning")
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name or "\0" in name:
+            yield Finding("3", name, "is not a plain relative name", "rename it")
+        elif not name.isascii():
+            yield Finding("3", name, "is not an ASCII name", "rename it", "warning")
         if is_junk(name):
-            yield Finding("5", name, "does not belong in a pass", "leave it out, also of the manifest")
+            yield Finding("5", name, "does not belong in a pass", "leave it out, also of the manifest", "warning")
 
 
 def _headers(data: bytes, entry: zipfile.ZipInfo) -> Iterator[Finding]:
@@ -154,11 +160,36 @@ def _headers(data: bytes, entry: zipfile.ZipInfo) -> Iterator[Finding]:
         yield Finding("4", path, "is packed with another method than store and deflate", _BUILD_AGAIN)
     if entry.flag_bits & _ENCRYPTED:
         yield Finding("4", path, "is encrypted", _BUILD_AGAIN)
-    if entry.flag_bits & _DATA_DESCRIPTOR:
-        yield Finding("4", path, "has a data descriptor: it was written to a stream", _BUILD_AGAIN)
-    local_extra = data[entry.header_offset + 28 : entry.header_offset + 30]
-    if entry.extra or local_extra != b"\0\0":
-        yield Finding("4", path, "has an extra field", _BUILD_AGAIN)
+    if not _whole_extra(entry.extra) or not _whole_extra(_local_extra(data, entry)):
+        yield Finding("4", path, "has an extra field that is cut short", _BUILD_AGAIN)
+
+
+def _harmless(data: bytes, entries: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    """What Wallet takes and other readers may not; told once, for every file of an archive has it alike."""
+    streamed = sum(bool(entry.flag_bits & _DATA_DESCRIPTOR) for entry in entries)
+    if streamed:
+        words = f"{streamed} of {len(entries)} files have a data descriptor: they were written to a stream"
+        yield Finding("4", "archive", words, _BUILD_AGAIN, "note")
+    extra = sum(bool(entry.extra or _local_extra(data, entry)) for entry in entries)
+    if extra:
+        words = f"{extra} of {len(entries)} files have an extra field: times or owners, as `zip` writes them"
+        yield Finding("4", "archive", words, "pack with `zip -X`, or a writer without extras", "note")
+
+
+def _local_extra(data: bytes, entry: zipfile.ZipInfo) -> bytes:
+    """The extra field of the entry's own header, which need not be the directory's."""
+    lengths = data[entry.header_offset + 26 : entry.header_offset + 30]
+    name, extra = int.from_bytes(lengths[:2], "little"), int.from_bytes(lengths[2:], "little")
+    start = entry.header_offset + 30 + name
+    return data[start : start + extra]
+
+
+def _whole_extra(extra: bytes) -> bool:
+    """Whether an extra field is a row of whole records (id, size, bytes); phones have failed on others."""
+    place = 0
+    while place + 4 <= len(extra):
+        place += 4 + int.from_bytes(extra[place + 2 : place + 4], "little")
+    return place == len(extra)
 
 
 def _required(files: dict[str, bytes]) -> Iterator[Finding]:

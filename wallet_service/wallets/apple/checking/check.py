@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -21,15 +22,17 @@ from wallet_service.wallets.apple.checking.archive import (
     open_folder,
     open_passes,
 )
+from wallet_service.wallets.apple.checking.foreign import findings_in_any
 from wallet_service.wallets.apple.checking.images import image_findings
 from wallet_service.wallets.apple.checking.signature import signature_findings
 from wallet_service.wallets.apple.checking.strings import strings_findings
-from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.findings import WORST_FIRST, Finding
 from wallet_service.wallets.apple.passes.personalization import personalization_findings
-from wallet_service.wallets.apple.passes.rules import Rules, findings_in
+from wallet_service.wallets.apple.passes.rules import Rules
 
 _OUTSIDE_MANIFEST = {"manifest.json", "signature"}
 _DEEPEST = 60
+_MOST_REPEATED = 10
 _LONGEST_SIGNATURE = 64 * 1024
 _SHIPPED = re.compile(r"pass\.json|manifest\.json|signature|personalization\.json|[^/]+\.lproj/pass\.strings|.*\.png")
 
@@ -64,7 +67,7 @@ def check_passes(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
 
 
 def check_bundle(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
-    """Everything that is wrong with a `.pkpass`, worst first; empty for a pass that Wallet takes.
+    """Everything that is wrong with a `.pkpass`, worst first; no errors for a pass that Wallet takes.
 
     Args:
         data: the file's bytes, whatever they are.
@@ -75,7 +78,7 @@ def check_bundle(data: bytes, *, now: datetime, trust: Trust) -> list[Finding]:
 
 
 def _worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: (finding.severity != "error", int(finding.rule)))
+    return sorted(findings, key=lambda finding: (WORST_FIRST.index(finding.severity), int(finding.rule)))
 
 
 def _check_files(opened: OpenedBundle, *, now: datetime, trust: Trust, signed: bool) -> list[Finding]:
@@ -97,7 +100,7 @@ def _check_files(opened: OpenedBundle, *, now: datetime, trust: Trust, signed: b
         findings += _signature(files, document, now=now, trust=trust)
     if document is not None:
         rules = Rules(ours=False, plain_http=trust.pinned_intermediate is None, now=now)
-        findings += [replace(one, path=f"pass.json {one.path}") for one in findings_in(document, rules)]
+        findings += [replace(one, path=f"pass.json {one.path}") for one in findings_in_any(document, rules)]
     return findings
 
 
@@ -119,7 +122,7 @@ def _signature(
 def _strangers(files: Mapping[str, bytes]) -> Iterator[Finding]:
     for name in sorted(files):
         if not _SHIPPED.fullmatch(name) and not is_junk(name):
-            yield Finding("5", name, "is not a file that Wallet knows", "leave it out, also of the manifest", "warning")
+            yield Finding("5", name, "is not a file that Wallet knows", "leave it out, also of the manifest", "note")
 
 
 def _text(document: Mapping[str, Any] | None, key: str) -> str | None:
@@ -127,39 +130,43 @@ def _text(document: Mapping[str, Any] | None, key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-class _Repeated(ValueError):
-    """A key stands twice in one object."""
+def _noting(repeated: list[str]) -> Callable[[list[tuple[str, object]]], dict[str, object]]:
+    """A reader of objects that notes keys which stand twice, and keeps the last."""
 
+    def pairs_read(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key, count in counts.items() if count > 1)
+        return found
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _Repeated(key)
-        found[key] = value
-    return found
+    return pairs_read
 
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 def _strict_json(name: str, body: bytes, *, one_line: bool = False) -> tuple[dict[str, Any] | None, list[Finding]]:
     findings = []
     if one_line and (b"\n" in body or b"\r" in body):
         words = "has line breaks, which some signers change before they sign"
-        findings.append(Finding("8", name, words, "write it in one line", "warning"))
+        findings.append(Finding("8", name, words, "write it in one line", "note"))
+    if body.startswith(_BYTE_ORDER_MARK):
+        findings.append(Finding("8", name, "begins with a byte order mark", "write it without", "warning"))
+    repeated: list[str] = []
     try:
-        if body.startswith(b"\xef\xbb\xbf"):
-            raise ValueError("it begins with a byte order mark")
-        document = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except _Repeated as error:
-        return None, [*findings, Finding("8", name, f"has the key {error} twice", "keep one")]
+        text = body.removeprefix(_BYTE_ORDER_MARK).decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_noting(repeated), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        return None, [
-            *findings,
-            Finding("8", name, f"is not strict JSON in UTF-8: {error}", "write it with a JSON library"),
-        ]
+        words = f"is not strict JSON in UTF-8: {error}"
+        return None, [*findings, Finding("8", name, words, "write it with a JSON library")]
+    for key in list(dict.fromkeys(repeated))[:_MOST_REPEATED]:
+        words = f"has the key {key} twice, and readers differ in which they take"
+        findings.append(Finding("8", name, words, "keep one", "warning"))
     if _depth(document) > _DEEPEST:
         return None, [*findings, Finding("8", name, f"is nested more than {_DEEPEST} deep", "make it plain")]
     if not isinstance(document, dict):
@@ -185,7 +192,10 @@ def _manifest(manifest: Mapping[str, object], files: Mapping[str, bytes]) -> Ite
         yield Finding("6", f"manifest.json {name}", "is listed and not packed", "pack it or remove the line")
     for name in sorted(manifest.keys() & packed):
         path, digest = f"manifest.json {name}", manifest[name]
-        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{40}", digest):
-            yield Finding("7", path, "is not a SHA-1 in lower-case hex", "write 40 hex digits")
-        elif digest != hashlib.sha1(files[name]).hexdigest():  # noqa: S324  (Apple's manifest is SHA-1)
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9A-Fa-f]{40}", digest):
+            yield Finding("7", path, "is not a SHA-1 in hex", "write 40 hex digits")
+            continue
+        if digest != digest.lower():
+            yield Finding("7", path, "is a SHA-1 in upper case", "write lower-case hex digits", "warning")
+        if digest.lower() != hashlib.sha1(files[name]).hexdigest():  # noqa: S324  (Apple's manifest is SHA-1)
             yield Finding("7", path, "is not the SHA-1 of the packed file", "make the manifest from the packed bytes")

@@ -1,4 +1,7 @@
-"""What is wrong with the images of somebody's pass: lines 10 and 11 of the checklist, and what only looks bad."""
+"""What is wrong with the images of somebody's pass: lines 10 and 11 of the checklist, and what only looks bad.
+
+Wallet refuses what is no PNG; sizes, scales and contrast are advice to whoever made the pass.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +50,13 @@ def image_findings(files: Mapping[str, bytes], document: Mapping[str, Any]) -> I
         elif match is not None and match["stem"] in _POINTS:
             yield from _size(name, size, _POINTS[match["stem"]], int(match["scale"] or 1))
         if match is not None and match["folder"] and match["stem"] in at_root:
-            yield Finding("11", name, "is also at the root, which wins", "keep one of the two")
+            yield Finding("11", name, "is also at the root, which wins", "keep one of the two", "warning")
     yield from _scales(matches)
     yield from _stems(at_root | {match["stem"] for match in matches.values()}, document)
     weight = sum(map(len, files.values()))
     if weight > HEAVY_BYTES:
         words = f"hold {weight:,} bytes together; phones fetch them with every change"
-        yield Finding("10", "images", words, "shrink the largest images", "warning")
+        yield Finding("10", "images", words, "shrink the largest images", "note")
     yield from _colours(document)
 
 
@@ -64,7 +67,7 @@ def _size(name: str, size: tuple[int, ...], points: tuple[int, int], scale: int)
     if beyond(scale):
         width, height = (limit * scale for limit in points)
         words = f"is {size[0]} x {size[1]} pixels; at this scale at most {width} x {height} are drawn"
-        yield Finding("10", name, words, "scale it down", "error" if beyond(_LARGEST_SCALE) else "warning")
+        yield Finding("10", name, words, "scale it down", "warning" if beyond(_LARGEST_SCALE) else "note")
 
 
 def _scales(matches: Mapping[str, re.Match[str]]) -> Iterator[Finding]:
@@ -75,12 +78,12 @@ def _scales(matches: Mapping[str, re.Match[str]]) -> Iterator[Finding]:
     for (folder, stem), found in sorted(scales.items()):
         others = {frozenset(there) for (other, name), there in scales.items() if name == stem and other and folder}
         if len(others) > 1:
-            yield Finding("12", f"{folder}/{stem}.png", "has other scales than in the other languages", "complete them")
+            yield Finding(
+                "12", f"{folder}/{stem}.png", "has other scales than in the other languages", "complete them", "warning"
+            )
         if found == {"1"}:
             words = "is there for old screens only, and blurred on all others"
-            yield Finding(
-                "10", f"{folder}/{stem}.png".lstrip("/"), words, f"add {stem}@2x.png, {stem}@3x.png", "warning"
-            )
+            yield Finding("10", f"{folder}/{stem}.png".lstrip("/"), words, f"add {stem}@2x.png, {stem}@3x.png", "note")
 
 
 def _stems(stems: set[str], document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -93,11 +96,15 @@ def _stems(stems: set[str], document: Mapping[str, Any]) -> Iterator[Finding]:
         drawn |= _POSTER_TICKET
     for stem in sorted(stems & _POINTS.keys() - drawn):
         yield Finding(
-            "10", f"{stem}.png", f"is drawn by no style of this pass ({', '.join(styles)})", "leave it out", "warning"
+            "10", f"{stem}.png", f"is drawn by no style of this pass ({', '.join(styles)})", "leave it out", "note"
         )
     if "eventTicket" in styles and "strip" in stems and stems & {"background", "thumbnail"}:
         yield Finding(
-            "10", "strip.png", "excludes background and thumbnail on an event ticket", "keep one or the other"
+            "10",
+            "strip.png",
+            "excludes background and thumbnail on an event ticket",
+            "keep one or the other",
+            "warning",
         )
     if "posterGeneric" in styles and "artwork" not in stems:
         yield Finding(
@@ -111,7 +118,7 @@ def _colours(document: Mapping[str, Any]) -> Iterator[Finding]:
         ink = _hex(document.get(key))
         if ground and ink and (ratio := contrast(ink, ground)) < LEAST_CONTRAST:
             words = f"has a contrast of {ratio:.1f} with the background; {LEAST_CONTRAST:.0f} is the least to be read"
-            yield Finding("27", f"pass.json {key}", words, "choose a lighter or darker colour", "warning")
+            yield Finding("27", f"pass.json {key}", words, "choose a lighter or darker colour", "note")
 
 
 _RGB = re.compile(r"rgb\((\d{1,3}), ?(\d{1,3}), ?(\d{1,3})\)")

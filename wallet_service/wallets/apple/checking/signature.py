@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -13,17 +14,24 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from wallet_service.wallets.apple.certificates import Trust, chain_findings, subject_of
-from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.checking.ber import der_of
+from wallet_service.wallets.apple.findings import Finding, Severity
 from wallet_service.wallets.apple.passes import cms
 
 _PATH = "signature"
 _SIGN_AGAIN = "sign again with this program"
-_DIGESTS: dict[x509.ObjectIdentifier, type[hashes.HashAlgorithm]] = {cms.SHA1: hashes.SHA1, cms.SHA256: hashes.SHA256}
+_DIGESTS: dict[x509.ObjectIdentifier, type[hashes.HashAlgorithm]] = {
+    cms.SHA1: hashes.SHA1, cms.SHA256: hashes.SHA256, cms.SHA384: hashes.SHA384, cms.SHA512: hashes.SHA512,
+}  # fmt: skip
+_IN_USE = (cms.SHA1, cms.SHA256)
+"""The digests of which it is known that Wallet takes them."""
 _UNREADABLE = (
     ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )  # fmt: skip
-_RSA = (cms.RSA_ENCRYPTION, cms.SHA1_WITH_RSA, cms.SHA256_WITH_RSA)
+_RSA = (
+    cms.RSA_ENCRYPTION, cms.SHA1_WITH_RSA, cms.SHA256_WITH_RSA, cms.SHA384_WITH_RSA, cms.SHA512_WITH_RSA,
+)  # fmt: skip
 
 
 def signature_findings(
@@ -37,12 +45,17 @@ def signature_findings(
         now: to tell of certificates that have expired since.
     """
     try:
-        envelope = asn1.decode_der(cms.ContentInfo, signature)
-        return _findings_in(envelope, manifest, pass_type_id, team_id, now=now, trust=trust)
+        der = der_of(signature)
+        envelope = asn1.decode_der(cms.ContentInfo, der)
+        findings = _findings_in(envelope, manifest, pass_type_id, team_id, now=now, trust=trust)
     except _UNREADABLE as error:
         # Certificates are decoded as they are looked at, so a damaged one may be noticed late.
         words = next(iter(str(error).splitlines()), type(error).__name__)
-        return [Finding("13", _PATH, f"is not CMS signed data in DER: {words}", _SIGN_AGAIN)]
+        return [Finding("13", _PATH, f"is not CMS signed data: {words}", _SIGN_AGAIN)]
+    if der != signature:
+        words = "is in BER; Wallet takes it, other readers want DER"
+        findings.append(Finding("13", _PATH, words, "write it in DER", "note"))
+    return findings
 
 
 def _findings_in(
@@ -56,11 +69,13 @@ def _findings_in(
 ) -> list[Finding]:
     signed = envelope.content
     signers = signed.signer_infos.as_list()
-    if envelope.content_type != cms.SIGNED_DATA or len(signers) != 1:
+    if envelope.content_type != cms.SIGNED_DATA:
+        return [Finding("13", _PATH, "is CMS of another type than signed data", _SIGN_AGAIN)]
+    if len(signers) != 1:
         return [Finding("13", _PATH, f"has {len(signers)} signers; Wallet takes exactly one", _SIGN_AGAIN)]
     findings = []
     if signed.content.content is not None:
-        findings.append(Finding("13", _PATH, "holds the manifest itself", "sign detached"))
+        findings.append(_attached(signed.content.content, manifest))
     signing_time, attribute_findings = _attributes(signers[0], manifest)
     findings += attribute_findings
     certificates = signed.certificates or []
@@ -77,6 +92,13 @@ def _findings_in(
     return findings
 
 
+def _attached(content: bytes, manifest: bytes) -> Finding:
+    """Some streaming signers put what they sign into the signature, too; verified against the file it is the same."""
+    if content == manifest:
+        return Finding("13", _PATH, "holds the manifest itself; Apple asks for none", "sign detached", "warning")
+    return Finding("13", _PATH, "holds another text than manifest.json", "sign detached")
+
+
 def _attributes(signer: cms.SignerInfo, manifest: bytes) -> tuple[datetime | None, list[Finding]]:
     if not signer.signed_attrs:
         return None, [Finding("14", _PATH, "has no signed attributes, so no signing time", "sign with attributes")]
@@ -85,15 +107,19 @@ def _attributes(signer: cms.SignerInfo, manifest: bytes) -> tuple[datetime | Non
     encoded = [asn1.encode_der(each) for each in signer.signed_attrs]
     if encoded != sorted(encoded):
         words = "its attributes are not in DER order, which some readers refuse"
-        findings.append(Finding("14", _PATH, words, _SIGN_AGAIN, "warning"))
+        findings.append(Finding("14", _PATH, words, _SIGN_AGAIN, "note"))
     content_type = values.get(cms.CONTENT_TYPE)
     if not content_type or content_type[0].parse(x509.ObjectIdentifier) != cms.DATA:
         findings.append(Finding("14", _PATH, "does not say that it signs data", _SIGN_AGAIN))
     algorithm = _DIGESTS.get(signer.digest_algorithm.algorithm)
     digest = values.get(cms.MESSAGE_DIGEST)
-    if algorithm is None:
-        findings.append(Finding("14", _PATH, "uses another digest than SHA-1 and SHA-256", "sign with SHA-256"))
-    elif not digest or bytes(digest[0].data) != hashlib.new(algorithm().name, manifest).digest():
+    if signer.digest_algorithm.algorithm not in _IN_USE:
+        severity: Severity = "error" if algorithm is None else "warning"
+        words = "uses another digest than SHA-1 and SHA-256"
+        findings.append(Finding("14", _PATH, words, "sign with SHA-256", severity))
+    if algorithm is not None and (
+        not digest or bytes(digest[0].data) != hashlib.new(algorithm().name, manifest).digest()
+    ):
         words = "the digest of manifest.json is another: the file was changed, or its line ends, before signing"
         findings.append(Finding("14", _PATH, words, "sign the very bytes that are packed (option Binary)"))
     signing_time = _time_in(values.get(cms.SIGNING_TIME))
@@ -112,9 +138,18 @@ def _time_in(values: Sequence[asn1.TLV] | None) -> datetime | None:
 
 
 def _signer_among(certificates: Sequence[x509.Certificate], signer: cms.SignerInfo) -> x509.Certificate | None:
-    name, serial = bytes(signer.sid.issuer.data), signer.sid.serial
-    matching = (each for each in certificates if each.serial_number == serial)
-    return next((each for each in matching if each.issuer.public_bytes().endswith(name)), None)
+    if signer.sid.tag_bytes == cms.KEY_IDENTIFIER:
+        return next((each for each in certificates if _key_identifier(each) == bytes(signer.sid.data)), None)
+    named = signer.sid.parse(cms.IssuerAndSerial)
+    matching = (each for each in certificates if each.serial_number == named.serial)
+    return next((each for each in matching if each.issuer.public_bytes().endswith(bytes(named.issuer.data))), None)
+
+
+def _key_identifier(certificate: x509.Certificate) -> bytes | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _mathematics(signer: cms.SignerInfo, leaf: x509.Certificate) -> Iterator[Finding]:
@@ -143,9 +178,9 @@ def _chain(
     if issuer is None:
         yield Finding("16", _PATH, "does not carry the intermediate certificate", "add WWDR G4 when signing")
         return
-    for finding in chain_findings(leaf, issuer, now=at, trust=trust):
-        if finding.severity == "error":
-            yield Finding(finding.rule, f"{_PATH} {finding.path}", finding.message, finding.remedy)
+    for finding in chain_findings(leaf, issuer, now=at, trust=trust, issuing=False):
+        if finding.rule != "19" or finding.severity == "error":  # what was soon to end then is of no account now
+            yield replace(finding, path=f"{_PATH} {finding.path}")
     if at <= leaf.not_valid_after_utc < now:
         words = f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}, after signing: the pass stays, and cannot be updated"
         yield Finding("19", f"{_PATH} certificate", words, "sign updates with a new certificate", "warning")

@@ -55,13 +55,14 @@ def strings_findings(files: Mapping[str, bytes], document: Mapping[str, Any]) ->
     """Everything about language folders and their `pass.strings`."""
     for folder in sorted({name.split("/")[0] for name in files if "/" in name}):
         if not LPROJ.fullmatch(folder):
-            yield Finding("12", folder, "is not the name of a language folder", "name it like fr.lproj")
+            yield Finding("12", folder, "is not the name of a language folder", "name it like fr.lproj", "warning")
     keys_of: dict[str, frozenset[str]] = {}
     for name, body in sorted(files.items()):
         if not name.endswith(".lproj/pass.strings"):
             continue
         if len(body) > _MOST_BYTES:
-            yield Finding("12", name, f"is larger than {_MOST_BYTES:,} bytes", "leave out what the pass does not show")
+            words = f"is larger than {_MOST_BYTES:,} bytes and was not read"
+            yield Finding("12", name, words, "leave out what the pass does not show", "note")
             continue
         has_mark = body.startswith((b"\xff\xfe", b"\xfe\xff"))
         try:
@@ -73,13 +74,13 @@ def strings_findings(files: Mapping[str, bytes], document: Mapping[str, Any]) ->
             yield Finding("12", name, f"cannot be read: {error}", 'write each line like "KEY" = "text";')
             continue
         if not has_mark and not body.isascii():
-            yield Finding("12", name, "is UTF-8; Apple asks for UTF-16", "save it as UTF-16 with its mark", "warning")
+            yield Finding("12", name, "is UTF-8; Apple asks for UTF-16", "save it as UTF-16 with its mark", "note")
     if len(set(keys_of.values())) > 1:
-        yield Finding("12", "pass.strings", "do not have the same keys in every language", "complete them")
+        yield Finding("12", "pass.strings", "do not have the same keys in every language", "complete them", "warning")
     used = frozenset(_texts(document))
     for key in sorted(frozenset[str]().union(*keys_of.values()) - used):
         words = f"the key {key!r} does not occur in pass.json"
-        yield Finding("12", "pass.strings", words, "correct its spelling", "warning")
+        yield Finding("12", "pass.strings", words, "correct its spelling", "note")
 
 
 def _texts(value: object) -> Iterator[str]:

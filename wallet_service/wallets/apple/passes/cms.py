@@ -19,9 +19,15 @@ MESSAGE_DIGEST = ObjectIdentifier("1.2.840.113549.1.9.4")
 SIGNING_TIME = ObjectIdentifier("1.2.840.113549.1.9.5")
 SHA1 = ObjectIdentifier("1.3.14.3.2.26")
 SHA256 = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
+SHA384 = ObjectIdentifier("2.16.840.1.101.3.4.2.2")
+SHA512 = ObjectIdentifier("2.16.840.1.101.3.4.2.3")
 RSA_ENCRYPTION = ObjectIdentifier("1.2.840.113549.1.1.1")
 SHA1_WITH_RSA = ObjectIdentifier("1.2.840.113549.1.1.5")
 SHA256_WITH_RSA = ObjectIdentifier("1.2.840.113549.1.1.11")
+SHA384_WITH_RSA = ObjectIdentifier("1.2.840.113549.1.1.12")
+SHA512_WITH_RSA = ObjectIdentifier("1.2.840.113549.1.1.13")
+KEY_IDENTIFIER = b"\x80"
+"""The tag of a signer that is named by its certificate's subject key identifier, not by issuer and serial number."""
 
 
 @asn1.sequence
@@ -50,10 +56,10 @@ class Attribute:
 
 @asn1.sequence
 class SignerInfo:
-    """One signer, version 1."""
+    """One signer. `sid` is an `IssuerAndSerial` (version 1), or a key identifier under the tag [0] (version 3)."""
 
     version: int
-    sid: IssuerAndSerial
+    sid: asn1.TLV
     digest_algorithm: Algorithm
     signed_attrs: Annotated[list[Attribute] | None, asn1.Implicit(0)]
     signature_algorithm: Algorithm

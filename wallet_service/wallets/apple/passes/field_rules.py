@@ -47,8 +47,13 @@ def styles_in(document: PassDocument) -> Iterator[tuple[str, Arrays]]:
             yield style, {array: fields for array, fields in anything[style].items() if array != "transitType"}
 
 
-def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
-    """Broken field rules of every style in the pass; `ours` makes what Wallet merely drops an error."""
+def field_findings(document: PassDocument, *, shown: Severity, own: Severity) -> Iterator[Finding]:
+    """Broken field rules of every style in the pass.
+
+    Args:
+        shown: the severity of what Wallet merely drops or shows wrongly.
+        own: the severity of our own rules.
+    """
     reachable = False
     for style, arrays in styles_in(document):
         keys = [field["key"] for fields in arrays.values() for field in fields]
@@ -60,14 +65,14 @@ def field_findings(document: PassDocument, *, ours: bool) -> Iterator[Finding]:
             for index, field in enumerate(fields):
                 # Nothing can be wrong with a key, a value and a label; this runs for every pass that is issued.
                 if len(field) > 2 + ("label" in field):
-                    for rule, key, message, remedy in _one_field(style, array, field):
-                        yield Finding(rule, f"{style}.{array}[{index}].{key}", message, remedy)
-        yield from _counts(style, arrays, document, ours=ours)
+                    for refused, rule, key, message, remedy in _one_field(style, array, field):
+                        path = f"{style}.{array}[{index}].{key}"
+                        yield Finding(rule, path, message, remedy, "error" if refused else shown)
+        yield from _counts(style, arrays, document, shown)
         reachable = reachable or any(_tells_contact(field) for field in arrays.get("backFields", ()))
     if not reachable:
         remedy = "add a link (https://, mailto: or tel:) or a back field with an address of the brand"
-        severity: Severity = "error" if ours else "warning"
-        yield Finding("45", "backFields", "hold no contact of the issuer", remedy, severity)
+        yield Finding("45", "backFields", "hold no contact of the issuer", remedy, own)
 
 
 def _tells_contact(field: PassField) -> bool:
@@ -79,45 +84,42 @@ def _is_contact(text: str) -> bool:
     return _CONTACT.search(text) is not None
 
 
-_Fault = tuple[str, str, str, str]
-"""Rule, key, message, remedy."""
+_Fault = tuple[bool, str, str, str, str]
+"""Whether Wallet refuses it, rule, key, message, remedy."""
+_REFUSED, _SHOWN = True, False
 
 
 def _one_field(style: str, array: str, field: PassField) -> Iterator[_Fault]:
     if "changeMessage" in field and "%@" not in field["changeMessage"]:
-        yield "41", "changeMessage", "does not contain %@", "say where the new value goes with %@"
+        yield _SHOWN, "41", "changeMessage", "does not contain %@", "say where the new value goes with %@"
     has_currency, has_number_style = "currencyCode" in field, "numberStyle" in field
     if (has_currency or has_number_style) and isinstance(field["value"], str):
         key = "currencyCode" if has_currency else "numberStyle"
-        yield "41", key, "needs a number as value, not a text", "give the value as a number"
+        yield _REFUSED, "41", key, "needs a number as value, not a text", "give the value as a number"
     if has_currency and has_number_style:
-        yield "41", "numberStyle", "cannot stand beside currencyCode", "keep one of the two"
+        yield _REFUSED, "41", "numberStyle", "cannot stand beside currencyCode", "keep one of the two"
     if "dateStyle" in field or "timeStyle" in field:
         value = field["value"]
         if isinstance(value, str) and not _DATE.fullmatch(value):
-            yield (
-                "28",
-                "value",
-                f"is not a date with its time and zone: {value!r}",
-                "write it like 2026-12-31T21:59:00Z",
-            )
+            message = f"is not a date with its time and zone, in whole seconds: {value!r}"
+            yield _REFUSED, "28", "value", message, "write it like 2026-12-31T21:59:00Z"
     if "attributedValue" in field:
         for message, remedy in _markup_faults(str(field["attributedValue"])):
-            yield "43", "attributedValue", message, remedy
+            yield _SHOWN, "43", "attributedValue", message, remedy
     if "semantics" in field:
         for path, message in semantic_faults("semantics", field["semantics"]):
-            yield "25", path, message, "correct it or leave it out"
+            yield _SHOWN, "25", path, message, "correct it or leave it out"
     if not _PLACED_KEYS.isdisjoint(field):
         yield from _misplaced(style, array, field)
 
 
 def _misplaced(style: str, array: str, field: PassField) -> Iterator[_Fault]:
     if "textAlignment" in field and array in ("primaryFields", "backFields"):
-        yield "41", "textAlignment", "is not allowed on primary and back fields", "leave it out"
+        yield _SHOWN, "41", "textAlignment", "is not allowed on primary and back fields", "leave it out"
     if "dataDetectorTypes" in field and array != "backFields":
-        yield "41", "dataDetectorTypes", "is allowed on back fields only", "leave it out"
+        yield _SHOWN, "41", "dataDetectorTypes", "is allowed on back fields only", "leave it out"
     if "row" in field and not (style == "eventTicket" and array == "auxiliaryFields"):
-        yield "41", "row", "is allowed on auxiliary fields of event tickets only", "leave it out"
+        yield _SHOWN, "41", "row", "is allowed on auxiliary fields of event tickets only", "leave it out"
 
 
 @lru_cache(maxsize=1024)
@@ -132,8 +134,7 @@ def _markup_faults(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(faults)
 
 
-def _counts(style: str, arrays: Arrays, document: PassDocument, *, ours: bool) -> Iterator[Finding]:
-    severity: Severity = "error" if ours else "warning"
+def _counts(style: str, arrays: Arrays, document: PassDocument, severity: Severity) -> Iterator[Finding]:
     counts = {array: len(fields) for array, fields in arrays.items()}
     for array, limit in _LIMITS[style].items():
         if counts.get(array, 0) > limit:
@@ -146,7 +147,7 @@ def _counts(style: str, arrays: Arrays, document: PassDocument, *, ours: bool) -
             path = f"{style}.secondaryFields and auxiliaryFields"
             yield Finding("42", path, message, "move fields to the back", severity)
     if style != "posterGeneric" and counts.get("footerFields"):
-        yield Finding("42", f"{style}.footerFields", "is drawn on posterGeneric only", "move the fields")
+        yield Finding("42", f"{style}.footerFields", "is drawn on posterGeneric only", "move the fields", severity)
 
 
 def _square_code(document: PassDocument) -> bool:

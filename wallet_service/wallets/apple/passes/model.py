@@ -15,7 +15,8 @@ from typing_extensions import TypedDict
 closed = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
 """Reads a dictionary strictly: no unknown key, no text for a number."""
 
-DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$"
+DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})$"
+"""Seconds may be left out; Wallet refuses fractions of them."""
 _BYTE = r"(25[0-5]|2[0-4]\d|1\d\d|\d{1,2})"
 
 Text = Annotated[str, StringConstraints(min_length=1)]

@@ -31,7 +31,7 @@ from wallet_service.wallets.apple.passes.model import (
 )
 from wallet_service.wallets.apple.passes.semantics import semantic_faults
 
-_RULE_OF_KEY = {
+RULE_OF_KEY = {
     "formatVersion": "23", "passTypeIdentifier": "23", "serialNumber": "23", "teamIdentifier": "23",
     "organizationName": "23", "description": "23", "backgroundColor": "27", "foregroundColor": "27",
     "labelColor": "27", "footerBackgroundColor": "27", "expirationDate": "28", "relevantDate": "28",
@@ -63,7 +63,8 @@ class Rules:
     """How strictly to read.
 
     Attributes:
-        ours: our own rules are errors too (serial alphabet, field counts, contact on the back).
+        ours: the pass is to be issued: whatever would be shown wrongly and whatever we advise is an error too. Else an
+            error is what Wallet refuses, and nothing else.
         plain_http: a web service without TLS passes, for development only.
         nfc: Apple has granted the NFC certificate.
         now: makes an expiry in the past a fault; None where the time does not matter.
@@ -77,6 +78,11 @@ class Rules:
     @property
     def own(self) -> Severity:
         """The severity of a rule of our own."""
+        return "error" if self.ours else "note"
+
+    @property
+    def shown(self) -> Severity:
+        """The severity of what Wallet takes, and shows or updates wrongly."""
         return "error" if self.ours else "warning"
 
 
@@ -94,22 +100,21 @@ def findings_in(document: Mapping[str, Any], rules: Rules) -> list[Finding]:
         checked = PASS_DOCUMENT.validate_python(document)
     except ValidationError as error:
         return list(_shape_findings(error))
-    findings = [*_styles(checked), *_web_service(checked, rules), *_barcodes(checked)]
+    findings = [*_styles(checked, rules), *_web_service(checked, rules), *_barcodes(checked, rules)]
     # Most cards have none of these keys, and this runs for every pass that is issued.
     if not _SELDOM.isdisjoint(checked):
-        findings += [*_semantics(checked), *_relevance(checked, rules), *_misc(checked, rules)]
-    return [*findings, *field_findings(checked, ours=rules.ours)]
+        findings += [*_semantics(checked, rules), *_relevance(checked, rules), *_misc(checked, rules)]
+    return [*findings, *field_findings(checked, shown=rules.shown, own=rules.own)]
 
 
 def _shape_findings(error: ValidationError) -> Iterator[Finding]:
     told: set[str] = set()
     for fault in error.errors(include_url=False, include_context=False):
-        parts = [part for part in fault["loc"] if part not in ("str", "int", "float")]
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+        path = path_of(fault["loc"])
         if path in told:
             continue
         told.add(path)
-        rule = _RULE_OF_KEY.get(str(parts[0]), "25") if parts else "23"
+        rule = RULE_OF_KEY.get(str(fault["loc"][0]), "25") if fault["loc"] else "23"
         match fault["type"]:
             case "missing":
                 yield Finding(rule, path, "is required", "add it")
@@ -121,54 +126,60 @@ def _shape_findings(error: ValidationError) -> Iterator[Finding]:
                 yield Finding(rule, path, _in_words(fault["msg"], fault["input"]), "see Apple's page on this key")
 
 
+def path_of(steps: tuple[int | str, ...]) -> str:
+    """`barcodes[0].message` of the steps that lead there, without the kinds of a value that were tried."""
+    parts = [step for step in steps if step not in ("str", "int", "float")]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
 def _in_words(message: str, found: object) -> str:
     words = message.replace("Input should be", "should be").replace("String should", "should")
     shown = repr(found)
     return f"{words}, not {shown if len(shown) <= 60 else shown[:57] + '…'}"
 
 
-def _styles(document: PassDocument) -> Iterator[Finding]:
+def _styles(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     found = [style for style in STYLES if style in document]
     if len(found) != 1:
         message = f"has {', '.join(found) or 'no style'}" + (" alone" if "posterGeneric" in document else "")
         yield Finding("24", "style", message, f"give exactly one of {', '.join(STYLES)}")
     if "eventTicket" not in document and not EVENT_KEYS.isdisjoint(document):
-        yield from _foreign_keys(document, EVENT_KEYS, "event tickets")
+        yield from _foreign_keys(document, EVENT_KEYS, "event tickets", rules)
     if "boardingPass" not in document and not BOARDING_KEYS.isdisjoint(document):
-        yield from _foreign_keys(document, BOARDING_KEYS, "boarding passes")
+        yield from _foreign_keys(document, BOARDING_KEYS, "boarding passes", rules)
     if "boardingPass" in document and "transitType" not in document["boardingPass"]:
         yield Finding("24", "boardingPass.transitType", "is required", "add it")
     if "groupingIdentifier" in document and "eventTicket" not in document and "boardingPass" not in document:
         message = "groups event tickets and boarding passes only"
-        yield Finding("39", "groupingIdentifier", message, "leave it out")
+        yield Finding("39", "groupingIdentifier", message, "leave it out", rules.shown)
 
 
-def _foreign_keys(document: PassDocument, keys: frozenset[str], owner: str) -> Iterator[Finding]:
+def _foreign_keys(document: PassDocument, keys: frozenset[str], owner: str, rules: Rules) -> Iterator[Finding]:
     for key in sorted(keys & document.keys()):
-        yield Finding("26", key, f"is for {owner} only", "leave it out")
+        yield Finding("26", key, f"is for {owner} only", "leave it out", rules.shown)
 
 
-def _semantics(document: PassDocument) -> Iterator[Finding]:
+def _semantics(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     for key in ("semantics", "userInfo", "upcomingPassInformation"):
         if key in document:
-            yield from _nulls(key, document[key])
+            yield from _nulls(key, document[key], rules.shown)
     for path, message in semantic_faults("semantics", document.get("semantics", {})):
-        yield Finding("25", path, message, "correct it or leave it out")
+        yield Finding("25", path, message, "correct it or leave it out", rules.shown)
     token = document.get("authenticationToken")
     if token and token in repr((document.get("userInfo"), document.get("semantics"))):
-        yield Finding("46", "userInfo", "repeats the authentication token", "keep secrets out of it")
+        yield Finding("46", "userInfo", "repeats the authentication token", "keep secrets out of it", rules.own)
 
 
-def _nulls(path: str, value: object) -> Iterator[Finding]:
+def _nulls(path: str, value: object, severity: Severity) -> Iterator[Finding]:
     match value:
         case None:
-            yield Finding("25", path, "is null", "leave the key out instead")
+            yield Finding("25", path, "is null", "leave the key out instead", severity)
         case dict():
             for key, inner in value.items():
-                yield from _nulls(f"{path}.{key}", inner)
+                yield from _nulls(f"{path}.{key}", inner, severity)
         case list():
             for index, inner in enumerate(value):
-                yield from _nulls(f"{path}[{index}]", inner)
+                yield from _nulls(f"{path}[{index}]", inner, severity)
 
 
 def _web_service(document: PassDocument, rules: Rules) -> Iterator[Finding]:
@@ -183,9 +194,11 @@ def _web_service(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     parts = urlsplit(url)
     if parts.scheme != "https" and not (rules.plain_http and parts.scheme == "http"):
         yield Finding("30", "webServiceURL", "should start with https://", "serve it with TLS")
-    if not parts.netloc or parts.query or parts.fragment or url.endswith(("/", "/v1")):
+    if not parts.netloc or any(character.isspace() for character in url):
+        yield Finding("30", "webServiceURL", "is not an address", "write it like https://cards.example.com/apple")
+    elif parts.query or parts.fragment or url.endswith(("/", "/v1")):
         message = "should be a plain base address: no trailing slash, no /v1 at its end, no query, no fragment"
-        yield Finding("30", "webServiceURL", message, "phones append /v1/… themselves")
+        yield Finding("30", "webServiceURL", message, "phones append /v1/… themselves", rules.shown)
 
 
 def _instant(text: str) -> datetime | None:
@@ -197,13 +210,16 @@ def _instant(text: str) -> datetime | None:
 
 def _relevance(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     if len({beacon["proximityUUID"].lower() for beacon in document.get("beacons", ())}) > 10:
-        yield Finding("34", "beacons", "hold more than 10 different UUIDs", "share one UUID among the shops")
+        yield Finding(
+            "34", "beacons", "hold more than 10 different UUIDs", "share one UUID among the shops", rules.shown
+        )
     if "storeCard" in document or "coupon" in document:
         for key in ("relevantDate", "relevantDates"):
             if key in document:
-                yield Finding("35", key, "is not supported on store cards and coupons", "use locations")
+                message = "is not supported on store cards and coupons"
+                yield Finding("35", key, message, "use locations", rules.shown)
     for index, entry in enumerate(document.get("relevantDates", ())):
-        yield from _relevant_date(f"relevantDates[{index}]", entry)
+        yield from _relevant_date(f"relevantDates[{index}]", entry, rules)
     if "expirationDate" in document:
         ends = _instant(document["expirationDate"])
         if ends is None:
@@ -213,30 +229,31 @@ def _relevance(document: PassDocument, rules: Rules) -> Iterator[Finding]:
             yield Finding("28", "expirationDate", message, "void the pass or extend it", rules.own)
 
 
-def _relevant_date(path: str, entry: PassRelevantDate) -> Iterator[Finding]:
+def _relevant_date(path: str, entry: PassRelevantDate, rules: Rules) -> Iterator[Finding]:
     interval, single = {"startDate", "endDate"} & entry.keys(), {"date", "relevantDate"} & entry.keys()
     if bool(interval) == bool(single) or len(interval) == 1:
-        yield Finding("35", path, "should be one date, or startDate with endDate", "give one or the other")
+        yield Finding("35", path, "should be one date, or startDate with endDate", "give one or the other", rules.shown)
     elif single and (len(single) == 1 or entry["date"] != entry["relevantDate"]):
         message = "should carry the same date as `date` (iOS 26) and as `relevantDate` (iOS 18)"
         yield Finding("35", path, message, "give both", "warning")
     elif interval:
         starts, ends = _instant(entry["startDate"]), _instant(entry["endDate"])
         if starts is None or ends is None or not starts < ends <= starts + _A_DAY:
-            yield Finding("35", path, "should start before it ends and span at most 24 hours", "correct it")
+            message = "should start before it ends and span at most 24 hours"
+            yield Finding("35", path, message, "correct it", rules.shown)
 
 
-def _barcodes(document: PassDocument) -> Iterator[Finding]:
+def _barcodes(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     codes = document.get("barcodes", [])
     if "barcode" in document and document["barcode"]["format"] not in _EVERYWHERE:
         yield Finding("36", "barcode.format", "is not one of QR, PDF417 and Aztec", "use barcodes instead")
     if codes and codes[0]["format"] in _NEEDS_FALLBACK and not any(code["format"] in _EVERYWHERE for code in codes[1:]):
         message = f"{codes[0]['format']} is not drawn by every device and nothing follows it that is"
-        yield Finding("36", "barcodes", message, "add a QR code after it")
+        yield Finding("36", "barcodes", message, "add a QR code after it", rules.shown)
     for index, code in enumerate(codes):
         if len(code["message"]) > _LONGEST_MESSAGE:
             message = f"has {len(code['message']):,} characters; no scanner reads so many"
-            yield Finding("36", f"barcodes[{index}].message", message, "send a short, opaque number")
+            yield Finding("36", f"barcodes[{index}].message", message, "send a short, opaque number", rules.shown)
             continue
         try:
             code["message"].encode(code["messageEncoding"])
@@ -265,10 +282,10 @@ def _misc(document: PassDocument, rules: Rules) -> Iterator[Finding]:
     if "nfc" in document:
         yield from _nfc(document, rules)
     if "appLaunchURL" in document and not document.get("associatedStoreIdentifiers"):
-        yield Finding("40", "appLaunchURL", "needs associatedStoreIdentifiers", "add the app's identifier")
+        yield Finding("40", "appLaunchURL", "needs associatedStoreIdentifiers", "add the app's identifier", rules.shown)
     identifiers = [action["identifier"] for action in document.get("featuredActions", ())]
     if len(set(identifiers)) != len(identifiers):
-        yield Finding("44", "featuredActions", "use one identifier twice", "give each its own")
+        yield Finding("44", "featuredActions", "use one identifier twice", "give each its own", rules.shown)
 
 
 def _nfc(document: PassDocument, rules: Rules) -> Iterator[Finding]:
@@ -276,7 +293,7 @@ def _nfc(document: PassDocument, rules: Rules) -> Iterator[Finding]:
         message = "needs a certificate that Apple grants on request"
         yield Finding("38", "nfc", message, "leave it out, or say that you have it", rules.own)
     if len(document["nfc"]["message"].encode("utf-8")) > 64:
-        yield Finding("38", "nfc.message", "is longer than 64 bytes and would be cut", "shorten it")
+        yield Finding("38", "nfc.message", "is longer than 64 bytes and would be cut", "shorten it", rules.shown)
     try:
         key = serialization.load_der_public_key(base64.b64decode(document["nfc"]["encryptionPublicKey"], validate=True))
     except (ValueError, binascii.Error):
