@@ -22,7 +22,7 @@ from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
 from wallet_service.web.apple_service import PREFIX as APPLE
-from wallet_service.web.apple_service import make_apple_service
+from wallet_service.web.apple_service import bare, make_apple_service
 from wallet_service.web.assets import read_assets
 from wallet_service.web.bodies import refuse_flawed_body
 from wallet_service.web.console import make_console
@@ -127,7 +127,7 @@ def _refuse_unreadable_path() -> None:
 def _refusal(error: HTTPException) -> Response | HTTPException:
     """The error response where no blueprint matched, in the shape of the audience. Phones want bare statuses."""
     if request.path.startswith(f"{APPLE}/"):
-        return Response(status=error.code)
+        return bare(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     if request.path.startswith("/api/"):
         return problem_of_http(error)
     return error

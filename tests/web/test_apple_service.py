@@ -276,6 +276,35 @@ def test_item_64_what_is_not_there_is_a_bare_status(phone: Caller, path: str) ->
     assert answer.content == b""
 
 
+def test_item_64_a_status_without_a_body_has_no_content_type(system: System, phone: Caller, one: Pass) -> None:
+    """C11: whatever is answered to a phone has a type exactly if it has a body."""
+    newest, registration = f"/passes/{PASS_TYPE}/{one.serial}", phone._registration(one)
+    push_token = {"pushToken": "ab" * 32}
+    answers = [
+        phone.call("POST", registration, token=one.token, json=push_token),
+        phone.call("POST", registration, token=one.token, json=push_token),
+        phone.call("POST", registration, token="wrong", json=push_token),
+        phone.call("POST", registration, token=one.token, data=b"{"),
+        phone.changed(),
+        phone.changed("9" * 18),
+        phone.fetch(one),
+        phone.fetch(one, since=phone.fetch(one).headers["Last-Modified"]),
+        phone.fetch(one, token="wrong"),
+        phone.fetch(one, method="HEAD", token="wrong"),
+        phone.fetch(one, method="HEAD", since=phone.fetch(one).headers["Last-Modified"]),
+        phone.call("POST", "/log", json={"logs": []}),
+        phone.call("POST", f"{newest}/personalize", json={}),
+        phone.call("GET", "/nothing"),
+        phone.call("PUT", newest),
+        phone.call("DELETE", registration, token=one.token),
+        phone.call("DELETE", registration, token="wrong"),
+    ]
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [201, 200, 401, 400, 200, 204, 200, 304, 401, 401, 304, 200, 400, 404, 405, 200, 401]
+    assert [bool(answer.content) for answer in answers] == ["Content-Type" in answer.headers for answer in answers]
+    assert sum(bool(answer.content) for answer in answers) == 2
+
+
 def test_item_65_no_cookies(phone: Caller, one: Pass) -> None:
     for answer in (phone.fetch(one), phone.changed(), phone.call("POST", "/log", data=b"")):
         assert "Set-Cookie" not in answer.headers

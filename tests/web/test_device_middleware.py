@@ -47,7 +47,7 @@ def test_the_same_answer_with_the_middleware_and_without(system: System, both: t
         assert (through.status_code, behind.status_code) == (status, status), path
         if status != 200 or "passes/" not in path:
             assert through.data == behind.data
-        for name in ("Last-Modified", "Cache-Control"):
+        for name in ("Last-Modified", "Cache-Control", "Content-Type"):
             assert through.headers.get(name) == behind.headers.get(name)
 
 

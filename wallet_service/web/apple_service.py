@@ -51,22 +51,29 @@ def make_apple_service() -> Blueprint:
     return blueprint
 
 
+def bare(status: int) -> Response:
+    """A status alone. Without a body there is nothing that a content type could be of."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
 def register(device_library_id: str, pass_type_id: str, serial_number: str) -> Response:
     """201 for a new registration, 200 for a known one; the push token is replaced either way."""
     with services().sessions.begin() as db:
         card = _card(db, pass_type_id, serial_number)
         if card is None:
-            return Response(status=HTTPStatus.UNAUTHORIZED)
+            return bare(HTTPStatus.UNAUTHORIZED)
         push_token = _push_token()
         if push_token is None or not _DEVICE_ID.fullmatch(device_library_id):
-            return Response(status=HTTPStatus.BAD_REQUEST)
+            return bare(HTTPStatus.BAD_REQUEST)
         if _is_full(db, card, device_library_id):
             log.warning("registration_refused", card_id=card.id, reason="too many devices")
-            return Response(status=HTTPStatus.BAD_REQUEST)
+            return bare(HTTPStatus.BAD_REQUEST)
         pacing = services().publisher.pacing
         created = devices.register(db, card, device_library_id, push_token, pacing=pacing, now=now())
         log.info("registered", card_id=card.id, new=created)
-    return Response(status=HTTPStatus.CREATED if created else HTTPStatus.OK)
+    return bare(HTTPStatus.CREATED if created else HTTPStatus.OK)
 
 
 def unregister(device_library_id: str, pass_type_id: str, serial_number: str) -> Response:
@@ -74,10 +81,10 @@ def unregister(device_library_id: str, pass_type_id: str, serial_number: str) ->
     with services().sessions.begin() as db:
         card = _card(db, pass_type_id, serial_number)
         if card is None:
-            return Response(status=HTTPStatus.UNAUTHORIZED)
+            return bare(HTTPStatus.UNAUTHORIZED)
         removed = devices.unregister(db, card, device_library_id)
         log.info("unregistered", card_id=card.id, known=removed)
-    return Response(status=HTTPStatus.OK)
+    return bare(HTTPStatus.OK)
 
 
 def list_changed(device_library_id: str, pass_type_id: str) -> Response:
@@ -102,7 +109,10 @@ def send_pass(pass_type_id: str, serial_number: str) -> Response:
 
 
 def _response(answer: Answer) -> Response:
-    return Response(answer.body, status=answer.status, headers=answer.headers)
+    response = bare(answer.status)
+    response.headers.extend(answer.headers)
+    response.set_data(answer.body)
+    return response
 
 
 def take_log() -> Response:
@@ -115,20 +125,20 @@ def take_log() -> Response:
     if any(report.serial_number for report in reports):
         with services().sessions.begin() as db:
             keep_reports(db, reports, now=now())
-    return Response(status=HTTPStatus.OK)
+    return bare(HTTPStatus.OK)
 
 
 def personalize(pass_type_id: str, serial_number: str) -> Response:
     """A member's answer to Wallet's sign-up form: kept, and the phone's token signed. 401 once the card has a name."""
     told = read_sign_up(request.stream.read(LARGEST_LOG_BYTES))
     if told is None:
-        return Response(status=HTTPStatus.BAD_REQUEST)
+        return bare(HTTPStatus.BAD_REQUEST)
     at = now()
     with services().sessions.begin() as db:
         card = nameless_card(db, pass_type_id, serial_number)
         program = services().program_cache.program(db, card.program_id) if card is not None else None
         if card is None or program is None or program.document.apple is None or not program.document.apple.sign_up:
-            return Response(status=HTTPStatus.UNAUTHORIZED)
+            return bare(HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
         store_answers(card.member, told.requiredPersonalizationInfo, now=at)
         services().publisher.publish(db, program, [card], Cause("wallet sign-up", at), now=at)
