@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from tests.system import System, eventually
 from tests.web.phone_calls import Caller, Pass
 from wallet_service.cards.pacing import Pacing
 from wallet_service.delivery import ledger
-from wallet_service.delivery.policy import Park, Step, Told
+from wallet_service.delivery.policy import Forget, Park, Step, Told
 
 NEW_TOKEN = "cd" * 32
 
@@ -200,7 +200,7 @@ def test_a_phone_that_registers_again_is_not_reminded_before_it_is_told(system: 
 
 
 def test_a_phone_whose_download_failed_is_listed_the_card_again(system: System) -> None:
-    """It has taken the tag, and would hear "nothing new" for ever."""
+    """It has taken the tag, and would hear "nothing new" for ever. Item 57: never a list under the tag that it sent."""
     one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
     (phone,) = phones(system, one, "A")
     system.set_points("M-1", 42, sequence=1)
@@ -209,10 +209,78 @@ def test_a_phone_whose_download_failed_is_listed_the_card_again(system: System) 
     assert phone.changed(tag).status_code == 204, "the download may be on its way"
     system.clock.advance(timedelta(hours=1))
     assert rounds.remind() == 1
-    assert phone.changed(tag).json() == {"serialNumbers": [one.serial], "lastUpdated": tag}
+    listed = phone.changed(tag).json()
+    assert listed["serialNumbers"] == [one.serial]
+    assert int(listed["lastUpdated"]) > int(tag)
+    assert phone.changed(listed["lastUpdated"]).status_code == 204, "that download may be on its way, too"
+    system.clock.advance(timedelta(hours=2))
+    assert rounds.remind() == 1
+    again = phone.changed(listed["lastUpdated"]).json()
+    assert int(again["lastUpdated"]) > int(listed["lastUpdated"]), "each reminder has a number of its own"
     assert phone.fetch(one).status_code == 200
     assert states(system, one) == {"A": "up_to_date"}
-    assert phone.changed(tag).status_code == 204
+    assert phone.changed(again["lastUpdated"]).status_code == 204
+    assert phone.changed(listed["lastUpdated"]).status_code == 204, "it has what it was reminded of"
+
+
+@pytest.mark.parametrize("token", ["same", "new"])
+def test_a_phone_that_registers_again_is_listed_what_it_did_not_fetch(system: System, token: str) -> None:
+    """It listed the change, its download failed, and the holder switched the updates off and on (item 57)."""
+    one, rounds = Pass.of(system, system.enrol()), DeliveryRounds(system)
+    (phone,) = phones(system, one, "A")
+    system.set_points("M-1", 42, sequence=1)
+    assert rounds.tell() == 1
+    tag = phone.changed().json()["lastUpdated"]
+    phone.push_token = NEW_TOKEN if token == "new" else phone.push_token
+    assert phone.register(one) == 200
+    assert rounds.tell() == 1
+    listed = phone.changed(tag).json()
+    assert listed["serialNumbers"] == [one.serial]
+    assert int(listed["lastUpdated"]) > int(tag)
+    assert phone.fetch(one).status_code == 200
+    assert states(system, one) == {"A": "up_to_date"}
+
+
+def test_a_reminder_is_newer_than_every_tag_of_the_pass_type(system: System) -> None:
+    """The phone has two cards and heard of the second one's newer change before it is reminded of the first."""
+    one, other = (Pass.of(system, system.enrol(member)) for member in ("M-1", "M-2"))
+    rounds, phone = DeliveryRounds(system), Caller(system)
+    for card in (one, other):
+        phone.register(card)
+    system.set_points("M-1", 1, sequence=1)
+    system.set_points("M-2", 2, sequence=1)
+    rounds.tell()
+    tag = phone.changed().json()["lastUpdated"]
+    assert phone.fetch(other).status_code == 200
+    system.clock.advance(timedelta(hours=1))
+    assert rounds.remind() == 1
+    listed = phone.changed(tag).json()
+    assert listed["serialNumbers"] == [one.serial], "only what it did not fetch"
+    assert int(listed["lastUpdated"]) > int(tag)
+
+
+def test_a_phone_that_apple_calls_gone_stays_visible_until_it_is_back(system: System) -> None:
+    """C10: with its time, and with what it had."""
+    one = Pass.of(system, system.enrol())
+    phone, stays = phones(system, one, "A", "B")
+    system.set_points("M-1", 42, sequence=1)
+    since = system.clock() + timedelta(seconds=1)
+    with system.services.sessions.begin() as db:
+        (row, *rest) = DeliveryRounds(system).claim(db, "a")
+    results = [(row, Forget(since)), *((each, Told("ok")) for each in rest)]
+    with system.services.sessions.begin() as db:
+        assert ledger.settle(db, results, claim_id="a", now=system.clock()) == 0
+    assert states(system, one) == {"A": "gone", "B": "told"}
+    ends = system.card(one.serial)["far_ends"]
+    assert [end["id"] for end in ends] == ["B", "A"], "what is gone comes last"
+    assert datetime.fromisoformat(ends[1]["gone_at"]) == since
+    assert (ends[0]["gone_at"], ends[1]["installed_at"] is not None) == (None, True)
+    assert phone.register(one) == 201
+    assert states(system, one)["A"] == "waiting"
+    assert stays.unregister(one) == 200
+    assert set(states(system, one)) == {"A"}, "who unregistered is not gone: it said so itself"
+    system.api.ok("DELETE", "/members/M-1")
+    assert system.rows("SELECT FROM gone_registrations") == []
 
 
 def test_a_second_listing_is_not_the_proof(system: System) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.members import lock_member
 from wallet_service.cards.publishing import Cause, Publisher
+from wallet_service.storage.apple_tables import GoneRegistration
 from wallet_service.storage.tables import (
     Balance,
     Card,
@@ -114,7 +115,7 @@ def _forget_past_of(db: Session, card: Card) -> None:
     """What was told and reported of the card as it was. A Google object that nobody holds any more is told as well: it
     is still there.
     """
-    for table in (CardVersion, DeviceReport):
+    for table in (CardVersion, DeviceReport, GoneRegistration):
         db.execute(delete(table).where(table.card_id == card.id))
     nothing = {"last_outcome": None, "told_answer": None, "first_answer": None}
     db.execute(update(Delivery).where(Delivery.card_id == card.id).values(nothing))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.pacing import MOST_OF_HOUR, UNPACED, Pacing, paced
 from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
+from wallet_service.storage.change_number import next_change_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +194,18 @@ JOIN registrations r ON r.id = d.registration_id JOIN devices device ON device.i
 WHERE d.id = :id AND d.claim = :claim AND r.registered_at <= :since
 FOR UPDATE OF device, r SKIP LOCKED
 """)
-_FORGET = text("DELETE FROM registrations WHERE id = :registration")
+_FORGET = text("""
+WITH remembered AS (
+    INSERT INTO gone_registrations (card_id, device_library_id, registered_at, wanted_version, told_version, told_at,
+        told_answer, listed_at, fetched_version, fetched_at, gone_at)
+    SELECT d.card_id, v.device_library_id, r.registered_at, d.wanted_version, d.told_version, d.told_at,
+        d.told_answer, r.listed_at, r.fetched_version, r.fetched_at, :since
+    FROM registrations r JOIN deliveries d ON d.registration_id = r.id JOIN devices v ON v.id = r.device_id
+    WHERE r.id = :registration
+    ON CONFLICT (card_id, device_library_id) DO NOTHING
+)
+DELETE FROM registrations WHERE id = :registration
+""")
 _DROP_LONELY_DEVICE = text("""
 DELETE FROM devices WHERE id = :id AND NOT EXISTS (SELECT FROM registrations WHERE device_id = :id)
 """)
@@ -303,13 +315,13 @@ def hurried(db: Session, delivery_ids: Sequence[int], *, claim_id: str) -> dict[
 
 
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
-    """Delete the registration, unless the phone has registered again after it was said to be gone, or is at it."""
+    """Move the registration to those that are gone, unless the phone has registered again since, or is at it."""
     names = {"id": claimed.delivery_id, "claim": claim_id, "since": since}
     locked = db.execute(_LOCK_GONE, names).one_or_none()
     if locked is None:
         return False
     device_id, registration_id = locked
-    db.execute(_FORGET, {"registration": registration_id})
+    db.execute(_FORGET, {"registration": registration_id, "since": since})
     db.execute(_DROP_LONELY_DEVICE, {"id": device_id})
     return True
 
@@ -330,6 +342,11 @@ def next_due_at(db: Session, *, kind: str, program_id: str) -> datetime | None:
     return due
 
 
+_REMINDED_OF = text("""
+SELECT DISTINCT program_id FROM (
+    SELECT program_id FROM deliveries WHERE again_at <= :now AND claim IS NULL ORDER BY again_at LIMIT :batch
+) AS due ORDER BY program_id
+""")
 _REMIND = paced(
     """
 WITH due AS (
@@ -337,12 +354,14 @@ WITH due AS (
         r.fetched_version < d.wanted_version AND d.told_version >= d.wanted_version AND d.parked IS NULL AS away,
         v.reminded_at[:per_day] + interval '1 day' AS allowed_at
     FROM deliveries d JOIN registrations r ON r.id = d.registration_id JOIN devices v ON v.id = r.device_id
-    WHERE d.again_at <= :now AND d.claim IS NULL
+    WHERE d.again_at <= :now AND d.claim IS NULL AND d.program_id = ANY(:programs)
     ORDER BY d.again_at LIMIT :batch
     FOR NO KEY UPDATE OF d, v SKIP LOCKED
 ), reminded AS (
     UPDATE deliveries d
-    SET told_version = due.fetched_version, again_at = NULL, last_outcome = 'told, never fetched',
+    SET told_version = due.fetched_version, again_at = NULL,
+        reminder_number = (CAST(:numbers AS bigint[]))[array_position(CAST(:programs AS text[]), d.program_id)],
+        last_outcome = 'told, never fetched',
         next_attempt_at = GREATEST(CAST(:now AS timestamptz), {paced}),
         repeats = CASE WHEN d.missed >= :most THEN :most ELSE d.repeats END + 1, missed = d.missed + 1,
         stale_at = CASE WHEN d.missed >= :most THEN coalesce(d.stale_at, :now) END
@@ -386,9 +405,16 @@ def remind(
 
     Only who was told and can be told again is reminded: not who has an announcement pending anyway, nor who is parked.
 
+    A reminder has a change number of its own, newer than any tag that the phone can hold: it may have listed the card
+    before, and its download failed. The counters are taken first, as by whoever publishes.
+
     "Told" is not "has": what counts as known falls back to what the phone has really fetched. A stale phone is still
     told now and then, so that one announcement always waits for it at Apple.
     """
-    values = {"now": now, "most": most, "per_day": per_day, "batch": batch}
+    due = db.scalars(_REMINDED_OF, {"now": now, "batch": batch}).all()
+    if not due:
+        return Reminded(frozenset(), 0, more=False)
+    numbers = [next_change_numbers(db, program_id)[0] for program_id in due]
+    values = {"now": now, "most": most, "per_day": per_day, "batch": batch, "programs": list(due), "numbers": numbers}
     programs, stale, looked_at = db.execute(_REMIND, values | pacing.values()).one()
     return Reminded(frozenset(programs), stale, looked_at == batch)

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from wallet_service.storage.apple_tables import GoneRegistration
 from wallet_service.storage.tables import Card, Delivery, GoogleNotification, Registration
 from wallet_service.values import Value
 
@@ -28,7 +29,7 @@ class NotificationRecord(Value):
 
 class FarEnd(Value):
     """One iPhone, or one Google object. Versions are change numbers; None where it never happened or cannot be
-    known.
+    known. `gone_at`: since when Apple says that the phone's push token is gone, or since when the object is removed.
     """
 
     kind: str
@@ -42,18 +43,42 @@ class FarEnd(Value):
     fetched_version: int | None
     fetched_at: datetime | None
     state: State
+    gone_at: datetime | None = None
     notifications: tuple[NotificationRecord, ...] = ()
 
 
 def far_ends_of(db: Session, card: Card) -> list[FarEnd]:
-    """Every far end of a card, oldest first. A Google object that nobody asked for yet is none."""
+    """Every far end of a card, oldest first, those that are gone last. A Google object that nobody asked for yet is
+    none.
+    """
     rows = db.scalars(
         select(Delivery)
         .where(Delivery.card_id == card.id, Delivery.wanted_version > 0)
         .order_by(Delivery.id)
         .options(joinedload(Delivery.registration).joinedload(Registration.device), joinedload(Delivery.google_object))
     )
-    return [_apple(row, row.registration) if row.registration else _google(db, row) for row in rows]
+    gone = db.scalars(
+        select(GoneRegistration).where(GoneRegistration.card_id == card.id).order_by(GoneRegistration.gone_at)
+    )
+    here = [_apple(row, row.registration) if row.registration else _google(db, row) for row in rows]
+    return here + [_gone(row) for row in gone]
+
+
+def _gone(row: GoneRegistration) -> FarEnd:
+    return FarEnd(
+        kind="apple",
+        id=row.device_library_id,
+        installed_at=row.registered_at,
+        wanted_version=row.wanted_version,
+        told_version=row.told_version,
+        told_at=row.told_at,
+        told_answer=row.told_answer,
+        listed_at=row.listed_at,
+        fetched_version=row.fetched_version or None,
+        fetched_at=row.fetched_at,
+        state="gone",
+        gone_at=row.gone_at,
+    )
 
 
 def _apple(row: Delivery, registration: Registration) -> FarEnd:
@@ -104,6 +129,7 @@ def _google(db: Session, row: Delivery) -> FarEnd:
         fetched_version=None,
         fetched_at=None,
         state=state,
+        gone_at=google_object.removed_at,
         notifications=_notifications_of(db, google_object.id),
     )
 

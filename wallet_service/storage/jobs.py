@@ -31,6 +31,7 @@ _FINISH_S = 30.0
 KEEP: Mapping[str, tuple[str, timedelta]] = {
     "card_versions": ("composed_at", timedelta(days=90)),
     "past_deliveries": ("superseded_at", timedelta(days=90)),
+    "gone_registrations": ("gone_at", timedelta(days=90)),
     "inbox_events": ("received_at", timedelta(days=90)),
     "google_callbacks": ("received_at", timedelta(days=30)),
     "idempotency_keys": ("created_at", timedelta(days=7)),

@@ -16,6 +16,7 @@ from wallet_service.storage.access_tables import ThrottleRow as ThrottleRow
 from wallet_service.storage.access_tables import User as User
 from wallet_service.storage.access_tables import UserLink as UserLink
 from wallet_service.storage.access_tables import UserSession as UserSession
+from wallet_service.storage.apple_tables import GoneRegistration as GoneRegistration
 from wallet_service.storage.base import Base as Base
 from wallet_service.storage.base import own_id
 from wallet_service.storage.channel_tables import StoppedChannel as StoppedChannel
@@ -266,7 +267,8 @@ class Delivery(Base):
     `urgency` 0 goes before 1 (campaigns). `told_at` is the last telling; `first_told_at` and `first_answer` are the
     first one of the wanted version, which reminders leave alone. `announced_at`: when it was told, the last few, newest
     first; `again_at`: told, and told again then unless the phone has come; `repeats` counts those of one change,
-    `missed` those since the phone last came, and `stale_at` says when we stopped.
+    `missed` those since the phone last came, and `stale_at` says when we stopped. `reminder_number`: the change number
+    under which a phone that has not come is listed its card again, for it may hold the tag of `wanted_version` already.
     """
 
     __tablename__ = "deliveries"
@@ -281,6 +283,7 @@ class Delivery(Base):
     )
     wanted_version: Mapped[int]
     wanted_at: Mapped[datetime]
+    reminder_number: Mapped[int | None]
     told_version: Mapped[int] = mapped_column(server_default=sql("0"))
     told_at: Mapped[datetime | None]
     told_answer: Mapped[str | None]

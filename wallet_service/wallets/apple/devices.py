@@ -66,6 +66,7 @@ def register(
     fresh.registered_at = now
     db.add(fresh)
     db.flush()
+    db.execute(_BACK_AGAIN, {"card": card.id, "device": device_library_id})
     older_copy: int | None = None
     if known is None:
         if held == card.version:
@@ -81,6 +82,9 @@ def register(
         db.execute(_LIST_AGAIN, {"registration": fresh.id, "number": older_copy, "now": now})
         wake_workers(db, card.program_id)
     return known is None
+
+
+_BACK_AGAIN = text("DELETE FROM gone_registrations WHERE card_id = :card AND device_library_id = :device")
 
 
 def _owe_first(db: Session, card: Card, registration: Registration, *, now: datetime) -> None:
@@ -112,10 +116,20 @@ WITH known AS (
     UPDATE deliveries d
     SET parked = NULL, claim = NULL, attempts = 0, again_at = NULL, repeats = 0, missed = 0, stale_at = NULL,
         told_version = CASE WHEN known.away THEN known.fetched_version ELSE d.told_version END,
+        reminder_number = CASE WHEN known.away THEN CAST(:number AS bigint) ELSE d.reminder_number END,
         next_attempt_at = GREATEST(:now, {paced})
     FROM known WHERE d.id = known.id
 )
 SELECT bool_or(away) FROM known
+""")
+
+
+_IS_BEHIND = text("""
+SELECT EXISTS (
+    SELECT FROM deliveries d JOIN registrations r ON r.id = d.registration_id
+    WHERE r.device_id = :device AND r.id = coalesce(CAST(:registration AS bigint), r.id)
+      AND r.fetched_version < d.wanted_version
+)
 """)
 
 
@@ -125,9 +139,12 @@ def _announce_again(
     """The phone added the pass again, or its push token is new (then all its passes are meant, `registration_id` None):
     what it was told before may have been lost, and what is on its way to it is of no account.
 
-    Which version it holds now is not known: a copy that was downloaded may have gone to somebody else.
+    Which version it holds now is not known: a copy that was downloaded may have gone to somebody else. It may have
+    listed what it has not fetched, so that is listed again under a new number.
     """
-    values = {"device": device_id, "registration": registration_id, "now": now}
+    values: dict[str, object] = {"device": device_id, "registration": registration_id, "now": now}
+    behind = db.scalar(_IS_BEHIND, values)
+    values["number"] = next_change_numbers(db, card.program_id)[0] if behind else None
     if db.scalar(_ANNOUNCE_AGAIN, values | pacing.values()):
         wake_workers(db, card.program_id)
 
@@ -187,25 +204,24 @@ UPDATE registrations r SET listed_version = d.wanted_version,
 FROM deliveries d, devices device, programs p, cards c
 WHERE device.id = r.device_id AND d.registration_id = r.id AND p.program_id = device.program_id AND c.id = r.card_id
   AND device.device_library_id = $1 AND p.pass_type_id = $2
-  AND (d.wanted_version > $3 OR d.repeats > 0 AND r.fetched_version < d.wanted_version)
-RETURNING c.serial_number, d.wanted_version
+  AND (d.wanted_version > $3 OR d.reminder_number > $3 AND r.fetched_version < d.wanted_version)
+RETURNING c.serial_number, GREATEST(d.wanted_version, d.reminder_number)
 """
 
 
 def list_changed(
     statements: Statements, device_library_id: str, pass_type_id: str, *, tag: int, now: datetime
 ) -> Listing | None:
-    """The passes of this type on this device that are newer than `tag`, and what it was reminded of: it may have
-    listed that before, and its download failed. None: nothing.
+    """The passes of this type on this device that are newer than `tag`, or of which it was reminded since: it may have
+    listed those before, and its download failed. None: nothing.
 
-    The new tag is the greatest change number in the answer, so a change committed after the query is newer than it.
+    The new tag is the greatest change number in the answer, so a change committed after the query is newer than it;
+    and it is greater than the one that came, for Wallet takes a list under the same tag for an error.
     """
     rows = statements.rows(_LIST, device_library_id, pass_type_id, tag, now.isoformat())
     if not rows:
         return None
-    return Listing(
-        sorted(_text(serial_number) for serial_number, _ in rows), max(tag, *(_number(row[1]) for row in rows))
-    )
+    return Listing(sorted(_text(serial_number) for serial_number, _ in rows), max(_number(row[1]) for row in rows))
 
 
 def record_link_download(db: Session, card_id: int, version: int) -> None:
