@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cards.conftest import DESIGNS
+from wallet_service.cards.barcodes import can_carry, check_digit
 from wallet_service.cards.composing import (
     Composer,
-    can_carry,
-    ean_digit,
     money_text,
     next_change_at,
     notifying_field,
 )
-from wallet_service.cards.content import CardContent
+from wallet_service.cards.content import BarcodeFormat, CardContent
 from wallet_service.cards.facts import Facts
 from wallet_service.cards.samples import SAMPLE_PLACES, sample_facts
+from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import load_template
 from wallet_service.documents.balances import VoucherFacts
 from wallet_service.errors import Invalid
@@ -174,7 +175,24 @@ def test_the_first_barcode_that_can_carry_the_number_is_taken(design: Path) -> N
 @given(st.from_regex(r"[0-9]{12}", fullmatch=True))
 def test_one_check_digit_fits_and_nine_do_not(twelve: str) -> None:
     fitting = [digit for digit in "0123456789" if can_carry("ean13", twelve + digit)]
-    assert fitting == [ean_digit(twelve)]
+    assert fitting == [check_digit(twelve)]
+
+
+@pytest.mark.parametrize(
+    ("format_", "fits", "not_"),
+    [
+        ("code39", ["ML-10 482", "A.B$/+%", "0"], ["ml", "É", "A*", "", "0" * 65]),
+        ("codabar", ["123-45", "A12:3/4B", "$1.00+"], ["A123", "E1E", "12A34", "", "AB"]),
+        ("itf", ["12", "00012345678905"], ["1", "123", "1A", "", "٣٤"]),
+        ("ean13", ["400638133393", "4006381333931"], ["4006381333932", "40063813339", "٤٠٠٦٣٨١٣٣٣٩٣"]),
+        ("code128", ["ML-10482736", "~ "], ["é", "\t", "", "x" * 65]),
+        ("pdf417", ["Élodie", "x" * 400], ["Łódź", "€", "", "x" * 401]),
+        ("qr", ["Łódź €", "é" * 200], ["", "é" * 201, "\ud83d"]),
+    ],
+)
+def test_what_each_format_carries(format_: BarcodeFormat, fits: list[str], not_: list[str]) -> None:
+    assert [value for value in fits if not can_carry(format_, value)] == []
+    assert [value for value in not_ if can_carry(format_, value)] == []
 
 
 @pytest.mark.parametrize(("earned", "shown"), [(None, 0), (0, 0), (7, 7), (10, 10), (13, 10)])
@@ -208,7 +226,27 @@ def test_one_field_notifies_the_first_that_changed() -> None:
     both = composed(facts(balance={"points": 1300, "tier": "Or"}))
     assert notifying_field(template, old, both) == "points"
     appeared = notifying_field(template, composed(facts(balance={"vouchers": ()})), old)
-    assert appeared == "voucher"
+    assert appeared == "voucher", "it was on the pass before, without a value"
+
+
+def with_field(field_id: str, **changes: Any) -> Template:
+    """The points card with one field's spec changed."""
+    document = POINTS.template.document
+    fields = [spec.model_copy(update=changes) if spec.id == field_id else spec for spec in document.fields]
+    return replace(POINTS.template, document=document.model_copy(update={"fields": tuple(fields)}))
+
+
+def test_a_field_that_was_not_on_the_pass_takes_no_other_fields_message() -> None:
+    """C12: phones are silent about a field that appears, so the one that did change speaks."""
+    before, after = composed(facts(balance={"vouchers": (), "points": 1300})), composed(facts())
+    assert notifying_field(POINTS.template, before, after) == "points"
+    no_points = composed(facts(balance={"vouchers": (), "points": None}))
+    assert notifying_field(with_field("points", empty=""), no_points, after) == "voucher"
+    assert notifying_field(with_field("points", apple="none"), no_points, after) == "voucher"
+    no_voucher = composed(facts(balance={"vouchers": ()}))
+    assert notifying_field(with_field("voucher", empty=""), no_voucher, after) is None
+    other_design = no_points.model_copy(update={"template_digest": "another"})
+    assert notifying_field(POINTS.template, other_design, after) is None, "nobody knows what stood there then"
 
 
 def test_a_change_without_notification_keeps_the_last_notifying_field() -> None:

@@ -103,6 +103,14 @@ PLANTED: dict[str, tuple[Damage, str]] = {
         rewritten("words/en.toml", "%@ points", "%@ %@ points"),
         r"words/en\.toml: points_changed should hold %@ once",
     ),
+    "missing words for no value": (
+        rewritten("words/en.toml", 'tier_none = "None"\n', ""),
+        r"words/en\.toml: tier_none is missing; it is used by fields\[2\]\.empty",
+    ),
+    "words for no value without notify": (
+        document('label = "offer_label"', 'label = "offer_label"\nempty = "offer_label"'),
+        r"fields\[4\]\.empty: offer has no notify",
+    ),
     "two ids": (document('id = "offer"', 'id = "points"'), r"fields\[4\]\.id: points is the id of fields\[0\] already"),
     "link with a field's id": (
         document('id = "shop"', 'id = "offer"'),

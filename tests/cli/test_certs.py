@@ -43,7 +43,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def certs(stored: dict[str, PassIdentity], *arguments: object, typed: str | None = None) -> Result:
-    return CliRunner().invoke(certs_group(stored.__setitem__), [str(each) for each in arguments], input=typed)
+    return CliRunner().invoke(
+        certs_group(lambda program, identity, _: stored.__setitem__(program, identity)),
+        [str(each) for each in arguments],
+        input=typed,
+    )
 
 
 def test_csr_writes_a_private_key_and_never_over_another(tmp_path: Path, stored: dict[str, PassIdentity]) -> None:
@@ -131,7 +135,8 @@ def test_dev_makes_a_chain_that_import_takes(tmp_path: Path, stored: dict[str, P
 def test_pass_check_in_words_and_json(folder: Path) -> None:
     good = PassBuilder(make_chain().identity(), web_service_url=SERVICE).build(CARD, at=NOW)
     (folder / "good.pkpass").write_bytes(good)
-    (folder / "bad.pkpass").write_bytes(good + b"\n")
+    (folder / "odd.pkpass").write_bytes(good + b"\n")
+    (folder / "bad.pkpass").write_bytes(good[:-40])
     arguments = ["check", str(folder / "good.pkpass"), "--root", str(folder / "root.pem")]
     fine = CliRunner().invoke(passes, arguments)
     assert fine.exit_code == 0, fine.output
@@ -141,9 +146,13 @@ def test_pass_check_in_words_and_json(folder: Path) -> None:
     )
     assert bad.exit_code == 1
     (finding,) = json.loads(bad.output)
-    assert (finding["rule"], finding["severity"], finding["path"]) == ("4", "error", "archive")
-    assert finding["message"] == "something follows its end"
-    assert finding["remedy"]
-    table = CliRunner().invoke(passes, ["check", str(folder / "bad.pkpass")])
+    assert (finding["rule"], finding["severity"], finding["path"]) == ("1", "error", "archive")
+    assert finding["message"].startswith("is not a ZIP archive")
+    assert (bool(finding["remedy"]), finding["source"]) == (True, "Apple, Building a Pass")
+    odd = CliRunner().invoke(passes, ["check", str(folder / "odd.pkpass"), "--root", str(folder / "root.pem")])
+    assert odd.exit_code == 0, odd.output
+    assert "Wallet takes it" in odd.output
+    table = CliRunner().invoke(passes, ["check", str(folder / "good.pkpass")])
     assert table.exit_code == 1
+    assert "Wallet refuses it" in table.output
     assert "WWDR G4" in table.output

@@ -23,6 +23,24 @@ def test_item_85_a_geofence_update_changes_no_notifying_field(system: System) ->
         assert len(phone.notifications) == before
 
 
+def test_the_first_voucher_is_heard(system: System) -> None:
+    """C12: the most wanted news of all is of a field that had no value. And it is the voucher's, not the points'."""
+    card = system.enrol(locale="en")
+    phone = system.iphone()
+    with system.working():
+        phone.open_link(card["links"]["card"])
+        assert phone.shows().text("voucher") == "None at the moment"
+        voucher = {"code": "BA-1", "amount": {"amount": 1000, "currency": "EUR"}}
+        system.api.ok("PUT", "/members/M-1/balances", {"sequence": 1, "vouchers": [voucher]})
+        phone.wait_until(lambda it: len(it.notifications) == 1, 20)
+        (heard,) = phone.notifications
+        assert (heard.field_keys, heard.generic) == (("voucher",), False)
+        assert heard.text.startswith("A voucher of ")
+        system.api.ok("PUT", "/members/M-1/balances", {"sequence": 2, "vouchers": []})
+        phone.wait_until(lambda it: it.shows().text("voucher") == "None at the moment", 20)
+        assert len(phone.notifications) == 1, "that it is used up is no news"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

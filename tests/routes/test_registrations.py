@@ -267,7 +267,7 @@ def test_a_phone_that_apple_calls_gone_stays_visible_until_it_is_back(system: Sy
     since = system.clock() + timedelta(seconds=1)
     with system.services.sessions.begin() as db:
         (row, *rest) = DeliveryRounds(system).claim(db, "a")
-    results = [(row, Forget(since)), *((each, Told("ok")) for each in rest)]
+    results: list[tuple[ledger.Claimed, Step]] = [(row, Forget(since)), *((each, Told("ok")) for each in rest)]
     with system.services.sessions.begin() as db:
         assert ledger.settle(db, results, claim_id="a", now=system.clock()) == 0
     assert states(system, one) == {"A": "gone", "B": "told"}

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, assert_never
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, get_currency_precision, parse_pattern
 
+from wallet_service.cards.barcodes import can_carry
 from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, Stamps
 from wallet_service.cards.expressions import CompiledExpression, ExpressionError, compiled, roots_of
 from wallet_service.cards.facts import Facts
@@ -30,7 +31,6 @@ MOST_PLACES = 10
 
 FALLBACK_BARCODE: BarcodeFormat = "qr"
 """Drawn where no format of the design can carry the value: every wallet knows it, and it holds any text."""
-_LONGEST_BARCODE, _BEYOND_LATIN_1 = 400, 0x100
 _Formatted = tuple[str | int | Money, str]
 
 
@@ -153,15 +153,19 @@ def erased_content(template: Template, *, locale: str) -> CardContent:
 
 
 def notifying_field(template: Template, old: CardContent | None, new: CardContent) -> str | None:
-    """The one field whose change the phone puts into words: the first in the design with `notify` whose text changed.
+    """The one field whose change the phone puts into words: the first in the design with `notify` whose text changed
+    and that was on the pass before, for phones compare fields and are silent about one that appears.
 
     Where none changed it stays the old one: what a phone that comes late still has to say. A first content has none.
     """
     if old is None:
         return None
+    same_design = old.template_digest == template.digest
     for spec in template.document.fields:
         before, after = old.field(spec.id), new.field(spec.id)
-        if spec.notify is not None and after is not None and (before is None or before.text != after.text):
+        if spec.notify is None or after is None:
+            continue
+        if before.text != after.text if before is not None else same_design and spec.stays:
             return spec.id
     return old.notify_field
 
@@ -171,31 +175,6 @@ def next_change_at(facts: Facts, now: datetime) -> datetime | None:
     ends = [voucher.valid_until for voucher in facts.balance.vouchers]
     ends += [facts.offer.ends_at] if facts.offer is not None else []
     return min((end for end in ends if end is not None and end > now), default=None)
-
-
-def can_carry(barcode: BarcodeFormat, value: str) -> bool:
-    """Whether a barcode of that format can hold the text. EAN-13: 12 digits, or 13 with a right check digit. PDF417 is
-    read as Latin-1; only QR and Aztec say in which encoding they are.
-    """
-    match barcode:
-        case "ean13":
-            return (
-                len(value) in (12, 13) and value.isascii() and value.isdigit() and value[12:] in ("", ean_digit(value))
-            )
-        case "code128":
-            return value.isascii() and value.isprintable() and len(value) <= 64
-        case "pdf417":
-            return len(value) <= _LONGEST_BARCODE and all(ord(letter) < _BEYOND_LATIN_1 for letter in value)
-        case "qr" | "aztec":
-            return len(value.encode()) <= _LONGEST_BARCODE
-        case _:
-            assert_never(barcode)
-
-
-def ean_digit(digits: str) -> str:
-    """The check digit of the first 12 digits of an EAN-13."""
-    total = sum(int(digit) * (3 if index % 2 else 1) for index, digit in enumerate(digits[:12]))
-    return str(-total % 10)
 
 
 def _current(facts: Facts, now: datetime) -> Facts:

@@ -16,7 +16,7 @@ from wallet_service.offers.facts import Place
 from wallet_service.values import Money, Value
 
 FieldKind = Literal["text", "number", "money", "date", "instant"]
-BarcodeFormat = Literal["qr", "aztec", "pdf417", "code128", "ean13"]
+BarcodeFormat = Literal["qr", "aztec", "pdf417", "code128", "code39", "codabar", "ean13", "itf"]
 
 
 class FieldContent(Value):

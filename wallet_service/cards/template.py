@@ -44,17 +44,35 @@ class BarcodeSpec(Value):
     text: Expression | None = None
 
 
+NO_VALUE = "–"
+"""What a field with `notify` shows while it has no value, unless the design has words of its own for that."""
+
+
 class FieldSpec(Value):
-    """One field. `label` and `notify` are keys of `words/<locale>.toml`; `notify` words carry one `%@`."""
+    """One field. `label`, `notify` and `empty` are keys of `words/<locale>.toml`; `notify` words carry one `%@`.
+
+    A phone announces a change only of a field that was on the pass before. So a field with `notify` stays on Apple's
+    pass without a value, as `empty` says or as a dash; `empty = ""` takes it off, and its first value is silent.
+    """
 
     id: str = Field(pattern=_NAME)
     kind: FieldKind = "text"
     value: Expression
     label: str
     notify: str | None = None
+    empty: str | None = None
     topic: Topic = "points"
     apple: AppleSlot
     google: GoogleSlot
+
+    @property
+    def stays(self) -> bool:
+        """Whether the field is on Apple's pass without a value, too."""
+        return self.notify is not None and self.empty != "" and self.apple != "none"
+
+    def placeholder(self, words: Mapping[str, str]) -> str:
+        """What it shows then."""
+        return words[self.empty] if self.empty else NO_VALUE
 
 
 class StampsSpec(Value):

@@ -136,6 +136,8 @@ def _faults_in_words(document: TemplateDocument, words: Words, uses: Uses) -> It
         uses.setdefault(spec.label, f"fields[{index}].label")
         if spec.notify is not None:
             uses.setdefault(spec.notify, f"fields[{index}].notify")
+        if spec.empty:
+            uses.setdefault(spec.empty, f"fields[{index}].empty")
     for index, link in enumerate(document.links):
         uses.setdefault(link.label, f"links[{index}].label")
     form = document.apple.get("personalization")
@@ -172,6 +174,8 @@ def _slots(document: TemplateDocument) -> Iterator[Fault]:
     for index, spec in enumerate(document.fields):
         if spec.apple == "none" and spec.google == "none":
             yield Fault(f"fields[{index}]", f"{spec.id} has no slot on any wallet")
+        if spec.empty is not None and spec.notify is None:
+            yield Fault(f"fields[{index}].empty", f"{spec.id} has no notify; without a value it is not shown")
     on_apple = Counter(spec.apple for spec in document.fields)
     for slots, most in _apple_limits(document):
         count = sum(on_apple[slot] for slot in slots)

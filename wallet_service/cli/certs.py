@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from wallet_service.clock import clock_from
-from wallet_service.errors import Invalid, NotFound, WalletServiceError
+from wallet_service.errors import Invalid, NotFound, SettingsError, WalletServiceError
 from wallet_service.settings import Settings
 from wallet_service.wallets.apple.certificates import (
     PassIdentity,
@@ -30,8 +30,10 @@ from wallet_service.wallets.apple.certificates import (
 )
 from wallet_service.wallets.apple.findings import Finding
 
-StoreIdentity = Callable[[str, PassIdentity], None]
-"""Puts the identity where the programme's processes find it, encrypted; raises `NotFound` for an unknown programme."""
+StoreIdentity = Callable[[str, PassIdentity, Trust], None]
+"""Puts the identity where the programme's processes find it, encrypted, if it hangs on what is trusted; raises
+`NotFound` for an unknown programme.
+"""
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -111,10 +113,11 @@ def _import_command(store_identity: StoreIdentity) -> click.Command:
         """Import a certificate with its key: FILE is a .p12, or the .cer with --key."""
         with told_in_words():
             identity = read_identity(file, key, password_file, intermediate)
-            findings = _findings(identity, identity.pass_type_id, identity.team_id, trust_from(root))
+            trust = trust_from(root)
+            findings = _findings(identity, identity.pass_type_id, identity.team_id, trust)
             if _tell(file, findings):
                 raise click.ClickException("nothing was imported")
-            store_identity(program, identity)
+            store_identity(program, identity, trust)
         click.echo(f"{identity.pass_type_id} of team {identity.team_id}, until {identity.not_after:%Y-%m-%d}: imported")
 
     return import_
@@ -147,7 +150,7 @@ def _check(
     """
     if bool(files) == (program is not None):
         raise click.UsageError("name files, or a programme with --program")
-    failed = _check_stored(program, ask_apns=apns) if program is not None else False
+    failed = _check_stored(program, trust_from(root), ask_apns=apns) if program is not None else False
     for file in files:
         try:
             if key is None and file.suffix.lower() not in (".p12", ".pfx"):
@@ -169,8 +172,10 @@ def _check(
         raise SystemExit(1)
 
 
-def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
-    """Report on every identity that is stored for a programme; whether the one that signs now is unusable."""
+def _check_stored(program_id: str, trust: Trust, *, ask_apns: bool) -> bool:
+    """Report on every identity that is stored for a programme; whether none signs now, or the one that does is
+    unusable.
+    """
     from wallet_service.cli.services import opened_services
 
     with told_in_words(), opened_services() as services, services.sessions() as db:
@@ -182,15 +187,16 @@ def _check_stored(program_id: str, *, ask_apns: bool) -> bool:
             raise NotFound(f"no certificate was ever imported for {program_id}")
         at, failed = services.clock(), False
         for identity in services.keys.identities(db, program_id):
-            signs = identity == current
+            # Where none is in its time, the newest one is chosen, to be told of.
+            signs = identity == current and identity.not_before <= at <= identity.not_after
             span = f"{identity.not_before:%Y-%m-%d} to {identity.not_after:%Y-%m-%d}"
             click.echo(f"{program_id}: {identity.pass_type_id}, {span}{', signs now' if signs else ''}")
             apple = document.apple
-            findings = check(
-                identity, pass_type_id=apple.pass_type_id, team_id=apple.team_id, now=at, trust=services.trust
-            )
+            findings = check(identity, pass_type_id=apple.pass_type_id, team_id=apple.team_id, now=at, trust=trust)
             wrong = _tell(Path(program_id), findings)
-            failed = failed or (wrong and signs)
+            failed = failed or (wrong and identity == current)
+        if not current.not_before <= at <= current.not_after:
+            click.echo(f"{program_id}: no certificate signs now: passes are neither issued nor updated", err=True)
         if ask_apns and not failed:
             failed = _refused_by_apns(program_id, current, services.settings)
     return failed
@@ -307,14 +313,16 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             file.write(data)
 
 
-def _keep_in_database(program_id: str, identity: PassIdentity) -> None:
+def _keep_in_database(program_id: str, identity: PassIdentity, trust: Trust) -> None:
     # Requests and checks need no database, and should not wait for one to start.
     from wallet_service.cli.services import opened_services
     from wallet_service.programs.apply import keep_identity
 
     with opened_services() as services, services.sessions.begin() as db:
+        if services.settings.is_production and trust != services.trust:
+            raise SettingsError("--root is for development: real phones take passes under Apple's root alone")
         document = services.program_cache.program(db, program_id).document
-        keep_identity(db, document, identity, services.keys, services.trust, now=services.clock())
+        keep_identity(db, document, identity, services.keys, trust, now=services.clock())
 
 
 certs = certs_group(_keep_in_database)

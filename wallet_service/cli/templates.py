@@ -12,7 +12,7 @@ from wallet_service.clock import system_clock
 from wallet_service.errors import Invalid
 from wallet_service.wallets.apple.passes.design import template_faults
 from wallet_service.wallets.google.content.bodies import faults_in_raw_keys
-from wallet_service.wallets.unsupported_features import losses_of
+from wallet_service.wallets.unsupported_features import losses_of, silent_news
 
 
 @click.group()
@@ -29,7 +29,9 @@ def templates() -> None:
     metavar="FOLDER...",
 )
 def check(folders: tuple[Path, ...]) -> None:
-    """Refuse each wrong design with the path of every fault; exit code 1 if there is any."""
+    """Refuse each wrong design with the path of every fault; exit code 1 if there is any. Of a good one, say which news
+    no phone will announce.
+    """
     wrong = 0
     for folder in folders:
         try:
@@ -41,6 +43,8 @@ def check(folders: tuple[Path, ...]) -> None:
                 click.echo(f"  {fault}")
         else:
             click.echo(f"{folder.name}: good ({', '.join(sorted(template.words))}; {template.digest[:12]})")
+            for news in silent_news(template):
+                click.echo(f"  {news.wallet}: {news.path}: {news.words}")
     if wrong:
         raise SystemExit(1)
 

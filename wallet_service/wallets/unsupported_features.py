@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from wallet_service.cards.template import Template, TemplateDocument
+from wallet_service.cards.template import FieldSpec, Template, TemplateDocument
 from wallet_service.wallets.google.content.kind_parts import class_label, object_slot
 from wallet_service.wallets.google.content.kinds import GENERIC, LOYALTY, kind_of
 from wallet_service.wallets.google.notifications.quota import NOTIFYING_SLOTS
@@ -28,6 +28,24 @@ def losses_of(template: Template) -> list[Loss]:
     """Everything that a design loses on each wallet, in the order of the document."""
     document = template.document
     return [*_of_look(template), *_of_fields(template), *_of_barcode(document), *_of_extras(template)]
+
+
+def silent_news(template: Template) -> list[Loss]:
+    """Which news of a design no phone will announce, and why; `path` is the place in template.toml."""
+    return [one for index, spec in enumerate(template.document.fields) for one in _silent(template, index, spec)]
+
+
+def _silent(template: Template, index: int, spec: FieldSpec) -> Iterator[Loss]:
+    path = f"fields[{index}].notify"
+    if spec.notify is None:
+        return
+    if spec.apple == "none":
+        yield Loss("apple", path, f"{spec.id} is not on the pass, so no iPhone announces its changes")
+    elif not spec.stays:
+        yield Loss("apple", path, f"{spec.id} leaves the pass without a value, so its first value is silent on iPhones")
+    if spec.google in NOTIFYING_SLOTS and kind_of(template) is not LOYALTY:
+        kind = kind_of(template).name
+        yield Loss("google", path, f"Google announces points of loyalty cards alone, not {spec.id} of a {kind} pass")
 
 
 def _of_look(template: Template) -> Iterator[Loss]:
@@ -56,27 +74,35 @@ def _of_fields(template: Template) -> Iterator[Loss]:
             yield Loss("google", path, f"a {kind.name} pass has no {spec.google}: {spec.id} becomes a text")
         elif object_slot(kind, spec.google) is not None and kind is not LOYALTY and not class_label(kind, spec.google):
             yield Loss("google", path, f"{spec.id} stands without its label")
-        if spec.google == "tier":
-            yield Loss("google", path, f"{spec.id} is on the class: each value makes a class, and changes are silent")
+        if spec.google == "tier" and kind is LOYALTY:
+            yield Loss("google", path, f"{spec.id} is on the class: each value makes a class of its own")
         if spec.kind in ("date", "instant") and spec.google == "text":
             yield Loss("google", path, f"{spec.id} is written in the card's language, not in the phone's")
         if spec.notify is not None:
             yield from _of_news(template, path, index)
+            yield from _silent(template, index, spec)
         if spec.apple == "back" and spec.google in NOTIFYING_SLOTS:
             yield Loss("apple", path, f"{spec.id} is on the back on Apple and in front on Google")
 
 
 def _of_news(template: Template, path: str, index: int) -> Iterator[Loss]:
     spec = template.document.fields[index]
-    if kind_of(template) is LOYALTY and spec.google in NOTIFYING_SLOTS:
-        yield Loss("google", f"{path}.notify", f"Google announces {spec.id} in its own words, at most three a day")
-    else:
+    if spec.google not in NOTIFYING_SLOTS:
         yield Loss("google", f"{path}.notify", f"news of {spec.id} is a message behind Google's own announcement")
+    elif kind_of(template) is LOYALTY:
+        yield Loss("google", f"{path}.notify", f"Google announces {spec.id} in its own words, at most three a day")
+
+
+_SINCE_IOS_27 = ("code39", "codabar", "ean13", "itf")
 
 
 def _of_barcode(document: TemplateDocument) -> Iterator[Loss]:
-    if document.barcode is not None and "ean13" in document.barcode.formats:
-        yield Loss("apple", "barcode.formats", "Apple draws no EAN-13")
+    for name in document.barcode.formats if document.barcode is not None else ():
+        if name in _SINCE_IOS_27:
+            words = f"{name} is drawn from iOS 27 on; older iPhones and Apple Watch show the next code, a QR at last"
+            yield Loss("apple", "barcode.formats", words)
+        elif name == "code128":
+            yield Loss("apple", "barcode.formats", f"Apple Watch draws no {name} and shows the next code, a QR at last")
     if "rotating_barcode" in document.google:
         yield Loss("apple", "google.rotating_barcode", "Apple shows the static barcode")
 

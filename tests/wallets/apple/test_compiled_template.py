@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wallets.apple.conftest import CARD, NOW, SERVICE, card_with, make_template
-from wallet_service.cards.content import Barcode, CardContent, FieldContent, FieldKind
+from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, FieldKind
+from wallet_service.cards.template import BarcodeSpec
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
 from wallet_service.values import Money
@@ -49,7 +50,7 @@ def cards(draw: st.DrawFn) -> CardView:
                 id=field_id, kind=kind, label=draw(st.sampled_from(["Points", "Statut", ""])), value=value, text="x"
             )
         )
-    code = draw(st.none() | st.builds(Barcode, format=st.sampled_from(["qr", "ean13", "code128"]), value=_CODES))
+    code = draw(st.none() | st.builds(Barcode, format=st.sampled_from(get_args(BarcodeFormat)), value=_CODES))
     places = st.builds(Place, store_id=_TEXT, latitude=st.floats(-90, 90), longitude=st.just(2.5), text=_TEXT)
     content: dict[str, Any] = {
         "fields": tuple(fields),
@@ -58,11 +59,18 @@ def cards(draw: st.DrawFn) -> CardView:
         "radius_m": draw(st.none() | st.integers(-1, 90)),
         "voided": draw(st.booleans()),
     }
+    formats = draw(st.lists(st.sampled_from(get_args(BarcodeFormat)), min_size=1, unique=True))
+    barcode = BarcodeSpec(formats=tuple(formats), value="member.card_number")
+    template = make_template(CARD.template.document.model_copy(update={"barcode": barcode}))
     serial = draw(st.sampled_from(["c_7Hk2mQ9xT4", "AAAAAAAAAA", "é" * 9, "short", 'quo"te-12345']))
-    return replace(card_with(**content), serial_number=serial, auth_token=draw(st.sampled_from(["t" * 32, "t" * 15])))
+    return replace(
+        card_with(template=template, **content),
+        serial_number=serial,
+        auth_token=draw(st.sampled_from(["t" * 32, "t" * 15])),
+    )
 
 
-_CODES = st.text("0123456789", min_size=12, max_size=13) | _TEXT.filter(bool)
+_CODES = st.text("0123456789", min_size=12, max_size=14) | st.sampled_from(["A1B", "ML-1", "été"]) | _TEXT.filter(bool)
 
 
 @settings(max_examples=300, deadline=None)

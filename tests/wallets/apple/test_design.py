@@ -100,8 +100,7 @@ def test_item_38_nfc_needs_the_programmes_key() -> None:
         "message": "M7HK2MQ9XT4", "encryptionPublicKey": key, "requiresAuthentication": True,
     }  # fmt: skip
     long = replace(card, content=card.content.model_copy(update={"barcode": Barcode(format="qr", value="9" * 65)}))
-    faults = validate(pass_json(long, web_service_url=SERVICE), Rules(nfc=True))
-    assert [fault.path for fault in faults] == ["nfc.message"]
+    assert "nfc" not in composed(long), "a reader takes 64 bytes; the barcode can carry more"
 
 
 def test_nfc_comes_out_of_a_compiled_template_as_well(identity: PassIdentity) -> None:

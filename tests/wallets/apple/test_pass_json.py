@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.wallets.apple.conftest import CARD, DOCUMENT, NOW, SERVICE, TEMPLATE, card_with, make_template
-from wallet_service.cards.content import Barcode, FieldContent
+from wallet_service.cards.barcodes import SAMPLES
+from wallet_service.cards.content import Barcode, BarcodeFormat, FieldContent
 from wallet_service.cards.template import TemplateDocument
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
@@ -83,6 +84,70 @@ def test_item_41_only_the_notifying_field_has_a_message() -> None:
     english = pass_json(card_with(locale="en-GB"), web_service_url=SERVICE)
     assert english["storeCard"]["headerFields"][0]["changeMessage"] == "You now have %@ points"
     assert english["storeCard"]["backFields"][-1]["label"] == "Issued by"
+
+
+def test_a_field_with_notify_stays_on_the_pass_without_a_value() -> None:
+    """C12: so that its first value is heard. Words of the design stand there, or a dash; never a message of them."""
+    bare = tuple(field for field in CARD.content.fields if field.id not in ("points", "tier"))
+    shown = pass_json(card_with(fields=bare, notify_field="points"), web_service_url=SERVICE)
+    assert shown["storeCard"]["headerFields"] == [{"key": "points", "value": "–", "label": "Points"}]
+    assert "secondaryFields" not in shown["storeCard"], "a field without notify leaves the pass"
+    assert validate(shown) == []
+    fields = [spec.model_dump() for spec in DOCUMENT.fields]
+    for empty, expected in (("tier", "Statut"), ("", None)):
+        fields[0]["empty"] = empty
+        template = make_template(
+            design(fields=fields, apple={"fields": {"points": {"numberStyle": "PKNumberStyleDecimal"}}})
+        )
+        shown = pass_json(card_with(template=template, fields=bare), web_service_url=SERVICE)
+        values = [field["value"] for field in shown["storeCard"].get("headerFields", [])]
+        assert values == ([expected] if expected else [])
+        assert template_faults(template) == []
+        assert validate(shown) == [], "a style for numbers is not put on words"
+    erased = card_with(fields=(), voided=True, erased=True, barcode=None)
+    assert "headerFields" not in pass_json(erased, web_service_url=SERVICE)["storeCard"]
+
+
+@pytest.mark.parametrize("format_", ["code39", "codabar", "itf", "ean13", "code128"])
+def test_item_36_a_code_that_not_every_phone_draws_has_those_behind_it_that_can_carry_it(
+    format_: BarcodeFormat,
+) -> None:
+    """F23: what iOS 27 draws is followed by what older phones and watches draw; what cannot carry the value is not."""
+    value = SAMPLES[format_]
+    template = make_template(design(barcode={"formats": [format_, "itf", "code39", "code128"], "value": "x"}))
+    assert template_faults(template) == []
+    document = pass_json(
+        card_with(template=template, barcode=Barcode(format=format_, value=value)), web_service_url=SERVICE
+    )
+    formats = [code["format"].removeprefix("PKBarcodeFormat") for code in document["barcodes"]]
+    assert formats[-1] == "QR"
+    assert formats.count("QR") == 1
+    assert "Code128" in formats
+    assert ("I2of5" in formats) is (format_ in ("itf", "ean13"))
+    assert validate(document) == []
+
+
+def test_item_36_a_value_drops_the_formats_that_cannot_carry_it() -> None:
+    """A code outside Latin-1 does not break the pass by a Code 128 that follows its QR."""
+    template = make_template(design(barcode={"formats": ["qr", "code128", "pdf417"], "value": "x"}))
+    for value, expected in (("M7", ["QR", "Code128", "PDF417"]), ("été", ["QR", "PDF417"]), ("Łódź", ["QR"])):
+        card = card_with(template=template, barcode=Barcode(format="qr", value=value))
+        document = pass_json(card, web_service_url=SERVICE)
+        assert [code["format"].removeprefix("PKBarcodeFormat") for code in document["barcodes"]] == expected
+        assert validate(document) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Code39", "ml-1"), ("Codabar", "E1"), ("I2of5", "123"), ("EAN13", "4006381333932")]
+)
+def test_item_37_a_line_of_bars_that_cannot_carry_its_message(name: str, message: str) -> None:
+    codes = [
+        {"format": f"PKBarcodeFormat{each}", "message": message, "messageEncoding": "iso-8859-1"}
+        for each in (name, "QR")
+    ]
+    assert "barcodes[0].message: is not " in faults(changed(barcodes=codes))
+    (told,) = findings_in(changed(barcodes=codes), Rules(ours=False))
+    assert (told.rule, told.severity) == ("37", "warning"), "Wallet takes the pass and draws the next code"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str]] = {
     "a message of other characters": (code(message="été €"), "36", "pass.json barcodes[0].message", "error"),
     "an unknown encoding": (code(messageEncoding="latin-x"), "36", "pass.json barcodes[0].messageEncoding", "error"),
     "an endless message": (code(message="x" * 5000), "36", "pass.json barcodes[0].message", "warning"),
-    "a wrong check digit": (code(format="PKBarcodeFormatEAN13", message="4006381333932"), "37", "pass.json barcodes[0].message", "error"),
+    "a wrong check digit": (code(format="PKBarcodeFormatEAN13", message="4006381333932"), "37", "pass.json barcodes[0].message", "warning"),
     "an NFC key": (_nfc(), "38", "pass.json nfc.encryptionPublicKey", "error"),
     "a long NFC message": (_nfc("x" * 65), "38", "pass.json nfc.message", "warning"),
     "grouped": (put(groupingIdentifier="x"), "39", "pass.json groupingIdentifier", "warning"),

@@ -15,11 +15,11 @@ from typing import Any
 
 import orjson
 
-from wallet_service.cards.composing import can_carry
+from wallet_service.cards.barcodes import SAMPLES, can_carry
 from wallet_service.cards.content import Barcode, FieldContent
 from wallet_service.values import Money
 from wallet_service.wallets.apple.passes.model import DATE_PATTERN
-from wallet_service.wallets.apple.passes.pass_json import barcode_formats, drawn_date, location, major_units
+from wallet_service.wallets.apple.passes.pass_json import FORMAT_OF, drawn_date, formats_drawn, location, major_units
 from wallet_service.wallets.apple.passes.rules import Rules, validate
 from wallet_service.wallets.protocol import CardView
 
@@ -55,8 +55,7 @@ class CompiledTemplate:
 
 def shape_of(card: CardView) -> Hashable:
     """What two cards must have in common to share a compiled template."""
-    content, code, spec = card.content, card.content.barcode, card.template.document.barcode
-    formats = spec.formats if spec is not None else ()
+    content, code = card.content, card.content.barcode
     return (
         card.template.digest,
         card.program,
@@ -68,7 +67,7 @@ def shape_of(card: CardView) -> Hashable:
         content.look,
         content.expires_at is None,
         content.nameless,
-        code and (barcode_formats(code, formats), code.value.isascii(), bool(code.text)),
+        code and (formats_drawn(card), code.value.isascii(), bool(code.text)),
         tuple(
             (field.id, field.kind, field.label, field.value.currency if isinstance(field.value, Money) else None)
             for field in content.fields
@@ -149,8 +148,7 @@ def _marked_field(
 
 
 def _marked_code(code: dict[str, Any], placeholder: Placeholder) -> dict[str, Any]:
-    neutral = "0" * 12 if code["format"] == "PKBarcodeFormatEAN13" else "x"
-    marked = code | {"message": placeholder(_code_message, neutral)}
+    marked = code | {"message": placeholder(_code_message, SAMPLES[FORMAT_OF[code["format"]]])}
     return marked | {"altText": placeholder(_code_text, "x")} if "altText" in code else marked
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 import orjson
 from pydantic import Field
 
+from wallet_service.cards.barcodes import SAMPLES
 from wallet_service.cards.content import Barcode, CardContent, FieldContent, FieldKind
 from wallet_service.cards.template import Template
 from wallet_service.errors import Fault, Invalid
@@ -53,7 +54,6 @@ _VALUES: Mapping[FieldKind, str | int | Money] = {
     "date": "2026-01-01",
     "instant": "2026-01-01T00:00:00Z",
 }
-_MESSAGES = {"ean13": "0" * 12}
 
 
 class PosterTable(Value):
@@ -206,14 +206,16 @@ def _images(template: Template) -> Iterator[Fault]:
 
 
 def _neutral_faults(template: Template, locale: str) -> Iterator[Fault]:
-    for fault in validate(neutral_pass(template, locale), Rules(nfc=True, now=datetime(2000, 1, 1, tzinfo=UTC))):
+    rules = Rules(nfc=True, now=datetime(2000, 1, 1, tzinfo=UTC))
+    full, bare = (neutral_pass(template, locale, filled=filled) for filled in (True, False))
+    for fault in dict.fromkeys((*validate(full, rules), *validate(bare, rules))):
         top = fault.path.partition(".")[0].partition("[")[0]
         raw = top in template.document.apple and top not in OWN_KEYS
         yield Fault(f"apple.{fault.path}" if raw else f"pass.json {fault.path}", fault.message)
 
 
-def neutral_pass(template: Template, locale: str) -> dict[str, Any]:
-    """The `pass.json` of a card of this design on which every field shows something.
+def neutral_pass(template: Template, locale: str, *, filled: bool = True) -> dict[str, Any]:
+    """The `pass.json` of a card of this design on which every field shows something; else, on which none has a value.
 
     Raises:
         Invalid: it cannot even be composed.
@@ -224,11 +226,12 @@ def neutral_pass(template: Template, locale: str) -> dict[str, Any]:
             id=spec.id, kind=spec.kind, label=template.words[locale][spec.label], value=_VALUES[spec.kind], text="x"
         )
         for spec in document.fields
+        if filled
     )
     barcode = None
     if document.barcode is not None:
         first = document.barcode.formats[0]
-        barcode = Barcode(format=first, value=_MESSAGES.get(first, "x"))
+        barcode = Barcode(format=first, value=SAMPLES[first])
     notifying = next((spec.id for spec in document.fields if spec.notify is not None), None)
     content = CardContent(
         locale=locale, template_digest=template.digest, fields=fields, barcode=barcode, notify_field=notifying

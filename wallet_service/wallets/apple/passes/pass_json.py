@@ -12,7 +12,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from wallet_service.cards.composing import can_carry
+from wallet_service.cards.barcodes import can_carry
 from wallet_service.cards.content import Barcode, BarcodeFormat, FieldContent
 from wallet_service.cards.template import LinkSpec
 from wallet_service.errors import Invalid
@@ -39,8 +39,14 @@ _FORMATS: Mapping[BarcodeFormat, str] = {
     "aztec": "PKBarcodeFormatAztec",
     "pdf417": "PKBarcodeFormatPDF417",
     "code128": "PKBarcodeFormatCode128",
+    "code39": "PKBarcodeFormatCode39",
+    "codabar": "PKBarcodeFormatCodabar",
     "ean13": "PKBarcodeFormatEAN13",
+    "itf": "PKBarcodeFormatI2of5",
 }
+FORMAT_OF: Mapping[str, BarcodeFormat] = {name: format_ for format_, name in _FORMATS.items()}
+"""Apple's names → ours."""
+LONGEST_NFC_BYTES = 64
 _DRAWN_EVERYWHERE: frozenset[BarcodeFormat] = frozenset(("qr", "aztec", "pdf417"))
 
 FIELDS_TABLE = "fields"
@@ -58,8 +64,10 @@ COMPUTED_KEYS = frozenset(
 )  # fmt: skip
 """Keys that come from the card, the program or the design's neutral words; `[apple]` may not set them."""
 COMPUTED_FIELD_KEYS = frozenset(("key", "label", "value", "attributedValue", "changeMessage"))
-LONGEST_NFC_BYTES = 64
-"""Apple, "Pass.NFC": a longer message is not read."""
+_OF_VALUES = frozenset(
+    ("currencyCode", "numberStyle", "dateStyle", "timeStyle", "isRelative", "ignoresTimeZone", "semantics")
+)
+"""Keys of a field that say how its value is written: not of words that stand where there is none."""
 _ISSUER_LABEL = {"fr": "Émetteur", "en": "Issued by"}
 
 
@@ -102,10 +110,9 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
     if content.voided:
         result["voided"] = True
     elif content.barcode is not None:
-        preferred = document.barcode.formats if document.barcode else ()
-        result["barcodes"] = list(_barcodes(content.barcode, preferred))
-        readable = len(content.barcode.value.encode()) <= LONGEST_NFC_BYTES
-        if NFC_TABLE in document.apple and card.program.nfc_key is not None and readable:
+        result["barcodes"] = list(_barcodes(content.barcode, formats_drawn(card)))
+        fits_nfc = len(content.barcode.value.encode()) <= LONGEST_NFC_BYTES
+        if NFC_TABLE in document.apple and card.program.nfc_key is not None and fits_nfc:
             reader = {"message": content.barcode.value, "encryptionPublicKey": card.program.nfc_key}
             result["nfc"] = reader | document.apple[NFC_TABLE]
     if content.places:
@@ -140,18 +147,24 @@ def _styles(card: CardView, words: Mapping[str, str]) -> dict[str, Any]:
 
 def _fields(card: CardView, words: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
     document, content = card.template.document, card.content
-    specs = {spec.id: spec for spec in document.fields}
     extras = document.apple.get(FIELDS_TABLE, {})
     arrays: dict[str, list[dict[str, Any]]] = {}
-    for field in content.fields:
-        spec = specs.get(field.id)
+    for spec in document.fields:
         # Content composed for an earlier edition of the design may hold a field that this one has dropped.
-        if spec is None or spec.apple == "none":
+        field = content.field(spec.id)
+        extra = extras.get(spec.id, {})
+        if spec.apple == "none":
             continue
-        drawn = _field(field)
-        if field.id == content.notify_field and spec.notify is not None:
-            drawn["changeMessage"] = words[spec.notify]
-        drawn.update(extras.get(field.id, {}))
+        if field is not None:
+            drawn = _field(field)
+            if field.id == content.notify_field and spec.notify is not None:
+                drawn["changeMessage"] = words[spec.notify]
+        elif spec.stays and not content.erased:
+            drawn = {"key": spec.id, "value": spec.placeholder(words), "label": words[spec.label]}
+            extra = {key: value for key, value in extra.items() if key not in _OF_VALUES}
+        else:
+            continue
+        drawn.update(extra)
         arrays.setdefault(_ARRAYS[spec.apple], []).append(drawn)
     back = arrays.setdefault("backFields", [])
     back += [_link(link, words[link.label]) for link in document.links]
@@ -229,20 +242,23 @@ def _rgb(colour: str) -> str:
     return f"rgb({red}, {green}, {blue})"
 
 
-def barcode_formats(barcode: Barcode, preferred: tuple[BarcodeFormat, ...]) -> tuple[BarcodeFormat, ...]:
-    """The card's format, then the design's next ones that can carry the value too, then a QR if no device-independent
-    one is among them.
+def formats_drawn(card: CardView) -> tuple[BarcodeFormat, ...]:
+    """The card's format, then those of the design's next ones that can carry the value, then a QR if none that every
+    device draws is among them.
     """
-    after = preferred[preferred.index(barcode.format) + 1 :] if barcode.format in preferred else ()
-    able = (format_ for format_ in after if can_carry(format_, barcode.value))
-    formats = list(dict.fromkeys((barcode.format, *able)))
+    code, spec = card.content.barcode, card.template.document.barcode
+    if code is None:
+        return ()
+    preferred = spec.formats if spec is not None else ()
+    after = preferred[preferred.index(code.format) + 1 :] if code.format in preferred else ()
+    formats = list(dict.fromkeys((code.format, *(each for each in after if can_carry(each, code.value)))))
     if not _DRAWN_EVERYWHERE.intersection(formats):
         formats.append("qr")
     return tuple(formats)
 
 
-def _barcodes(barcode: Barcode, preferred: tuple[BarcodeFormat, ...]) -> Iterator[dict[str, str]]:
-    for format_ in barcode_formats(barcode, preferred):
+def _barcodes(barcode: Barcode, formats: tuple[BarcodeFormat, ...]) -> Iterator[dict[str, str]]:
+    for format_ in formats:
         drawn = {
             "format": _FORMATS[format_],
             "message": barcode.value,

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
+from wallet_service.cards.barcodes import can_carry
+from wallet_service.cards.content import BarcodeFormat
 from wallet_service.errors import Fault
 from wallet_service.wallets.apple.findings import Finding, Severity, faults_in
 from wallet_service.wallets.apple.passes.field_rules import field_findings
@@ -48,6 +50,13 @@ _NEEDS_FALLBACK = {
     "PKBarcodeFormatI2of5",
 }
 _EVERYWHERE = {"PKBarcodeFormatQR", "PKBarcodeFormatPDF417", "PKBarcodeFormatAztec"}
+_LINES: Mapping[str, tuple[BarcodeFormat, str]] = {
+    "PKBarcodeFormatEAN13": ("ean13", "12 digits, or 13 with a right check digit"),
+    "PKBarcodeFormatCode39": ("code39", "of capitals, digits, space and - . $ / + %"),
+    "PKBarcodeFormatCodabar": ("codabar", "of digits and - $ : / . +, with or without A to D around them"),
+    "PKBarcodeFormatI2of5": ("itf", "an even number of digits"),
+}
+"""What the formats that iOS 27 draws can carry."""
 _LONGEST_MESSAGE = 4000
 _A_DAY = timedelta(hours=24)
 _SELDOM = frozenset(
@@ -265,17 +274,9 @@ def _barcodes(document: PassDocument, rules: Rules) -> Iterator[Finding]:
                 continue
             path = f"barcodes[{index}].messageEncoding"
             yield Finding("36", path, f"{code['messageEncoding']!r} is not a known encoding", "use iso-8859-1")
-        if code["format"] == "PKBarcodeFormatEAN13" and not is_ean13(code["message"]):
-            message = "is not 12 digits, or 13 with a right check digit"
-            yield Finding("37", f"barcodes[{index}].message", message, "correct the number or use another format")
-
-
-def is_ean13(text: str) -> bool:
-    """Whether a code can be drawn as EAN-13: 12 digits, or 13 of which the last is the check digit."""
-    if not (text.isascii() and text.isdigit() and len(text) in (12, 13)):
-        return False
-    total = sum(int(digit) * (3 if index % 2 else 1) for index, digit in enumerate(text[:12]))
-    return len(text) == 12 or (10 - total % 10) % 10 == int(text[12])
+        line = _LINES.get(code["format"])
+        if line is not None and not can_carry(line[0], code["message"]):
+            yield Finding("37", f"barcodes[{index}].message", f"is not {line[1]}", "use another format", rules.shown)
 
 
 def _misc(document: PassDocument, rules: Rules) -> Iterator[Finding]:

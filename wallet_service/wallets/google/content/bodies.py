@@ -13,6 +13,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 
+from wallet_service.cards.barcodes import can_carry
 from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent
 from wallet_service.cards.template import FieldSpec, Template
 from wallet_service.errors import Fault, Invalid
@@ -47,8 +48,12 @@ _BARCODES: Mapping[BarcodeFormat, str] = {
     "aztec": "AZTEC",
     "pdf417": "PDF_417",
     "code128": "CODE_128",
+    "code39": "CODE_39",
+    "codabar": "CODABAR",
     "ean13": "EAN_13",
+    "itf": "ITF_14",
 }
+_ITF_DIGITS = 14
 _NO_NUMBER = "-"
 _INT32 = range(-(2**31), 2**31)
 # Not ours to clear: other tasks write these, or Google does.
@@ -213,7 +218,7 @@ def first_body(card: CardView, *, class_id: str) -> Body:
         elif name is not None and name != "header":
             body[name] = field.text
     if content.barcode is not None:
-        body["barcode"] = _barcode(content.barcode)
+        body["barcode"] = _barcode(card.template, content.barcode)
     if content.erased and kind is GIFT_CARD:
         body["cardNumber"] = _NO_NUMBER  # Google demands one
     return body
@@ -271,10 +276,22 @@ def _balance(field: FieldContent) -> Body:
     return {"string": field.text}
 
 
-def _barcode(barcode: Barcode) -> Body:
-    body: Body = {"type": _BARCODES[barcode.format], "value": barcode.value}
+def _barcode(template: Template, barcode: Barcode) -> Body:
+    format_ = _format_on_google(template, barcode)
+    body: Body = {"type": _BARCODES[format_], "value": barcode.value}
     if barcode.text is not None:
         body["alternateText"] = barcode.text
-    if barcode.format == "qr" and not barcode.value.isascii():
+    if format_ == "qr" and not barcode.value.isascii():
         body["renderEncoding"] = "UTF_8"
     return body
+
+
+def _format_on_google(template: Template, barcode: Barcode) -> BarcodeFormat:
+    """The card's format; where that is an ITF of another length than Google's 14 digits, the design's next one that
+    can carry the value, and a QR at last.
+    """
+    if barcode.format != "itf" or len(barcode.value) == _ITF_DIGITS:
+        return barcode.format
+    spec = template.document.barcode
+    others = [each for each in spec.formats if each != "itf"] if spec is not None else []
+    return next((each for each in others if can_carry(each, barcode.value)), "qr")
