@@ -180,6 +180,7 @@ def test_stores_by_page(system: System) -> None:
         ({"proximity_text": {"fr": "Chez Maison Lumière"}}, "proximity_text.fr", "brand"),
         ({"proximity_text": "deux\nlignes"}, "proximity_text.fr", "line break"),
         ({"radius_m": 5000}, "radius_m", "1000"),
+        ({"radius_m": 500}, "radius_m", "is more than the 100 m at which these cards come forward"),
     ],
 )
 def test_a_wrong_offer_is_refused_with_the_path(system: System, change: Any, path: str, words: str) -> None:
@@ -195,6 +196,18 @@ def test_a_wrong_offer_is_refused_with_the_path(system: System, change: Any, pat
     answer = system.api("POST", "/offers", offer | change)
     assert answer.status_code == 422
     assert words in faults(answer)[path]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("x" * 101, "100"), ({"fr": "Chez Maison Lumière"}, "brand"), ("deux\nlignes", "line break")],
+)
+def test_a_stores_text_obeys_the_limits_of_an_offers(system: System, text: Any, words: str) -> None:
+    """C13, checklist 87: it is shown at the same place."""
+    answer = system.api("PUT", "/stores/lyon", STORE | {"proximity_text": text})
+    assert answer.status_code == 422
+    assert words in faults(answer)["proximity_text.fr"]
+    assert system.api("GET", "/stores/lyon").status_code == 404
 
 
 def test_an_offer_in_the_stores_own_time(system: System) -> None:

@@ -23,6 +23,7 @@ Colour = str
 """`#RRGGBB`."""
 
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
+_NEAR_M, _FAR_M = 100, 1000
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
 Expression = str
 """A Jinja expression over the roots of `cards.facts.Facts`, e.g. `store.name if store`."""
@@ -117,6 +118,11 @@ class TemplateDocument(Value):
     links: tuple[LinkSpec, ...] = ()
     apple: dict[str, Any] = {}
     google: dict[str, Any] = {}
+
+    @property
+    def reach_m(self) -> int:
+        """About how far from a place an iPhone brings the card forward (spec apple-wallet, 2.4)."""
+        return _FAR_M if self.style == "event_ticket" or "boardingPass" in self.apple else _NEAR_M
 
 
 ImageName = Literal[

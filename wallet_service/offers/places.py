@@ -126,6 +126,8 @@ class ProgramPlaces:
             limit=MOST_PLACES,
             apart_m=APART_M,
         )
+        if set(chosen) == set(member.current):
+            chosen = member.current  # the same places in another order are no change
         shown = (self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
         facts = (self._offer_facts(offer, locale) for offer in running)
         radii = [best_by_store[store_id].radius_m for store_id in chosen if store_id in best_by_store]

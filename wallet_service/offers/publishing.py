@@ -12,18 +12,21 @@ from wallet_service.documents.programs import ProgramDocument
 from wallet_service.documents.types import texts_of
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.offers.campaigns import start_campaign
+from wallet_service.offers.lock_screen import require_lock_screen_texts
 from wallet_service.offers.places import places_changed
 from wallet_service.offers.windows import instant_at
 from wallet_service.storage.tables import Offer, Store
 
-LONGEST_PROXIMITY_TEXT = 100
 
-
-def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument) -> Offer:
+def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument, *, reach_m: int) -> Offer:
     """Keep an offer as a draft: nobody sees it yet.
 
+    Args:
+        reach_m: about how far from a store the programme's cards come forward on an iPhone.
+
     Raises:
-        Invalid: an unknown store, an empty or backward span, or a proximity text that a lock screen cannot show.
+        Invalid: an unknown store, an empty or backward span, a proximity text that a lock screen cannot show, or a
+            radius that the phone would not go to.
         Conflict: the code is taken.
     """
     if db.scalar(select(Offer.id).where(Offer.program_id == program.id, Offer.code == document.code)) is not None:
@@ -32,7 +35,8 @@ def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument) 
     starts_at, ends_at = _span(document, {store.time_zone for store in stores} or {program.time_zone})
     locale = program.locales[0]
     proximity_text = texts_of(document.proximity_text, locale)
-    _check_proximity_texts(proximity_text, program)
+    require_lock_screen_texts(proximity_text, program)
+    _require_reach(document, reach_m)
     offer = Offer(
         program_id=program.id,
         code=document.code,
@@ -107,6 +111,13 @@ def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[St
     return [stores[store_id] for store_id in document.store_ids]
 
 
+def _require_reach(document: OfferDocument, reach_m: int) -> None:
+    """Wallet takes the smaller of a pass's distance and its style's own (spec apple-wallet, 2.4)."""
+    if document.radius_m is not None and document.radius_m > reach_m:
+        message = f"is more than the {reach_m} m at which these cards come forward; a radius can only shrink that"
+        raise Invalid.at("radius_m", message, "beyond_reach", le=reach_m)
+
+
 def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]:
     """From when to when, in UTC; local times need stores of one zone."""
     local = [name for name in ("starts_at", "ends_at") if getattr(document, name) is None]
@@ -121,20 +132,3 @@ def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]
         name = "ends_at_local" if "ends_at" in local else "ends_at"
         raise Invalid.at(name, "is not after the start", "ends_before_start")
     return starts_at, ends_at
-
-
-def _check_proximity_texts(texts: dict[str, str], program: ProgramDocument) -> None:
-    """Spec apple-wallet, checklist 87: short, one line, without the brand (the phone shows it already)."""
-    faults = []
-    for locale, text in texts.items():
-        path = f"proximity_text.{locale}"
-        if len(text) > LONGEST_PROXIMITY_TEXT:
-            message = f"has {len(text)} characters; a lock screen takes {LONGEST_PROXIMITY_TEXT}"
-            values = {"found": len(text), "max_length": LONGEST_PROXIMITY_TEXT}
-            faults.append(Fault(path, message, "too_long_for_lock_screen", values))
-        if "\n" in text or "\r" in text:
-            faults.append(Fault(path, "has a line break; a lock screen shows one line", "line_break"))
-        if program.apple and program.apple.organization_name.casefold() in text.casefold():
-            faults.append(Fault(path, "names the brand, which the phone shows already", "names_brand"))
-    if faults:
-        raise Invalid(*faults)

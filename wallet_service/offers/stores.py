@@ -13,6 +13,7 @@ from wallet_service.documents.stores import StoreDocument
 from wallet_service.documents.types import texts_of
 from wallet_service.errors import NotFound
 from wallet_service.offers.campaigns import start_campaign
+from wallet_service.offers.lock_screen import require_lock_screen_texts
 from wallet_service.offers.places import places_changed
 from wallet_service.storage.tables import Store
 
@@ -20,10 +21,15 @@ from wallet_service.storage.tables import Store
 def put_store(
     db: Session, program: ProgramDocument, store_id: str, document: StoreDocument, *, now: datetime
 ) -> tuple[Store, bool]:
-    """Create or replace a store; returns it, and whether it is new."""
+    """Create or replace a store; returns it, and whether it is new.
+
+    Raises:
+        Invalid: its proximity text is none that a lock screen can show.
+    """
     values = document.model_dump(mode="json")
     values["time_zone"] = document.time_zone or program.time_zone
     values["proximity_text"] = texts_of(document.proximity_text, program.locales[0])
+    require_lock_screen_texts(values["proximity_text"], program)
     is_new = _store(db, program.id, store_id) is None
     db.execute(
         insert(Store)

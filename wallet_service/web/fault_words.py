@@ -173,6 +173,11 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "too_many_events": lazy("These are too many events at once. Send fewer."),
     "unknown_type": lazy("This type of event is not known here."),
     # our own rules
+    "beyond_reach": lambda values: lazy(
+        "Phones show these cards at about %(reach)s m from a store, and a radius only shrinks that. Enter %(reach)s or"
+        " less, or leave it empty.",
+        reach=values["le"],
+    ),
     "ends_before_start": lazy("This offer ends before it begins. Change the end date."),
     "line_break": lazy("A lock screen shows one line. Remove the line break."),
     "names_brand": lazy("The phone shows the name of the brand already. Leave it out."),

@@ -93,7 +93,9 @@ def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:
     """Draft an offer; nobody sees it until it is published."""
     caller().require_store(body.store_ids, body.groups)
     db = session()
-    return _answer(draft_offer(db, program_of_caller(db).document, body)), 201
+    program = program_of_caller(db)
+    reach_m = program.composer.template.document.reach_m
+    return _answer(draft_offer(db, program.document, body, reach_m=reach_m)), 201
 
 
 @needs("read")
