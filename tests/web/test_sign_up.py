@@ -18,8 +18,9 @@ from tests.system import PASS_TYPE, System
 from tests.web.phone_calls import Caller, Pass
 from wallet_service.programs.apply import apply_program
 from wallet_service.simulators.phones.cms import verify_signature
-from wallet_service.wallets.apple.certificates import development_trust, make_reader_key
+from wallet_service.wallets.apple.certificates import development_trust
 from wallet_service.wallets.apple.device_logs import MOST_FOR_A_CARD, read_report, troubled_cards
+from wallet_service.wallets.apple.new_keys import make_reader_key
 
 DESIGNS = Path(__file__).parents[2] / "pass_templates"
 FORM = """

@@ -23,12 +23,11 @@ from wallet_service.wallets.apple.certificates import (
     identity_from_files,
     identity_from_p12,
     issuer_for,
-    make_csr,
-    make_reader_key,
     read_certificate,
     subject_of,
 )
 from wallet_service.wallets.apple.findings import Finding
+from wallet_service.wallets.apple.new_keys import make_csr, make_reader_key
 
 StoreIdentity = Callable[[str, PassIdentity, Trust], None]
 """Puts the identity where the programme's processes find it, encrypted, if it hangs on what is trusted; raises
@@ -76,6 +75,7 @@ def certs_group(store_identity: StoreIdentity) -> click.Group:
     certs.add_command(_dev)
     certs.add_command(_nfc_key)
     certs.add_command(_import_command(store_identity))
+    certs.add_command(_reissue)
     return certs
 
 
@@ -198,7 +198,10 @@ def _check_stored(program_id: str, trust: Trust, *, ask_apns: bool) -> bool:
         if not current.not_before <= at <= current.not_after:
             click.echo(f"{program_id}: no certificate signs now: passes are neither issued nor updated", err=True)
         if ask_apns and not failed:
-            failed = _refused_by_apns(program_id, current, services.settings)
+            to_push = services.keys.push_identity(db, program_id)
+            if to_push is None:
+                raise NotFound(f"no certificate whose key is here was imported for {program_id}: APNs needs one")
+            failed = _refused_by_apns(program_id, to_push, services.settings)
     return failed
 
 
@@ -259,6 +262,18 @@ def _dev(pass_type_ids: tuple[str, ...], team_id: str, organization: str, out: P
             click.echo(f"Made in {folder}: key.pem, certificate.pem, intermediate.pem")
         _write(out, {"root.pem": authority.root_pem})
     click.echo(f"WALLET_APPLE_ROOT_FILE={out / 'root.pem'}")
+
+
+@click.command("reissue")
+@click.option("--program", required=True, help="The programme's id.")
+def _reissue(program: str) -> None:
+    """Send every pass that is installed on an iPhone anew, signed with the certificate of now; spread as a campaign."""
+    from wallet_service.cli.services import opened_services
+    from wallet_service.programs.reissuing import reissue
+
+    with told_in_words(), opened_services() as services, services.sessions.begin() as db:
+        cards = reissue(db, program, now=services.clock())
+    click.echo(f"{program}: {cards:,} installed cards will be sent anew by the workers")
 
 
 @click.command("nfc-key")

@@ -32,7 +32,7 @@ def open_queues(
     """
     unreadable: SettingsError | None = None
     try:
-        if ("apple", program_id) not in known and keys.identity(db, program_id) is not None:
+        if ("apple", program_id) not in known and keys.push_identity(db, program_id) is not None:
             line = open_apple(program_id, tools, keys)
             yield AppleQueue(program_id, line, tools, signer=line.signer)
     except SettingsError as error:
@@ -44,12 +44,12 @@ def open_queues(
 
 
 def open_apple(program_id: str, tools: Tools, keys: KeyRing) -> RenewingChannel:
-    """The channel to APNs of one programme, on whichever certificate signs at the time."""
+    """The channel to APNs of one programme, on whichever certificate signs in at the time."""
     settings = tools.settings
 
     def who_signs_now() -> PassIdentity | None:
         with tools.sessions() as db:
-            return keys.identity(db, program_id)
+            return keys.push_identity(db, program_id)
 
     def dial(identity: PassIdentity) -> ApnsChannel:
         return ApnsChannel(

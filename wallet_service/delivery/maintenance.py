@@ -16,6 +16,7 @@ from wallet_service.errors import WalletServiceError
 from wallet_service.mail.outbox import SEND_DUE_MAILS, SEND_MAIL, Outbox
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.programs.key_ring import KeyRing
+from wallet_service.programs.reissuing import reissue_where_renewed
 from wallet_service.storage.jobs import Jobs, PeriodicTask, forget_history
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Program
@@ -39,6 +40,7 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
         "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
         "forget_erased": lambda: _forget_erased(tools, stopping),
         "audit_google": lambda: audit_google(tools, keys, stopping),
+        "reissue_renewed": lambda: _reissue_renewed(tools),
         "forget_access": lambda: forget_access(
             tools.sessions, journal_kept=tools.settings.journal_kept, now=tools.clock(), stopping=stopping
         ),
@@ -48,6 +50,12 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
 def _forget_erased(tools: Tools, stopping: Callable[[], bool]) -> Mapping[str, int]:
     longest = tools.settings.erased_kept
     return {"cards": forget_tombstones(tools.sessions, longest=longest, now=tools.clock(), stopping=stopping)}
+
+
+def _reissue_renewed(tools: Tools) -> Mapping[str, int]:
+    with tools.sessions.begin() as db:
+        renewed = reissue_where_renewed(db, now=tools.clock())
+    return {"programs": len(renewed)}
 
 
 def audit_google(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -> Mapping[str, int]:

@@ -17,6 +17,10 @@ from wallet_service.values import Value
 class AppleDocument(Value):
     """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`.
 
+    With `pkcs11_module` (the library of the token's maker), `pkcs11_token` and `pkcs11_key` (labels) and
+    `pkcs11_pin_file` passes are signed by a key in that token, of which `certificate_file` is the certificate.
+    `reissue_after_renewal`: another certificate has installed passes sent anew.
+
     `nfc_encryption_public_key` (see `certs nfc-key`) and `sign_up` are for programmes that Apple has granted an NFC
     certificate; designs with `apple.nfc` and `apple.personalization` draw on them.
     """
@@ -27,6 +31,11 @@ class AppleDocument(Value):
     certificate_file: str | None = None
     key_file: str | None = None
     intermediate_file: str | None = None
+    pkcs11_module: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_key: str | None = None
+    pkcs11_pin_file: str | None = None
+    reissue_after_renewal: bool = False
     nfc_encryption_public_key: str | None = Field(default=None, min_length=40)
     sign_up: Truth = False
 

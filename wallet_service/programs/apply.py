@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.template_folder import archive_of, load_template, template_from_archive
-from wallet_service.documents.programs import ProgramDocument, read_program
+from wallet_service.documents.programs import AppleDocument, ProgramDocument, read_program
 from wallet_service.errors import Conflict, Invalid
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.programs.contradictions import contradictions, rename_objects_not_at_google
@@ -22,9 +22,11 @@ from wallet_service.wallets.apple.certificates import (
     Trust,
     identity_from_files,
     identity_from_p12,
+    identity_in_token,
     require_usable,
 )
 from wallet_service.wallets.apple.passes.design import template_faults
+from wallet_service.wallets.apple.signers import TokenAddress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,13 +173,18 @@ def _apply_apple_files(
     now: datetime,
 ) -> None:
     apple = document.apple
+    if apple is not None and apple.pkcs11_module is None and keys.forget_token(db, document.id):
+        changes.append("passes are signed by a key of our own again")
     if apple is None or apple.certificate_file is None:
         return
     certificate = _file(folder, apple.certificate_file, "apple.certificate_file")
     intermediate = (
         _file(folder, apple.intermediate_file, "apple.intermediate_file") if apple.intermediate_file else None
     )
-    if apple.certificate_file.endswith(".p12"):
+    if apple.pkcs11_module is not None:
+        address = _token_address(apple, apple.pkcs11_module, folder)
+        identity = identity_in_token(certificate, address, intermediate=intermediate)
+    elif apple.certificate_file.endswith(".p12"):
         identity = identity_from_p12(certificate, None, intermediate=intermediate)
     elif apple.key_file is None:
         raise Invalid.at("apple.key_file", "is missing: a .pem or .cer certificate needs its key beside it")
@@ -186,6 +193,14 @@ def _apply_apple_files(
         identity = identity_from_files(certificate, key, intermediate=intermediate)
     if keep_identity(db, document, identity, keys, trust, now=now):
         changes.append("Apple certificate imported")
+
+
+def _token_address(apple: AppleDocument, module: str, folder: Path) -> TokenAddress:
+    for name in ("pkcs11_token", "pkcs11_key", "pkcs11_pin_file"):
+        if getattr(apple, name) is None:
+            raise Invalid.at(f"apple.{name}", "is missing: a token's key needs its module, labels and PIN")
+    pin = _file(folder, str(apple.pkcs11_pin_file), "apple.pkcs11_pin_file").decode("utf-8").strip()
+    return TokenAddress(module=module, token=str(apple.pkcs11_token), key=str(apple.pkcs11_key), pin=pin)
 
 
 def keep_identity(

@@ -5,6 +5,7 @@ Apple: a Pass Type ID certificate lasts one year and cannot be prolonged, only r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from wallet_service.errors import WalletServiceError
 from wallet_service.metrics import CERTIFICATE_DAYS_LEFT, UNREADABLE_KEYS
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import Program
+from wallet_service.wallets.apple.certificates import PassIdentity
 
 log = structlog.get_logger()
 WARN_AT_DAYS = (60, 30, 14, 7, 1)
@@ -73,7 +75,7 @@ def certificate_states(db: Session, keys: KeyRing, *, now: datetime) -> list[Cer
         UNREADABLE_KEYS.labels(program_id).set(0)
         if not identities:
             continue
-        lasting = max(identities, key=lambda identity: identity.not_after)
+        lasting = _first_to_end(identities)
         days = (lasting.not_after - now).days
         passed = [threshold for threshold in WARN_AT_DAYS if days < threshold]
         state = CertificateState(
@@ -86,6 +88,16 @@ def certificate_states(db: Session, keys: KeyRing, *, now: datetime) -> list[Cer
         CERTIFICATE_DAYS_LEFT.labels(program_id).set(days)
         states.append(state)
     return states
+
+
+def _first_to_end(identities: Sequence[PassIdentity]) -> PassIdentity:
+    """Of the certificates that last longest the one that ends first: where a token signs the passes, it has one, and
+    the channel to APNs another.
+    """
+    by_kind: dict[type, PassIdentity] = {}
+    for identity in sorted(identities, key=lambda identity: identity.not_after):
+        by_kind[type(identity.signer)] = identity
+    return min(by_kind.values(), key=lambda identity: identity.not_after)
 
 
 class CertificateWatch:

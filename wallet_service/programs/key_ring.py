@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, TextClause, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,11 +20,19 @@ from wallet_service.clock import Clock, system_clock
 from wallet_service.errors import Invalid, SettingsError
 from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import AppleIdentity, ProgramSecret
-from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, pem_of
+from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, identity_in_token, pem_of
 from wallet_service.wallets.apple.devices import CURRENT_IDENTITY
+from wallet_service.wallets.apple.signers import Pkcs11Key, TokenAddress
 
 ServiceAccount = dict[str, Any]
 _ACCOUNT_FIELDS = ("client_email", "private_key", "private_key_id", "token_uri")
+
+
+_CURRENT = text(CURRENT_IDENTITY.format(program=":program", now=":now"))
+_CURRENT_TO_PUSH = text("""
+SELECT digest FROM apple_identities i WHERE i.program_id = :program AND i.kind = 'sealed'
+ORDER BY (i.not_before <= :now AND :now <= i.not_after) DESC, i.not_before DESC, i.id DESC LIMIT 1
+""")
 
 
 @dataclass(frozen=True)
@@ -53,14 +61,26 @@ class KeyRing:
         Raises:
             SettingsError: there are some, and none can be read.
         """
-        statement = text(CURRENT_IDENTITY.format(program=":program", now=":now"))
+        return self._current(db, program_id, "apple", _CURRENT, AppleIdentity.kind.in_(("sealed", "token")))
+
+    def push_identity(self, db: Session, program_id: str) -> PassIdentity | None:
+        """The Apple identity that signs in to APNs now, whose key is our own; else as `identity`.
+
+        Raises:
+            SettingsError: there are some, and none can be read.
+        """
+        return self._current(db, program_id, "apple push", _CURRENT_TO_PUSH, AppleIdentity.kind == "sealed")
+
+    def _current(
+        self, db: Session, program_id: str, place: str, statement: TextClause, kind: ColumnElement[bool]
+    ) -> PassIdentity | None:
         digest = db.scalar(statement, {"program": program_id, "now": self._clock()})
         if digest is None:
             return None
         try:
-            return self._identity_of(db, program_id, "apple", digest)
+            return self._identity_of(db, program_id, place, digest)
         except SettingsError as unreadable:
-            return self._readable_identity(db, program_id, unreadable)
+            return self._readable_identity(db, program_id, place, kind, unreadable)
 
     def identities(self, db: Session, program_id: str) -> list[PassIdentity]:
         """Every Apple identity that was imported, the newest first; also those whose time is over. One that was sealed
@@ -95,16 +115,22 @@ class KeyRing:
 
     def store_identity(self, db: Session, program_id: str, identity: PassIdentity, *, now: datetime) -> bool:
         """Seal and keep an identity beside those before it; returns whether it is new. One that was sealed under a lost
-        secret is sealed anew.
+        secret is sealed anew. One whose key is in a token takes the place of the one before it, for there is one
+        address at a time.
         """
-        plain = orjson.dumps(
-            {
-                "certificate": pem_of(identity.leaf).decode(),
-                "intermediate": pem_of(identity.intermediate).decode(),
-                "key": identity.key_pem().decode(),
-            }
-        )
+        members: dict[str, Any] = {
+            "certificate": pem_of(identity.leaf).decode(),
+            "intermediate": pem_of(identity.intermediate).decode(),
+        }
+        in_token = isinstance(identity.signer, Pkcs11Key)
+        if isinstance(identity.signer, Pkcs11Key):
+            members["token"] = asdict(identity.signer.address)
+        else:
+            members["key"] = identity.key_pem().decode()
+        plain = orjson.dumps(members)
         digest = hashlib.sha256(plain).hexdigest()
+        if in_token:
+            self.forget_token(db, program_id, but=digest)
         mine = (AppleIdentity.program_id == program_id, AppleIdentity.digest == digest)
         known = db.scalar(select(AppleIdentity.sealed).where(*mine))
         if known is not None and self._opens(known, f"apple:{program_id}"):
@@ -115,6 +141,7 @@ class KeyRing:
             .values(
                 program_id=program_id,
                 digest=digest,
+                kind="token" if in_token else "sealed",
                 not_before=identity.not_before,
                 not_after=identity.not_after,
                 **sealed,
@@ -122,6 +149,12 @@ class KeyRing:
             .on_conflict_do_update(index_elements=["program_id", "digest"], set_=sealed)
         )
         return True
+
+    def forget_token(self, db: Session, program_id: str, *, but: str = "") -> bool:
+        """Sign no more with keys in tokens, but for the identity of that digest; returns whether there was another."""
+        others = (AppleIdentity.kind == "token", AppleIdentity.digest != but)
+        gone = delete(AppleIdentity).where(AppleIdentity.program_id == program_id, *others)
+        return bool(db.scalars(gone.returning(AppleIdentity.id)).all())
 
     def store_google_account(self, db: Session, program_id: str, account: ServiceAccount, *, now: datetime) -> bool:
         """Seal and keep a service account's key file; returns whether it is another than before.
@@ -158,11 +191,13 @@ class KeyRing:
             self._remember(program_id, place, digest, opened)
         return opened
 
-    def _readable_identity(self, db: Session, program_id: str, unreadable: SettingsError) -> PassIdentity:
-        mine = select(AppleIdentity.digest).where(AppleIdentity.program_id == program_id)
+    def _readable_identity(
+        self, db: Session, program_id: str, place: str, kind: ColumnElement[bool], unreadable: SettingsError
+    ) -> PassIdentity:
+        mine = select(AppleIdentity.digest).where(AppleIdentity.program_id == program_id, kind)
         for digest in db.scalars(mine.order_by(AppleIdentity.not_before.desc(), AppleIdentity.id.desc())):
             with suppress(SettingsError):
-                return self._identity_of(db, program_id, "apple, in place of another", digest)
+                return self._identity_of(db, program_id, f"{place}, in place of another", digest)
         raise unreadable
 
     def _opens(self, sealed: bytes, purpose: str) -> bool:
@@ -172,8 +207,8 @@ class KeyRing:
             return False
         return True
 
-    def _unsealed(self, sealed: bytes, program_id: str) -> dict[str, str]:
-        members: dict[str, str] = orjson.loads(self.sealer.open(sealed, f"apple:{program_id}"))
+    def _unsealed(self, sealed: bytes, program_id: str) -> dict[str, Any]:
+        members: dict[str, Any] = orjson.loads(self.sealer.open(sealed, f"apple:{program_id}"))
         return members
 
     def _opened_as(self, program_id: str, kind: str, digest: str) -> Any:
@@ -185,7 +220,8 @@ class KeyRing:
             self._opened[(program_id, kind)] = _Opened(digest, value)
 
 
-def _identity(members: dict[str, str]) -> PassIdentity:
-    return identity_from_files(
-        members["certificate"].encode(), members["key"].encode(), intermediate=members["intermediate"].encode()
-    )
+def _identity(members: dict[str, Any]) -> PassIdentity:
+    certificate, intermediate = members["certificate"].encode(), members["intermediate"].encode()
+    if (address := members.get("token")) is not None:
+        return identity_in_token(certificate, TokenAddress(**address), intermediate=intermediate)
+    return identity_from_files(certificate, members["key"].encode(), intermediate=intermediate)

@@ -64,7 +64,8 @@ class Offer(Base):
 
 class Campaign(Base):
     """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
-    passed, `walked_at` when it took its last step.
+    passed, `walked_at` when it took its last step. `reissue`: what is installed on iPhones gets a new version in any
+    case, for it is to be signed anew.
     """
 
     __tablename__ = "campaigns"
@@ -72,6 +73,7 @@ class Campaign(Base):
     id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     reason: Mapped[str]
+    reissue: Mapped[bool] = mapped_column(server_default=sql("false"))
     cursor: Mapped[int] = mapped_column(server_default=sql("0"))
     created_at: Mapped[datetime]
     walked_at: Mapped[datetime | None]

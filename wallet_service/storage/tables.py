@@ -70,11 +70,16 @@ class ProgramSecret(Base):
 
 class AppleIdentity(Base):
     """A pass type certificate with its key, sealed. A programme may hold several: of those in their time the one that
-    began last signs, so that a renewal needs no hour of its own, and those before it are kept.
+    began last signs, so that a renewal needs no hour of its own, and those before it are kept. Of the kind `token` the
+    key is in a PKCS#11 token, and its address is sealed: these sign before all others, and cannot sign in to APNs.
+    `reissued_at`: when installed passes were last sent anew for it.
     """
 
     __tablename__ = "apple_identities"
-    __table_args__ = (UniqueConstraint("program_id", "digest"),)
+    __table_args__ = (
+        UniqueConstraint("program_id", "digest"),
+        CheckConstraint("kind IN ('sealed', 'token')", name="kind"),
+    )
 
     id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
@@ -83,6 +88,8 @@ class AppleIdentity(Base):
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]
     imported_at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(server_default=sql("'sealed'"))
+    reissued_at: Mapped[datetime | None]
 
 
 class TemplateVersion(Base):

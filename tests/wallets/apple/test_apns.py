@@ -24,6 +24,7 @@ from wallet_service.simulators.apns.tls import make_server_identity
 from wallet_service.simulators.tcp_proxy import TcpProxy
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
 from wallet_service.wallets.apple.push.apns import ApnsChannel, new_apns_id, outcome_from_apns, outcome_from_curl
+from wallet_service.wallets.apple.signers import SealedKey
 from wallet_service.wallets.protocol import Accepted, ChannelDown, Gone, Later, Notice, Outcome, Refused, word_of
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -310,7 +311,7 @@ def test_a_key_of_another_certificate_stops_the_channel(identity: PassIdentity) 
     notices = [Notice(delivery_id=number, far_end=f"{number:064x}", version=1) for number in range(3)]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        with ApnsChannel(url, replace(identity, key=rsa_key("other"))) as channel:
+        with ApnsChannel(url, replace(identity, signer=SealedKey(rsa_key("other")))) as channel:
             outcomes = [outcome for _, outcome in channel.announce(notices)]
     assert [type(outcome) for outcome in outcomes] == [ChannelDown] * 3
 

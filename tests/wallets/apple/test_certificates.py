@@ -26,11 +26,12 @@ from wallet_service.wallets.apple.certificates import (
     generation_of,
     identity_from_files,
     identity_from_p12,
-    make_csr,
     pem_of,
     read_certificate,
     require_usable,
 )
+from wallet_service.wallets.apple.new_keys import make_csr
+from wallet_service.wallets.apple.signers import SealedKey
 
 WRONG_GENERATIONS = {
     "G1": "AppleWWDRCA-G1-expired.pem",
@@ -70,7 +71,7 @@ def test_item_19_out_of_time() -> None:
 
 
 def test_item_19_the_key_of_another_certificate(chain: Chain) -> None:
-    other = replace(chain.identity(), key=rsa_key("other"))
+    other = replace(chain.identity(), signer=SealedKey(rsa_key("other")))
     assert "key: does not match the certificate" in said(other, chain.trust)
 
 
@@ -239,7 +240,7 @@ BROKEN: dict[str, tuple[Callable[[], PassIdentity], str]] = {
     ),
     "another team": (lambda: make_chain(team_id="ZZZZZ99999").identity(), "belongs to another team: ZZZZZ99999"),
     "another key": (
-        lambda: replace(make_chain().identity(), key=rsa_key("other")),
+        lambda: replace(make_chain().identity(), signer=SealedKey(rsa_key("other"))),
         "key: does not match the certificate",
     ),
     "issued by a namesake": (lambda: make_chain(leaf_signed_by="other").identity(), "authority key identifier"),

@@ -30,7 +30,7 @@ from wallet_service.wallets.apple.certificates import (
     read_certificate,
 )
 from wallet_service.wallets.apple.checking.check import check_bundle
-from wallet_service.wallets.apple.passes.signing import Signer
+from wallet_service.wallets.apple.passes.signing import ManifestSigner
 
 Files = dict[str, bytes]
 
@@ -48,7 +48,7 @@ def signed(files: Files, identity: PassIdentity) -> bytes:
     """The bundle with a manifest and a signature that fit its files."""
     rest = {name: body for name, body in files.items() if name not in ("manifest.json", "signature")}
     manifest = json.dumps({name: hashlib.sha1(body).hexdigest() for name, body in rest.items()}).encode()
-    return zipped({**rest, "manifest.json": manifest, "signature": Signer(identity).sign(manifest, at=NOW)})
+    return zipped({**rest, "manifest.json": manifest, "signature": ManifestSigner(identity).sign(manifest, at=NOW)})
 
 
 def told(data: bytes, chain: Chain, *, trust: Trust | None = None, later: timedelta = timedelta()) -> list[str]:

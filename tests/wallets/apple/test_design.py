@@ -25,8 +25,9 @@ from tests.wallets.apple.conftest import (
 )
 from wallet_service.cards.content import Barcode, CardContent
 from wallet_service.cards.template import ImageName, Template, TemplateDocument
-from wallet_service.wallets.apple.certificates import PassIdentity, make_reader_key
+from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.checking.check import check_bundle
+from wallet_service.wallets.apple.new_keys import make_reader_key
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.passes.design import template_faults
 from wallet_service.wallets.apple.passes.pass_json import pass_json

@@ -17,7 +17,7 @@ import pytest
 from tests.wallets.apple.conftest import CARD, NOW, SERVICE, Chain, png
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.checking.check import check_bundle
-from wallet_service.wallets.apple.passes.signing import Signer
+from wallet_service.wallets.apple.passes.signing import ManifestSigner
 
 Files = dict[str, bytes]
 Document = dict[str, Any]
@@ -224,7 +224,7 @@ def packed(files: Files, identity: PassIdentity) -> bytes:
     manifest = json.dumps({name: hashlib.sha1(body).hexdigest() for name, body in rest.items()}).encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        whole = rest | {"manifest.json": manifest, "signature": Signer(identity).sign(manifest, at=NOW)}
+        whole = rest | {"manifest.json": manifest, "signature": ManifestSigner(identity).sign(manifest, at=NOW)}
         for name, body in whole.items():
             archive.writestr(zipfile.ZipInfo(name), body)
     return out.getvalue()

@@ -18,7 +18,7 @@ from pyasn1_modules import rfc5652
 from tests.wallets.apple.conftest import NOW, Chain
 from wallet_service.wallets.apple.certificates import PassIdentity, pem_of
 from wallet_service.wallets.apple.passes import cms
-from wallet_service.wallets.apple.passes.signing import Signer
+from wallet_service.wallets.apple.passes.signing import ManifestSigner
 
 MANIFEST = b'{"pass.json":"2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"}'
 
@@ -35,7 +35,7 @@ def openssl_verify(
 
 
 def test_item_13_detached_signed_data_with_one_signer(identity: PassIdentity) -> None:
-    signature = Signer(identity).sign(MANIFEST, at=NOW)
+    signature = ManifestSigner(identity).sign(MANIFEST, at=NOW)
     info, rest = decoder.decode(signature, asn1Spec=rfc5652.ContentInfo())
     assert rest == b""
     assert encoder.encode(info) == signature, "not DER"
@@ -48,7 +48,7 @@ def test_item_13_detached_signed_data_with_one_signer(identity: PassIdentity) ->
 
 def test_item_14_and_15_signed_attributes(identity: PassIdentity) -> None:
     """14: content type, digest and the signing time that was passed in; 15: the signature is over their DER SET."""
-    signature = Signer(identity).sign(MANIFEST, at=NOW)
+    signature = ManifestSigner(identity).sign(MANIFEST, at=NOW)
     info, _ = decoder.decode(signature, asn1Spec=rfc5652.ContentInfo())
     signed, _ = decoder.decode(info["content"], asn1Spec=rfc5652.SignedData())
     signer = signed["signerInfos"][0]
@@ -64,7 +64,7 @@ def test_item_14_and_15_signed_attributes(identity: PassIdentity) -> None:
 
 
 def test_item_16_the_certificate_and_its_issuer_travel_along(identity: PassIdentity, chain: Chain) -> None:
-    certificates = pkcs7.load_der_pkcs7_certificates(Signer(identity).sign(MANIFEST, at=NOW))
+    certificates = pkcs7.load_der_pkcs7_certificates(ManifestSigner(identity).sign(MANIFEST, at=NOW))
     assert {each.serial_number for each in certificates} == {
         chain.leaf.serial_number,
         chain.intermediate.serial_number,
@@ -74,7 +74,7 @@ def test_item_16_the_certificate_and_its_issuer_travel_along(identity: PassIdent
 def test_item_17_openssl_verifies_and_one_changed_byte_fails(
     identity: PassIdentity, chain: Chain, tmp_path: Path
 ) -> None:
-    signature = Signer(identity).sign(MANIFEST, at=NOW)
+    signature = ManifestSigner(identity).sign(MANIFEST, at=NOW)
     assert openssl_verify(tmp_path, signature, MANIFEST, chain, "-purpose", "any").returncode == 0
     changed = bytes([MANIFEST[0] ^ 1]) + MANIFEST[1:]
     wrong = openssl_verify(tmp_path, signature, changed, chain, "-purpose", "any")
@@ -85,12 +85,12 @@ def test_item_17_openssl_verifies_and_one_changed_byte_fails(
 
 def test_item_21_a_manifest_with_newlines_verifies(identity: PassIdentity, chain: Chain, tmp_path: Path) -> None:
     pretty = b'{\n  "pass.json": "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"\n}\n'
-    signature = Signer(identity).sign(pretty, at=NOW)
+    signature = ManifestSigner(identity).sign(pretty, at=NOW)
     assert openssl_verify(tmp_path, signature, pretty, chain, "-purpose", "any").returncode == 0
 
 
 def test_item_09_equal_inputs_give_equal_bytes(identity: PassIdentity) -> None:
-    assert Signer(identity).sign(MANIFEST, at=NOW) == Signer(identity).sign(MANIFEST, at=NOW)
+    assert ManifestSigner(identity).sign(MANIFEST, at=NOW) == ManifestSigner(identity).sign(MANIFEST, at=NOW)
 
 
 def test_it_equals_the_library_at_the_same_instant(identity: PassIdentity) -> None:
@@ -107,11 +107,11 @@ def test_it_equals_the_library_at_the_same_instant(identity: PassIdentity) -> No
     assert signer.signed_attrs is not None
     times = [each.values.as_list()[0] for each in signer.signed_attrs if each.type == cms.SIGNING_TIME]
     at = datetime.strptime(bytes(times[0].data).decode(), "%y%m%d%H%M%SZ").replace(tzinfo=UTC)
-    assert Signer(identity).sign(MANIFEST, at=at) == theirs
+    assert ManifestSigner(identity).sign(MANIFEST, at=at) == theirs
 
 
 def test_openssl_reads_the_structure(identity: PassIdentity, tmp_path: Path) -> None:
-    (tmp_path / "signature").write_bytes(Signer(identity).sign(MANIFEST, at=NOW))
+    (tmp_path / "signature").write_bytes(ManifestSigner(identity).sign(MANIFEST, at=NOW))
     command = ["openssl", "asn1parse", "-inform", "DER", "-in", "signature"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "UTCTIME           :261121103000Z" in shown
@@ -121,4 +121,4 @@ def test_openssl_reads_the_structure(identity: PassIdentity, tmp_path: Path) -> 
 
 def test_years_that_utctime_cannot_say_are_refused(identity: PassIdentity) -> None:
     with pytest.raises(ValueError, match="2050"):
-        Signer(identity).sign(MANIFEST, at=datetime(2050, 1, 1, tzinfo=UTC))
+        ManifestSigner(identity).sign(MANIFEST, at=datetime(2050, 1, 1, tzinfo=UTC))

@@ -20,8 +20,6 @@ from pathlib import Path
 from statistics import median
 
 import click
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
@@ -30,9 +28,10 @@ from wallet_service.cards.content import Barcode, CardContent, FieldContent, Sta
 from wallet_service.cards.template import Template, TemplateDocument
 from wallet_service.offers.facts import Place
 from wallet_service.values import Money
-from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files
+from wallet_service.wallets.apple.certificates import PassIdentity, identity_from_files, identity_in_token
 from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.push.apns import ApnsChannel
+from wallet_service.wallets.apple.signers import SealedKey, TokenAddress
 from wallet_service.wallets.protocol import Accepted, CardView, Notice, ProgramView
 
 ROUNDS = 60
@@ -70,11 +69,18 @@ def show(title: str, figures: list[Figure]) -> None:
     Console().print(table)
 
 
-def measure_build(passes: int, rounds: int = ROUNDS) -> list[Figure]:
-    """Short rounds of building and of bare signing alternate, in processor time: a busy machine meets both alike."""
-    identity, at = development_identity(), datetime.now(UTC)
+def measure_build(passes: int, rounds: int = ROUNDS, *, identity: PassIdentity | None = None) -> list[Figure]:
+    """Short rounds of building and of bare signing alternate, in processor time: a busy machine meets both alike.
+
+    Args:
+        identity: whoever signs; None: a key of our own.
+    """
+    identity, at = identity or development_identity(), datetime.now(UTC)
+    signer, yardstick = identity.signer, "key.sign, RSA-2048"
+    if not isinstance(signer, SealedKey):
+        yardstick = "the token's signature, RSA-2048"
     builder = PassBuilder(identity, web_service_url="https://cartes.maison-lumiere.example/apple")
-    payload, pkcs1, sha256 = secrets.token_bytes(128), padding.PKCS1v15(), hashes.SHA256()
+    payload = secrets.token_bytes(128)
     figures = []
     for words, card in _cards():
         size = len(builder.build(card, at=at))
@@ -83,14 +89,27 @@ def measure_build(passes: int, rounds: int = ROUNDS) -> list[Figure]:
             return builder.build(card, at=at)
 
         def sign() -> object:
-            return identity.key.sign(payload, pkcs1, sha256)
+            return signer.sign(payload)
 
         built, bare = _alternating(build, sign, passes, rounds)
         what = f"{words}, {size / 1000:.0f} kB"
-        figures.append(
-            Figure(what=what, rate=built, yardstick="key.sign, RSA-2048", yardstick_rate=bare, reach=BUILD_REACH)
-        )
+        figures.append(Figure(what=what, rate=built, yardstick=yardstick, yardstick_rate=bare, reach=BUILD_REACH))
     return figures
+
+
+@contextmanager
+def identity_in_soft_token() -> Iterator[PassIdentity | None]:
+    """A throwaway certificate whose key is in SoftHSM2; None where that is not installed."""
+    from wallet_service.simulators.apple_pki import make_chain
+    from wallet_service.simulators.soft_token import soft_token, softhsm
+
+    if softhsm() is None:
+        yield None
+        return
+    chain = make_chain(_PASS_TYPE, _TEAM, "Maison Lumière", datetime.now(UTC))
+    with tempfile.TemporaryDirectory() as folder:
+        address = soft_token(Path(folder), chain.key_pem)
+        yield identity_in_token(chain.leaf_pem, TokenAddress(**address), intermediate=chain.intermediate_pem)
 
 
 def _alternating(

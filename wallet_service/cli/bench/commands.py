@@ -23,10 +23,16 @@ bench.add_command(bench_google)
 @click.option("--rounds", default=12, show_default=True, help="Rounds over HTTP.")
 def bench_apple(passes: int, cards: int, rounds: int) -> None:
     """Build passes beside bare RSA signatures; serve phones beside an empty route on the same server."""
-    from wallet_service.cli.bench.apple import measure_build, show
+    from wallet_service.cli.bench.apple import identity_in_soft_token, measure_build, show
     from wallet_service.cli.bench.http import measure_http
 
     show("Building a signed .pkpass, processor time", measure_build(passes))
+    with identity_in_soft_token() as identity:
+        if identity is None:
+            click.echo("Keys in tokens are not measured: SoftHSM2 is not installed.")
+        else:
+            title = "Building a .pkpass that a PKCS#11 token signs (SoftHSM2), processor time"
+            show(title, measure_build(passes, identity=identity))
     show("Serving phones over HTTP, processor time of the web process", measure_http(cards, rounds))
 
 

@@ -6,7 +6,6 @@ WWDR G4 pinned for real passes, a throwaway root for development.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,12 +15,13 @@ from importlib import resources
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from wallet_service.errors import Invalid, SettingsError
 from wallet_service.wallets.apple.findings import Finding, Severity
+from wallet_service.wallets.apple.signers import Pkcs11Key, SealedKey, Signer, TokenAddress
 
 LEAF_WARNING = timedelta(days=60)
 INTERMEDIATE_WARNING = timedelta(days=90)
@@ -64,7 +64,8 @@ def development_trust(root: bytes) -> Trust:
 
 @dataclass(frozen=True, kw_only=True)
 class PassIdentity:
-    """A pass type certificate with its key: signs passes and authenticates to APNs. The key never shows in its repr.
+    """A pass type certificate with whoever signs for it. With a key of our own it authenticates to APNs, too. The key
+    never shows in its repr.
 
     Attributes:
         pass_type_id: the certificate's UID, e.g. `pass.com.example.loyalty`.
@@ -73,9 +74,20 @@ class PassIdentity:
 
     leaf: x509.Certificate
     intermediate: x509.Certificate
-    key: rsa.RSAPrivateKey = field(repr=False, compare=False)
+    signer: Signer = field(repr=False, compare=False)
     pass_type_id: str
     team_id: str
+
+    @property
+    def key(self) -> rsa.RSAPrivateKey:
+        """The private key.
+
+        Raises:
+            SettingsError: it is in a token, and cannot be taken out.
+        """
+        if not isinstance(self.signer, SealedKey):
+            raise SettingsError(f"the key of {self.pass_type_id} is in a token: only the token can use it")
+        return self.signer.key
 
     @property
     def not_before(self) -> datetime:
@@ -186,13 +198,33 @@ def _issuer_among(others: Iterable[x509.Certificate], leaf: x509.Certificate) ->
 def _identity(leaf: x509.Certificate, key: object, intermediate: x509.Certificate) -> PassIdentity:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Invalid.at("key", "is not an RSA key, the only kind that signs passes")
+    pass_type_id, team_id = _names_in(leaf)
+    signer = SealedKey(key)
+    return PassIdentity(leaf=leaf, intermediate=intermediate, signer=signer, pass_type_id=pass_type_id, team_id=team_id)
+
+
+def identity_in_token(certificate: bytes, address: TokenAddress, *, intermediate: bytes | None = None) -> PassIdentity:
+    """Join a certificate and the key that a PKCS#11 token has for it; the token is opened when it is needed.
+
+    Raises:
+        Invalid: with the path `certificate` or `intermediate`.
+    """
+    leaf = read_certificate(certificate)
+    issuer = read_certificate(intermediate, "intermediate") if intermediate else issuer_for(certificate)
+    pass_type_id, team_id = _names_in(leaf)
+    return PassIdentity(
+        leaf=leaf, intermediate=issuer, signer=Pkcs11Key(address), pass_type_id=pass_type_id, team_id=team_id
+    )
+
+
+def _names_in(leaf: x509.Certificate) -> tuple[str, str]:
     pass_type_id, team_id = subject_of(leaf)
     if not pass_type_id.startswith("pass.") or not team_id:
         raise Invalid.at(
             "certificate",
             "is not a Pass Type ID certificate: its subject should have the pass type as UID and the team as OU",
         )
-    return PassIdentity(leaf=leaf, intermediate=intermediate, key=key, pass_type_id=pass_type_id, team_id=team_id)
+    return pass_type_id, team_id
 
 
 def subject_of(leaf: x509.Certificate) -> tuple[str, str]:
@@ -213,9 +245,14 @@ def check(identity: PassIdentity, *, pass_type_id: str, team_id: str, now: datet
     if identity.team_id != team_id:
         message = f"belongs to another team: {identity.team_id} instead of {team_id}"
         findings.append(Finding("18", "certificate", message, "correct team_id or import the right certificate"))
-    if identity.key.public_key() != identity.leaf.public_key():
-        message = "does not match the certificate"
-        findings.append(Finding("19", "key", message, "use the key that the certificate request was made with"))
+    try:
+        matches = identity.signer.public_key() == identity.leaf.public_key()
+    except SettingsError as error:
+        findings.append(Finding("19", "key", f"cannot be asked: {error}", "see [apple] pkcs11_… in docs/apple.md"))
+    else:
+        if not matches:
+            message = "does not match the certificate"
+            findings.append(Finding("19", "key", message, "use the key that the certificate request was made with"))
     return findings
 
 
@@ -327,62 +364,3 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class CertificateRequest:
-    """A new private key and the request for its certificate, both PEM. The key never shows in its repr."""
-
-    key_pem: bytes = field(repr=False)
-    csr_pem: bytes
-
-
-def make_csr(*, pass_type_id: str, team_id: str, organization: str, country: str = "FR") -> CertificateRequest:
-    """Make a 2048-bit RSA key and a PKCS#10 request signed with SHA-256, as Apple's portal takes it.
-
-    Apple replaces the subject with its own; ours lets a person tell the files apart.
-
-    Raises:
-        Invalid: the pass type identifier does not begin with `pass.`.
-    """
-    if not pass_type_id.startswith("pass."):
-        raise Invalid.at("pass_type_id", f"is {pass_type_id!r}; it should look like pass.com.example.loyalty")
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.USER_ID, pass_type_id),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"Pass Type ID: {pass_type_id}"[:64]),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, team_id),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-            x509.NameAttribute(NameOID.COUNTRY_NAME, country),
-        ]
-    )
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    pkcs8 = serialization.PrivateFormat.PKCS8
-    return CertificateRequest(
-        key_pem=key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption()),
-        csr_pem=request.public_bytes(serialization.Encoding.PEM),
-    )
-
-
-_COMPRESSED_P256 = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
-"""What stands before the 33 bytes of a compressed point in a SubjectPublicKeyInfo of P-256 (RFC 5480)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReaderKey:
-    """A key pair of the shops' NFC readers: the private part, PEM, for the readers; the public one for the passes."""
-
-    private_pem: bytes = field(repr=False)
-    public_base64: str
-
-
-def make_reader_key() -> ReaderKey:
-    """Make a P-256 key pair; the public key in Base64 with its point compressed, as readers' makers exchange it.
-
-    Source: Apple, "Pass.NFC".
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return ReaderKey(private_pem=pem, public_base64=base64.b64encode(_COMPRESSED_P256 + point).decode())

@@ -25,9 +25,12 @@ from wallet_service.storage.tables import Card, Delivery, Device, Program, Regis
 
 CURRENT_IDENTITY = """
 SELECT digest FROM apple_identities i WHERE i.program_id = {program}
-ORDER BY (i.not_before <= {now} AND {now} <= i.not_after) DESC, i.not_before DESC, i.id DESC LIMIT 1
+ORDER BY (i.not_before <= {now} AND {now} <= i.not_after) DESC, i.kind = 'token' DESC, i.not_before DESC, i.id DESC
+LIMIT 1
 """
-"""Which identity signs now: of those in their time the one that began last; if none is, the newest, to be told of."""
+"""Which identity signs now: of those in their time one whose key is in a token, then the one that began last; if none
+is, the newest, to be told of.
+"""
 
 _NOBODYS = "no such card, and yet a comparison"
 

@@ -1,4 +1,4 @@
-"""Reminders have a number of their own; far ends that Apple calls gone are remembered"""
+"""Numbers of reminders; phones that Apple calls gone; keys in tokens; passes sent anew"""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("apple_identities", sa.Column("kind", sa.Text(), server_default=sa.text("'sealed'"), nullable=False))
+    op.add_column("apple_identities", sa.Column("reissued_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_check_constraint(op.f("ck_apple_identities_kind"), "apple_identities", "kind IN ('sealed', 'token')")
+    op.add_column("campaigns", sa.Column("reissue", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.add_column("deliveries", sa.Column("reminder_number", sa.BigInteger(), nullable=True))
     op.create_table(
         "gone_registrations",

@@ -28,7 +28,7 @@ from wallet_service.wallets.apple.passes.design import constant_files
 from wallet_service.wallets.apple.passes.images import constant_images, stamp_strips
 from wallet_service.wallets.apple.passes.pass_json import pass_json
 from wallet_service.wallets.apple.passes.rules import Rules, validate
-from wallet_service.wallets.apple.passes.signing import Signer
+from wallet_service.wallets.apple.passes.signing import ManifestSigner
 from wallet_service.wallets.protocol import CardView
 
 MIME_TYPE = "application/vnd.apple.pkpass"
@@ -142,7 +142,7 @@ class PassBuilder:
 
     def __init__(self, identity: PassIdentity, *, web_service_url: str, rules: Rules | None = None) -> None:
         self._identity = identity
-        self._signer = Signer(identity)
+        self._signer = ManifestSigner(identity)
         self._web_service_url = web_service_url
         self._rules = rules or Rules()
         self._compiled: LRUCache[Hashable, _Shape] = LRUCache(MOST_COMPILED)

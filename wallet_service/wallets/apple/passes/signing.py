@@ -11,22 +11,23 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
+from wallet_service.errors import SettingsError
 from wallet_service.wallets.apple.certificates import PassIdentity
 from wallet_service.wallets.apple.passes import cms
+from wallet_service.wallets.apple.signers import SealedKey
 
 _OPTIONS = [
     pkcs7.PKCS7Options.DetachedSignature,
     pkcs7.PKCS7Options.Binary,
     pkcs7.PKCS7Options.NoCapabilities,
 ]
-_PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
 
 
-class Signer:
+class ManifestSigner:
     """Signs for one identity at the cost of one RSA operation; safe to share between threads.
 
     Of one identity's signatures only three things ever differ, and none in length: signing time, digest and signature.
@@ -35,9 +36,11 @@ class Signer:
     """
 
     def __init__(self, identity: PassIdentity) -> None:
-        self._key = identity.key
+        self._signer = identity.signer
+        # The model's own signature is thrown away; of the key only its length counts.
+        key = identity.signer.key if isinstance(identity.signer, SealedKey) else _stand_in(identity)
         builder = pkcs7.PKCS7SignatureBuilder().set_data(b"")
-        builder = builder.add_signer(identity.leaf, identity.key, _SHA256).add_certificate(identity.intermediate)
+        builder = builder.add_signer(identity.leaf, key, _SHA256).add_certificate(identity.intermediate)
         model = builder.sign(serialization.Encoding.DER, _OPTIONS)
 
         (signer,) = asn1.decode_der(cms.ContentInfo, model).content.signer_infos.as_list()
@@ -63,5 +66,15 @@ class Signer:
             raise ValueError("signing times from 2050 on need another encoding")
         time = instant.strftime("%y%m%d%H%M%SZ").encode("ascii")
         attributes = b"".join((self._before_time, time, self._before_digest, hashlib.sha256(data).digest()))
-        signature = self._key.sign(self._set_header + attributes, _PADDING, _SHA256)
+        signature = self._signer.sign(self._set_header + attributes)
         return b"".join((self._head, attributes, self._tail, signature))
+
+
+def _stand_in(identity: PassIdentity) -> rsa.RSAPrivateKey:
+    """A key of the length of one that cannot be had."""
+    public = identity.leaf.public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise SettingsError(
+            f"the certificate of {identity.pass_type_id} is not for an RSA key, the only kind that signs passes"
+        )
+    return rsa.generate_private_key(public_exponent=65537, key_size=public.key_size)
