@@ -1,14 +1,15 @@
-"""A PKCS#11 token in software, SoftHSM2 of Debian (`apt install softhsm2`), with one key in it."""
+"""A PKCS#11 token in software, SoftHSM2 of Debian (`apt install softhsm2`), with keys in it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 _MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so")
-_PIN = "1234"
+_TOKEN, _PIN = "passes", "1234"
 _configuration: str | None = None
 
 
@@ -18,11 +19,12 @@ def softhsm() -> str | None:
     return module if module is not None and shutil.which("softhsm2-util") else None
 
 
-def soft_token(folder: Path, key_pem: bytes, *, token: str = "passes", key: str = "pass-key") -> dict[str, str]:
-    """Make a token in `folder` that holds the key (PKCS#8 PEM); returns its address: module, token, key, pin.
+def soft_token(folder: Path, key_pem: bytes, *, key: str = "pass-key") -> dict[str, str]:
+    """Put a key (PKCS#8 PEM) into this process's token, made in `folder` at the first call; returns the key's address:
+    module, token, key, pin.
 
-    The module reads its configuration from `SOFTHSM2_CONF` once, when a process first loads it. So that nobody's own
-    tokens are touched, this process gets one of its own with the first call; later tokens are made beside the first.
+    The module reads its configuration from `SOFTHSM2_CONF`, and looks for tokens, once, when a process first loads it;
+    so that nobody's own tokens are touched, the process has one of its own.
     """
     global _configuration
     module = softhsm()
@@ -32,13 +34,14 @@ def soft_token(folder: Path, key_pem: bytes, *, token: str = "passes", key: str 
         (folder / "tokens").mkdir()
         (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nlog.level = ERROR\n")
         _configuration = os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
-    pem = folder / f"{token}.pk8"
+        _run("--init-token", "--free", "--label", _TOKEN, "--so-pin", _PIN, "--pin", _PIN)
+    pem = folder / f"{key}.pk8"
     pem.write_bytes(key_pem)
-    where = ("--token", token, "--pin", _PIN)
-    for words in (
-        ("--init-token", "--free", "--label", token, "--so-pin", _PIN, "--pin", _PIN),
-        ("--import", str(pem), "--label", key, "--id", "a1", *where),
-    ):
-        subprocess.run(["softhsm2-util", *words], check=True, capture_output=True)
+    number = hashlib.sha256(key.encode()).hexdigest()[:16]
+    _run("--import", str(pem), "--label", key, "--id", number, "--token", _TOKEN, "--pin", _PIN)
     pem.unlink()
-    return {"module": module, "token": token, "key": key, "pin": _PIN}
+    return {"module": module, "token": _TOKEN, "key": key, "pin": _PIN}
+
+
+def _run(*words: str) -> None:
+    subprocess.run(["softhsm2-util", *words], check=True, capture_output=True)

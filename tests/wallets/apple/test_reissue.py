@@ -144,14 +144,14 @@ def test_a_token_signs_passes_and_our_own_key_signs_in_to_apns(
 ) -> None:
     link = system.enrol()["links"]["apple"]
     in_token = authority.issue(PASS_TYPE, TEAM, "Maison Lumière", system.clock(), days=300)
-    address = soft_address(system.folder, in_token.key_pem, token="brand", key="brand-key")
+    address = soft_address(system.folder, in_token.key_pem, key="brand-key")
     (system.folder / "token.pem").write_bytes(in_token.leaf_pem + in_token.intermediate_pem)
     (system.folder / "pin").write_text(f"{address.pin}\n")
     old = 'certificate_file = "leaf.pem"\nkey_file = "leaf.key"\nintermediate_file = "intermediate.pem"\n'
     file = system.folder / "program.toml"
     lines = f"""certificate_file = "token.pem"
 pkcs11_module = "{address.module}"
-pkcs11_token = "brand"
+pkcs11_token = "{address.token}"
 pkcs11_key = "brand-key"
 """
     assert old in file.read_text(encoding="utf-8")

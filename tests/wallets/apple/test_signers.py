@@ -20,13 +20,13 @@ from wallet_service.wallets.apple.passes.archive import PassBuilder
 from wallet_service.wallets.apple.signers import Pkcs11Key, SealedKey, Signer, TokenAddress
 
 
-def soft_address(folder: Path, pem: bytes, **names: str) -> TokenAddress:
+def soft_address(folder: Path, pem: bytes, **label: str) -> TokenAddress:
     """A token that holds the key; where SoftHSM2 is not installed the test is left out, but not in CI."""
     if softhsm() is None:
         if os.environ.get("CI"):
             pytest.fail("SoftHSM2 is not installed: apt install softhsm2")
         pytest.skip("SoftHSM2 is not installed: apt install softhsm2")
-    return TokenAddress(**soft_token(folder, pem, **names))
+    return TokenAddress(**soft_token(folder, pem, **label))
 
 
 @pytest.fixture(scope="module")
