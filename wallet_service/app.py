@@ -141,7 +141,7 @@ def _database_away(error: Exception) -> Response:
     elif request.path.startswith("/c/"):
         answer = not_now_page()
     elif request.path.startswith((f"{APPLE}/", "/google/")):
-        answer = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = bare(HTTPStatus.SERVICE_UNAVAILABLE)
     else:
         words = "the database does not answer; try again in a moment\n"
         answer = Response(words, status=HTTPStatus.SERVICE_UNAVAILABLE, mimetype="text/plain")

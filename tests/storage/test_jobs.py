@@ -154,5 +154,6 @@ def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
         "forget_access",
         "forget_erased",
         "forget_history",
+        "reissue_renewed",
         "send_due_mails",
     ]

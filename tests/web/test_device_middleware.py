@@ -66,3 +66,4 @@ def test_a_failure_is_told_in_flasks_way(system: System, both: tuple[Client, Cli
     system.services.statements.close()
     answer = through.get(f"/apple/v1/devices/device-1/registrations/{PASS_TYPE}")
     assert (answer.status_code, answer.data) == (503, b"")
+    assert "Content-Type" not in answer.headers
