@@ -53,6 +53,7 @@ def playing(open_system: OpenSystem) -> Iterator[Playing]:
             google=system.google,
             iphone=system.iphone(),
             android=system.android(),
+            environment=system.environment,
         )
         installation.api("PUT", f"/stores/{SHOP}", STORES[SHOP])
         installation.api("PUT", f"/members/{TOUR_MEMBER}", MEMBERS[TOUR_MEMBER])

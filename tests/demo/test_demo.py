@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -55,6 +56,13 @@ def test_the_tour_then_the_page_in_one_folder(folder: Path) -> None:
         assert requests.get(demo.wait_for(r"readiness +(\S+)"), timeout=20).ok
         requests.post(f"{url}/do/purchase", timeout=20).raise_for_status()
         eventually(lambda: "Points 104" in requests.get(url, timeout=20).text)
+        console = demo.wait_for(r"Sign in to the console at (\S+)").removesuffix("/console/")
+        email, password = re.findall(r"(paul@\S+)  (\S+)  \(store, lyon-presquile\)", demo.output)[0]
+        with requests.Session() as browser:
+            headers = {"Origin": console}
+            form = {"email": email, "password": password}
+            home = browser.post(f"{console}/console/sign-in", data=form, headers=headers, timeout=20)
+            assert "<h1>Accueil</h1>" in home.text
         assert WORDS["en"]["title"] in requests.get(f"{url}/?lang=en", timeout=20).text
         assert demo.stop() == 0, demo.output
     eventually(lambda: not processes_in(folder))

@@ -14,6 +14,7 @@ from wallet_service.demo.installation import WEB_PORT, DemoInstallation, start_i
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.processes import free_port
 from wallet_service.demo.session import DemoSession
+from wallet_service.demo.staff import create_staff
 from wallet_service.demo.tour import play
 from wallet_service.demo.tour_record import StepFailed, Timeline
 
@@ -68,5 +69,9 @@ def _stay_up(installation: DemoInstallation, timeline: Timeline, console: Consol
             "API key": installation.api.key,
         }.items():
             console.print(f"  {what:<18} {address}")
+        console.print(f"\n[bold]Sign in to the console[/] at {installation.url}/console/")
+        for person in create_staff(installation.environment):
+            works = f"{person.role}, {', '.join(person.store_ids)}" if person.store_ids else str(person.role)
+            console.print(f"  {person.name:<18} {person.email}  {person.password}  ({works})")
         console.print("\nCtrl-C stops everything.")
         stay()

@@ -61,6 +61,7 @@ class DemoInstallation:
     google: GoogleSimulator
     iphone: Iphone
     android: Android
+    environment: Mapping[str, str]
 
     @property
     def api(self) -> Api:
@@ -117,6 +118,7 @@ def start_installation(
             google=google,
             iphone=cleanup.enter_context(Iphone(apns, roots_pem=authority.root_pem, allow_http=True)),
             android=cleanup.enter_context(Android(google)),
+            environment=environment,
         )
         _create_members(installation)
         yield installation
