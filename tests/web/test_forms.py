@@ -136,7 +136,7 @@ def test_paths_make_the_document() -> None:
         "proximity_text": {"fr": "Une étole vous attend"},
         "groups": ["centre", "lyon"],
         "beacons": [{"uuid": "11111111-2222-3333-4444-555555555555", "major": 1024}],
-        "opening_hours": {"mo": [{"from": "10:00", "to": "19:00"}]},
+        "opening_hours": {"mo": [{"from": time(10), "to": time(19)}]},
     }
     assert parse(StoreDocument, document).beacons[0].major == 1024
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from wallet_service.documents.coordinates import coordinates_in
 from wallet_service.documents.opening_hours import DAYS, WeeklyHours
-from wallet_service.documents.stores import StoreDocument
+from wallet_service.documents.stores import Beacon, StoreDocument
 from wallet_service.documents.types import texts_of
 from wallet_service.errors import Fault, Invalid
 from wallet_service.parsing import parse
@@ -73,7 +73,7 @@ def cells_of(store_id: str, document: StoreDocument, locales: Sequence[str]) -> 
         "phone": document.phone or "",
         "time_zone": document.time_zone or "",
         "groups": ", ".join(document.groups),
-        "beacons": " ".join(_beacon_text(beacon.uuid, beacon.major, beacon.minor) for beacon in document.beacons),
+        "beacons": beacons_text(document.beacons),
     }
     cells |= {column: getattr(document.address, column) or "" for column in _ADDRESS}
     cells |= {f"proximity_text.{locale}": texts.get(locale, "") for locale in locales}
@@ -81,9 +81,7 @@ def cells_of(store_id: str, document: StoreDocument, locales: Sequence[str]) -> 
         case WeeklyHours() as hours if not hours.is_blank:
             cells |= {day: _spans_text(getattr(hours, day)) or "-" for day in DAYS}
             cells["closed_on_public_holidays"] = "oui" if hours.closed_on_public_holidays else "non"
-            cells["exceptions"] = "; ".join(
-                f"{day.isoformat()} {_spans_text(spans) or '-'}" for day, spans in sorted(hours.exceptions.items())
-            )
+            cells["exceptions"] = exceptions_text(hours)
         case str() as text:
             cells["opening_hours"] = text
     return cells
@@ -158,7 +156,7 @@ def _read_hours(raw: dict[str, Any], cells: Mapping[str, str], known: StoreDocum
                 case "closed_on_public_holidays":
                     hours[column] = _yes_or_no(column, cells[column])
                 case "exceptions":
-                    hours[column] = _exceptions(cells[column])
+                    hours[column] = exceptions_in(cells[column])
                 case _:
                     hours[column] = _spans(column, cells[column])
         except Invalid as error:
@@ -190,8 +188,12 @@ def _clock_text(column: str, hour: str, minute: str | None) -> str:
     return f"{int(hour) % 24:02}:{minute or '00'}"
 
 
-def _exceptions(text: str) -> dict[str, Any]:
-    """`2026-12-24 10:00-17:00; 25/12/2026 fermé`."""
+def exceptions_in(text: str) -> dict[str, Any]:
+    """`2026-12-24 10:00-17:00; 25/12/2026 fermé`.
+
+    Raises:
+        Invalid: something is not of that form.
+    """
     found: dict[str, Any] = {}
     for part in (each.strip() for each in text.split(";")):
         if not part:
@@ -217,14 +219,35 @@ def _yes_or_no(column: str, text: str) -> bool:
 def _read_beacons(raw: dict[str, Any], cells: Mapping[str, str], _known: StoreDocument | None) -> None:
     if "beacons" not in cells:
         return
+    raw["beacons"] = beacons_in(cells["beacons"])
+
+
+def beacons_in(text: str) -> list[dict[str, Any]]:
+    """`UUID/major/minor`, separated by spaces.
+
+    Raises:
+        Invalid: something is not of that form.
+    """
     beacons = []
-    for text in cells["beacons"].replace(",", " ").split():
-        uuid, *numbers = text.split("/")
+    for part in text.replace(",", " ").split():
+        uuid, *numbers = part.split("/")
         if len(numbers) > 2 or not all(number.isascii() and number.isdecimal() for number in numbers):
             raise Invalid.at("beacons", "should be UUID/major/minor", "beacons")
         names = zip(("major", "minor"), map(int, numbers), strict=False)
         beacons.append({"uuid": uuid, **dict(names)})
-    raw["beacons"] = beacons
+    return beacons
+
+
+def beacons_text(beacons: Sequence[Beacon]) -> str:
+    """Beacons as `beacons_in` reads them."""
+    return " ".join(_beacon_text(beacon.uuid, beacon.major, beacon.minor) for beacon in beacons)
+
+
+def exceptions_text(hours: WeeklyHours) -> str:
+    """Days with other hours, as `exceptions_in` reads them."""
+    return "; ".join(
+        f"{day.isoformat()} {_spans_text(spans) or '-'}" for day, spans in sorted(hours.exceptions.items())
+    )
 
 
 def _beacon_text(uuid: str, major: int | None, minor: int | None) -> str:
