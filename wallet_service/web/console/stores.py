@@ -111,7 +111,7 @@ def opening_of(store: Store) -> Opening | None:
 
 
 _CONCERNED = {
-    "cards": """SELECT count(*) FROM cards WHERE program_id = :program AND state = 'live'
+    "cards": """SELECT count(*) FROM cards WHERE program_id = :program AND state = 'active'
         AND content -> 'places' @> jsonb_build_array(jsonb_build_object('store_id', CAST(:id AS text)))""",
     "offers": "SELECT count(*) FROM offers WHERE program_id = :program AND ends_at > :now AND state <> 'cancelled'"
     " AND :id = ANY(store_ids)",
