@@ -86,13 +86,13 @@ def test_an_export_imported_again_changes_nothing(system: System, tmp_path: Path
 
 def test_c22_each_refused_row_says_its_line_and_why_in_both_languages(system: System, tmp_path: Path) -> None:
     rows = [
-        "code,name,lat,lon,monday,phone",
-        "a,,45.7,4.8,,",
-        "b,B,4.832,45.757,,",
-        'c,"C\nsecond line",north,4.8,noon,x',
-        "a,Again,45.7,4.8,,",
-        "d,D,45.7,4.8,10:00-19:00,0472000000",
-        ",E,45.7,4.8,,",
+        "code,name,notes,lat,lon,monday,phone",
+        "a,,,45.7,4.8,,",
+        "b,B,,4.832,45.757,,",
+        'c,C,"first\nsecond line",north,4.8,noon,x',
+        "a,Again,,45.7,4.8,,",
+        "d,D,,45.7,4.8,10:00-19:00,0472000000",
+        ",E,,45.7,4.8,,",
     ]
     path = tmp_path / "stores.csv"
     path.write_text("\n".join(rows), encoding="utf-8")
@@ -110,7 +110,7 @@ def test_c22_each_refused_row_says_its_line_and_why_in_both_languages(system: Sy
     assert "line 2" in found[6]["en"][0]
     assert "ligne 2" in found[6]["fr"][0]
     text = refused.read_text("utf-8-sig")
-    assert text.splitlines()[0] == "code;name;lat;lon;monday;phone;Ligne / Line;Motif (fr);Reason (en)"
+    assert text.splitlines()[0] == "code;name;notes;lat;lon;monday;phone;Ligne / Line;Motif (fr);Reason (en)"
     assert "second line" in text
     corrected = text.replace(";north;", ";45,7;").replace(";noon;x;", ";;;")
     answer = _import(system, corrected.encode(), "?rehearse=true")
@@ -159,11 +159,13 @@ def test_a_file_that_is_none_is_refused_whole(system: System, content: bytes, co
 def test_c3_a_key_of_one_store_imports_nothing(system: System) -> None:
     from wallet_service.access.api_keys import create_key
 
+    system.api.ok("PUT", "/stores/lyon", LYON)
     with system.services.sessions.begin() as db:
         key = create_key(db, "lumiere", "till", role="store", scopes=(), store_id="lyon", now=system.clock())
     answer = system.api("POST", "/stores/import", FRENCH.encode(), Authorization=f"Bearer {key}")
     assert answer.status_code == 403
-    assert system.api.ok("GET", "/stores")["items"] == []
+    assert [store["name"] for store in system.api.ok("GET", "/stores")["items"]] == ["Lyon Bellecour"]
+    assert system.api.ok("GET", "/stores/lyon")["phone"] is None
 
 
 def test_what_somebody_chooses_for_a_column_goes_before_its_name() -> None:

@@ -94,7 +94,7 @@ def test_c19_a_form_that_is_sent_twice_makes_one_store(system: System) -> None:
         ({"opening_hours.mo.0.to": "10:00"}, "Lundi, fermeture", "Monday, closes: Closing time is the same"),
         ({"opening_hours.mo.0.to": ""}, "Lundi, fermeture", "Monday, closes: Fill in this field."),
         ({"exceptions": "Noël"}, "Horaires exceptionnels", "Days with other hours: Enter days"),
-        ({"beacons_text": "x"}, "Balises", "Beacons: Enter the beacon’s identifier"),
+        ({"beacons_text": "x"}, "Balises", "Beacons: Enter beacons as UUID"),
         ({"time_zone": "Paris"}, "Fuseau horaire", "Time zone: Enter the name of a time zone"),
     ],
 )

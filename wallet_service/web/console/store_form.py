@@ -38,6 +38,7 @@ from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, page
 
 _FAR_M = 300_000
+_COMMA = re.compile(r"[-+]?[0-9]{1,3},[0-9]+")
 
 
 class StoreForm(StoreDocument):
@@ -133,7 +134,7 @@ class _NewStore(StoreDetails):
 
 def _tree(raw: Raw) -> dict[str, Any]:
     """What was typed as the document, with the other ways of writing put into their places."""
-    tree = nest(StoreForm, raw, current_reader())
+    tree = nest(StoreForm, _degrees(raw), current_reader())
     faults: list[Fault] = []
     if position := tree.pop("position", None):
         found = coordinates_in(position)
@@ -154,6 +155,16 @@ def _tree(raw: Raw) -> dict[str, Any]:
     if faults:
         raise Invalid(*faults)
     return tree
+
+
+def _degrees(raw: Raw) -> Raw:
+    """The same with a decimal comma in degrees read as one in every language: 45,757 is no number of thousands."""
+    return {
+        name: [text.replace(",", ".") if _COMMA.fullmatch(text.strip()) else text for text in values]
+        if name in ("latitude", "longitude")
+        else values
+        for name, values in raw.items()
+    }
 
 
 def _written(known: Store) -> dict[str, list[str]]:
@@ -288,7 +299,8 @@ def _at_fields(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     for fault in faults:
         top = re.split(r"[.\[]", fault.path, maxsplit=1)[0]
         path = "exceptions" if fault.path.startswith("opening_hours.exceptions") else _SHOWN_AT.get(top, fault.path)
-        moved.append(Fault(path, fault.message, fault.code, fault.values))
+        code = "beacons" if top == "beacons" else fault.code
+        moved.append(Fault(path, fault.message, code, fault.values))
     return tuple(moved)
 
 
