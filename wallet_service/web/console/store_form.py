@@ -37,7 +37,7 @@ from wallet_service.web.forms import Form
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, page
 
-_FAR_M = 300_000
+_FAR_M = 500_000
 _COMMA = re.compile(r"[-+]?[0-9]{1,3},[0-9]+")
 
 
@@ -116,7 +116,8 @@ def _written_by(known: Store | None, raw: Raw) -> str:
     beside = {name: tree.pop(name) for name in list(tree) if name in _BESIDE}
     described = parse(StoreDocument, tree)
     store_id = known.store_id if known is not None else str(beside.get("store_id") or _slug(described.name))
-    if not beside.get("far_ok") and _is_far(store_id, described):
+    moved = known is None or (known.latitude, known.longitude) != (described.latitude, described.longitude)
+    if moved and not beside.get("far_ok") and _is_far(store_id, described):
         raise Invalid.at("far_ok", "is far from every other store", "far_away")
     if known is None:
         parse(_NewStore, {"store_id": store_id})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -24,39 +23,11 @@ from wallet_service.web.console.visit import program, session, visit
 from wallet_service.web.context import now
 from wallet_service.web.forms import Form
 from wallet_service.web.headers import Audience
-from wallet_service.web.locale import Lazy, lazy
 from wallet_service.web.pages import current_reader, page
-from wallet_service.web.refused_rows import refused_csv, sentences_of
+from wallet_service.web.refused_rows import column_words, refused_csv, sentences_of
 
 _MOST_SHOWN = 100
 _LARGEST_FILE = 2 * MOST_CHARACTERS
-COLUMNS: Mapping[str, Lazy] = {
-    "store_id": lazy("Identifier"),
-    "name": lazy("Name"),
-    "short_name": lazy("Short name"),
-    "latitude": lazy("Latitude"),
-    "longitude": lazy("Longitude"),
-    "position": lazy("Coordinates or map link"),
-    "street": lazy("Street"),
-    "postal_code": lazy("Postal code"),
-    "city": lazy("City"),
-    "country": lazy("Country"),
-    "phone": lazy("Telephone"),
-    "time_zone": lazy("Time zone"),
-    "groups": lazy("Groups"),
-    "mo": lazy("Monday"),
-    "tu": lazy("Tuesday"),
-    "we": lazy("Wednesday"),
-    "th": lazy("Thursday"),
-    "fr": lazy("Friday"),
-    "sa": lazy("Saturday"),
-    "su": lazy("Sunday"),
-    "closed_on_public_holidays": lazy("Closed on public holidays"),
-    "exceptions": lazy("Days with other hours"),
-    "opening_hours": lazy("Opening hours"),
-    "beacons": lazy("Beacons"),
-}
-"""The words of each column; the texts of each language are beside them."""
 
 
 class FileForm(Value):
@@ -125,7 +96,7 @@ def rehearsal(number: int) -> AnyResponse:
     matched = match(table, document.locales, kept.columns)
     reader = current_reader()
     options = [(IGNORED, reader.gettext("Do not read"))]
-    options += [(column, _column_words(column)) for column in columns_for(document.locales)]
+    options += [(column, column_words(column, reader)) for column in columns_for(document.locales)]
     return page(
         "console/stores/rehearsal.html",
         Audience.CONSOLE,
@@ -206,14 +177,6 @@ def _sample(table: Table, place: int) -> str:
     """What the first rows have there."""
     found = [row.cells[place] for row in table.rows[:20] if place < len(row.cells) and row.cells[place]]
     return found[0][:60] if found else ""
-
-
-def _column_words(column: str) -> str:
-    reader = current_reader()
-    name, _, locale = column.partition(".")
-    if name == "proximity_text":
-        return reader.gettext("Lock-screen text (%(language)s)", language=locale)
-    return COLUMNS[name].to(reader)
 
 
 def _to(view: str, number: int) -> AnyResponse:
