@@ -18,8 +18,6 @@ from wallet_service.offers.stores import (
     document_of,
     put_store,
     require_store,
-    stored_values,
-    values_of,
     write_store,
 )
 
@@ -83,11 +81,6 @@ def remove_store(db: Session, program_id: str, store_id: str, author: Author, *,
     before = delete_store(db, program_id, store_id, now=now)
     changes = changes_between(_said(before), {})
     record(db, author, "store_deleted", "store", store_id, program_id=program_id, changes=changes, now=now)
-
-
-def would_change(db: Session, program: ProgramDocument, store_id: str, document: StoreDocument) -> bool:
-    """Whether saving that would change a store that is there."""
-    return stored_values(require_store(db, program.id, store_id)) != values_of(program, document)
 
 
 def _enter(db: Session, program_id: str, change: StoreChange, author: Author, *, now: datetime) -> None:
