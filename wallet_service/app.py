@@ -90,7 +90,12 @@ def create_app(services: Services | None = None) -> Flask:
     app.before_request(refuse_flawed_body)
     app.register_api(make_api())
     _browsable(app)
-    install_pages(app, PageSettings(assets=read_assets(), https=services.settings.public_url.startswith("https://")))
+    pages = PageSettings(
+        assets=read_assets(),
+        https=services.settings.public_url.startswith("https://"),
+        tiles=services.settings.map_tiles,
+    )
+    install_pages(app, pages)
     for blueprint in (make_apple_service(), make_google_callbacks(), make_landing(), make_operations(), make_console()):
         app.register_blueprint(blueprint)
     app.wsgi_app = DeviceMiddleware(app.wsgi_app, services)  # type: ignore[method-assign]  # Flask's own way of wrapping

@@ -19,6 +19,7 @@ from wallet_service.errors import SettingsError
 
 PREFIX = "WALLET_"
 LEASE_PER_TIMEOUT = 1.25
+_OF_A_TILE = ("{z}", "{x}", "{y}")
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 
 
@@ -46,6 +47,13 @@ def _mail_from(text: str) -> str:
     address = parseaddr(text)[1]
     if address.count("@") != 1 or not all(address.split("@")) or any(character in text for character in "\r\n"):
         raise ValueError("should look like Maison Exemple <cards@example.com>")
+    return text
+
+
+def _tiles(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or not all(each in text for each in _OF_A_TILE):
+        raise ValueError("should look like https://tiles.example.com/{z}/{x}/{y}.png")
     return text
 
 
@@ -109,6 +117,9 @@ class Settings(BaseModel):
     trusted_proxies: Networks = ()
     second_factor: Literal["off", "offered", "required"] | None = None
     journal_days: Annotated[float, Field(gt=0, le=3650)] = 365
+
+    map_tiles: Annotated[str, AfterValidator(_tiles)] | None = None
+    map_attribution: str = ""
 
     @property
     def lease(self) -> timedelta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wallet_service.web.coordinates import coordinates_in
+from wallet_service.documents.coordinates import coordinates_in
 
 PARIS = (48.8566, 2.3522)
 

@@ -62,6 +62,9 @@ RAISED_BY_LIMIT = {
     "multiple_of": {"int": "multiple_of", "float": "multiple_of"},
 }
 VALUES: Mapping[str, Any] = {
+    "column": "store_id",
+    "limit": 20_000,
+    "line": 2,
     "min_length": 3,
     "max_length": 30,
     "ge": 10,

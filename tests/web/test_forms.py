@@ -136,7 +136,7 @@ def test_paths_make_the_document() -> None:
         "proximity_text": {"fr": "Une étole vous attend"},
         "groups": ["centre", "lyon"],
         "beacons": [{"uuid": "11111111-2222-3333-4444-555555555555", "major": 1024}],
-        "opening_hours": {"mo": [{"from": "10:00", "to": "19:00"}]},
+        "opening_hours": {"mo": [{"from": time(10), "to": time(19)}]},
     }
     assert parse(StoreDocument, document).beacons[0].major == 1024
 
@@ -209,7 +209,8 @@ _LATITUDES = st.floats(42, 51).map(lambda degrees: round(degrees, 6))
 _LONGITUDES = st.floats(-4, 8).map(lambda degrees: round(degrees, 6))
 _TEXTS = st.dictionaries(st.sampled_from(["fr", "en", "fr-CH"]), _WORDS, min_size=1) | _WORDS
 _IDS = st.text(alphabet="abcdef-19", min_size=1, max_size=12)
-_SPANS = st.lists(st.fixed_dictionaries({"from": _WORDS, "to": _WORDS}), min_size=1, max_size=2)
+_CLOCKS = st.sampled_from(["00:00", "09:30", "12:00"]), st.sampled_from(["14:00", "19:30", "23:59"])
+_SPANS = st.lists(st.fixed_dictionaries({"from": _CLOCKS[0], "to": _CLOCKS[1]}), min_size=1, max_size=2)
 
 
 @settings(deadline=None)  # a busy machine is no fault

@@ -5,7 +5,8 @@ A `Composer` holds one design with its expressions compiled; composing a card is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -20,7 +21,7 @@ from wallet_service.cards.barcodes import can_carry
 from wallet_service.cards.content import Barcode, BarcodeFormat, CardContent, FieldContent, Stamps
 from wallet_service.cards.expressions import CompiledExpression, ExpressionError, compiled, roots_of
 from wallet_service.cards.facts import Facts
-from wallet_service.cards.template import FieldSpec, Template
+from wallet_service.cards.template import FieldSpec, Template, TemplateDocument
 from wallet_service.errors import Invalid
 from wallet_service.offers.facts import Place
 from wallet_service.offers.windows import end_of_day
@@ -31,6 +32,7 @@ MOST_PLACES = 10
 
 FALLBACK_BARCODE: BarcodeFormat = "qr"
 """Drawn where no format of the design can carry the value: every wallet knows it, and it holds any text."""
+_HOURS = re.compile(r"\bstore\s*(\.\s*(is_open|open_until|opens_at)\b|\[)")
 _Formatted = tuple[str | int | Money, str]
 
 
@@ -47,6 +49,8 @@ class Composer:
         self._earned = compiled(document.stamps.earned) if document.stamps is not None else None
         self._look = compiled(document.looks.value) if document.looks is not None else None
         self._expires = compiled(document.expires) if document.expires is not None else None
+        self.shows_hours = any(_HOURS.search(source) for source in _sources(document))
+        """Whether a card of this design says when the member's store is open."""
 
     def compose(
         self,
@@ -145,6 +149,19 @@ class Composer:
         if not _is_whole(earned) or earned < 0:
             raise Invalid.at("stamps.earned", f"{earned!r} is not a number of stamps")
         return Stamps(earned=min(earned, spec.total), total=spec.total)
+
+
+def _sources(document: TemplateDocument) -> Iterator[str]:
+    """Every expression of a design."""
+    yield from (spec.value for spec in document.fields)
+    if document.barcode is not None:
+        yield from (source for source in (document.barcode.value, document.barcode.text) if source is not None)
+    if document.stamps is not None:
+        yield document.stamps.earned
+    if document.looks is not None:
+        yield document.looks.value
+    if document.expires is not None:
+        yield document.expires
 
 
 def erased_content(template: Template, *, locale: str) -> CardContent:

@@ -77,6 +77,9 @@ class CardContent(Value):
         for key in ("look", "expires_at", "nameless", "erased"):
             if not visible[key]:
                 del visible[key]
+        for place in visible["places"]:
+            if not place["beacons"]:
+                del place["beacons"]
         return hashlib.sha256(orjson.dumps(visible, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def field(self, field_id: str) -> FieldContent | None:

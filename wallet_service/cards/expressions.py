@@ -41,7 +41,7 @@ FILTERS: Mapping[str, Kinds | None] = {
     "first": _ANY, "last": _ANY, "min": _ANY, "max": _ANY, "sum": _ANY, "map": _ANY,
     "length": _WHOLE, "count": _WHOLE, "int": _WHOLE,
     "upper": _TEXT, "lower": _TEXT, "title": _TEXT, "capitalize": _TEXT, "trim": _TEXT, "join": _TEXT,
-    "truncate": _TEXT,
+    "truncate": _TEXT, "clock": _TEXT,
 }  # fmt: skip
 _TESTS = frozenset({"defined", "undefined"})
 _PARTS_OF_DATES = {date: ("year", "month", "day"), datetime: ("year", "month", "day", "hour", "minute")}
@@ -105,6 +105,14 @@ def _joined(values: Any, separator: Any = "", attribute: str | None = None) -> s
 _ENVIRONMENT = _Environment(undefined=ChainableUndefined)
 _ENVIRONMENT.globals.clear()
 _ENVIRONMENT.filters |= {"replace": _replaced, "join": _joined}
+
+
+def _clock(at: Any) -> str:
+    """`19:00` of an instant; empty where it is unknown."""
+    return f"{at:%H:%M}" if isinstance(at, datetime) else ""
+
+
+_ENVIRONMENT.filters["clock"] = _clock
 
 
 @dataclass(frozen=True)

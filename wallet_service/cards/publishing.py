@@ -63,7 +63,9 @@ class Publisher:
         locale = template.locale_for(member.locale, program.document.locales[0])
         place, without = MemberPlace.of(member, card.content), set[str]()
         while True:
-            plan = program.places.plan_for(place, locale=locale, now=now, without=without)
+            plan = program.places.plan_for(
+                place, locale=locale, now=now, without=without, hours=program.composer.shows_hours
+            )
             try:
                 return self._composed(card, program, plan, locale, now=now)
             except Exception:

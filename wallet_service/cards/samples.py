@@ -50,5 +50,7 @@ def sample_facts(*, locale: str, now: datetime) -> Facts:
             ends_at=now + timedelta(days=9),
             store_name="Lyon République",
         ),
-        store=StoreFacts(name="Lyon République", city="Lyon"),
+        store=StoreFacts(
+            name="Lyon République", city="Lyon", is_open=True, open_until=now + timedelta(hours=3), opens_at=None
+        ),
     )

@@ -21,6 +21,7 @@ _FAMILIES = {
     "programs": ("wallet_service.cli.programs", "programs"),
     "serve": ("wallet_service.cli.serve", "serve"),
     "simulate": ("wallet_service.cli.simulate", "simulate"),
+    "stores": ("wallet_service.cli.stores", "stores"),
     "templates": ("wallet_service.cli.templates", "templates"),
     "users": ("wallet_service.cli.users", "users"),
     "worker": ("wallet_service.cli.serve", "worker"),

@@ -20,6 +20,7 @@ from wallet_service.programs.reissuing import reissue_where_renewed
 from wallet_service.storage.jobs import Jobs, PeriodicTask, forget_history
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Program
+from wallet_service.stores.import_jobs import IMPORT_STORES, RESUME_IMPORTS, resume_imports, run_import
 
 log = structlog.get_logger()
 
@@ -29,8 +30,16 @@ def background_jobs(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -
     outbox = Outbox.of(tools.settings, tools.sessions, tools.clock)
     return Jobs(
         nightly=maintenance_tasks(tools, keys, stopping),
-        often={SEND_DUE_MAILS: lambda: outbox.send_due(stopping)},
-        deferred={SEND_MAIL: outbox.send},
+        often={
+            SEND_DUE_MAILS: lambda: outbox.send_due(stopping),
+            RESUME_IMPORTS: lambda: resume_imports(tools.sessions, now=tools.clock()),
+        },
+        deferred={
+            SEND_MAIL: outbox.send,
+            IMPORT_STORES: lambda number: run_import(
+                tools.sessions, tools.program_cache, number, now=tools.clock, stopping=stopping
+            ),
+        },
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date, time
 from typing import Annotated, Self
 
 from opening_hours import validate
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
 from wallet_service.values import Value
@@ -65,6 +65,11 @@ class WeeklyHours(Value):
     exceptions: Annotated[dict[date, Spans], Field(max_length=MOST_EXCEPTIONS)] = {}
     """Days that are not as usual; no spans: closed."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nobody has said anything yet: no open day, no exception."""
+        return not self.exceptions and not any(getattr(self, day) for day in DAYS)
+
     def as_text(self) -> str:
         """The same in OpenStreetMap's form; what comes later overrides what came before."""
         rules = [f"{day.capitalize()} {_spans(getattr(self, day))}" for day in DAYS if getattr(self, day)]
@@ -89,3 +94,21 @@ def _readable(text: str) -> str:
 HoursText = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_readable)]
 OpeningHoursField = Annotated[Annotated[WeeklyHours, OBJECT] | Annotated[HoursText, PLAIN], OBJECT_OR_PLAIN]
 """Seven rows, or OpenStreetMap's text, which is kept as it was written."""
+
+
+def hours_text(hours: WeeklyHours | str | None) -> str | None:
+    """Opening hours in OpenStreetMap's form; None where nobody has said them."""
+    if isinstance(hours, WeeklyHours):
+        return None if hours.is_blank else hours.as_text()
+    return hours or None
+
+
+def stored_hours(stored: object) -> WeeklyHours | str | None:
+    """Opening hours as a row keeps them; None where there are none, or none that can be read."""
+    if isinstance(stored, str):
+        return stored if validate(stored) else None
+    try:
+        hours = WeeklyHours.model_validate(stored or {})
+    except ValidationError:
+        return None
+    return None if hours.is_blank else hours

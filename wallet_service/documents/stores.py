@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from wallet_service.documents.opening_hours import OpeningHoursField
 from wallet_service.documents.types import (
-    FreeForm,
     Identifier,
     Integer,
     Latitude,
@@ -38,6 +38,18 @@ class Beacon(Value):
     minor: Annotated[Integer, Field(ge=0, le=65535)] | None = None
 
 
+Phone = Annotated[str, Field(min_length=3, max_length=40, pattern=r"^\+?\(?[0-9][0-9 .()/\u00a0\u202f-]+$")]
+"""As people write it; at least two digits, and nothing but digits and what stands between them."""
+
+
+class StoreDetails(Value):
+    """What whoever runs a store may change of it."""
+
+    opening_hours: OpeningHoursField | None = None
+    phone: Phone | None = None
+    proximity_text: PeopleText | None = None
+
+
 class StoreDocument(Value):
     """`PUT /stores/{store_id}`."""
 
@@ -47,7 +59,8 @@ class StoreDocument(Value):
     longitude: Longitude
     time_zone: TimeZone | None = None
     address: Address = Address()
-    opening_hours: FreeForm = {}
+    phone: Phone | None = None
+    opening_hours: OpeningHoursField | None = None
     proximity_text: PeopleText | None = None
     beacons: Annotated[tuple[Beacon, ...], Field(max_length=100)] = ()
     groups: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()

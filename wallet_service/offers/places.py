@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Select, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from wallet_service.documents.opening_hours import hours_text, stored_hours
 from wallet_service.metrics import OFFERS_NOT_COMPOSED
 from wallet_service.offers.choosing_places import APART_M, MOST_PLACES, Candidate, Point, StoreMap
-from wallet_service.offers.facts import OfferFacts, Place, StoreFacts
+from wallet_service.offers.facts import BeaconSpot, OfferFacts, Place, StoreFacts
+from wallet_service.offers.opening_hours import Opening, opening_at
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
 log = structlog.get_logger()
@@ -58,6 +61,15 @@ class LiveStore:
     point: Point
     proximity_text: Texts
     groups: frozenset[str]
+    beacons: tuple[BeaconSpot, ...] = ()
+    hours: str | None = None
+    """In OpenStreetMap's form."""
+    time_zone: str = "Europe/Paris"
+    country: str | None = None
+
+    def opening(self, at: datetime) -> Opening | None:
+        """Whether it is open at an instant, and until when; None where nobody has said its hours."""
+        return opening_at(self.hours, self.time_zone, self.country, at) if self.hours is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +119,19 @@ class ProgramPlaces:
     offers: tuple[LiveOffer, ...]
 
     def plan_for(
-        self, member: MemberPlace, *, locale: str, now: datetime, without: Collection[str] = frozenset()
+        self,
+        member: MemberPlace,
+        *,
+        locale: str,
+        now: datetime,
+        without: Collection[str] = frozenset(),
+        hours: bool = False,
     ) -> Plan:
-        """Choose the ten places, the offer to show, and the next instant at which the choice may change. Offers
-        `without` are left out, by their codes.
+        """Choose the ten places, the offer to show, and the next instant at which the choice may change.
+
+        Args:
+            without: the codes of offers that are left out.
+            hours: whether the card says when the favourite store is open, and so changes when that does.
         """
         mine = [
             offer for offer in self.offers if offer.code not in without and offer.is_for(member) and now < offer.ends_at
@@ -130,14 +151,22 @@ class ProgramPlaces:
             chosen = member.current  # the same places in another order are no change
         shown = (self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
         facts = (self._offer_facts(offer, locale) for offer in running)
+        store, store_changes_at = _store_facts(favourite, now, hours=hours)
         radii = [best_by_store[store_id].radius_m for store_id in chosen if store_id in best_by_store]
         return Plan(
             places=tuple(place for place in shown if place is not None),
             radius_m=min((radius for radius in radii if radius is not None), default=None),
             offer=next((one for one in facts if one is not None), None),
-            favourite_store=StoreFacts(name=favourite.name, city=favourite.city) if favourite else None,
+            favourite_store=store,
             valid_until=min(
-                (instant for offer in mine for instant in (offer.starts_at, offer.ends_at) if instant > now),
+                (
+                    instant
+                    for instant in (
+                        store_changes_at,
+                        *(instant for offer in mine for instant in (offer.starts_at, offer.ends_at)),
+                    )
+                    if instant is not None and instant > now
+                ),
                 default=None,
             ),
         )
@@ -169,6 +198,7 @@ class ProgramPlaces:
                 latitude=store.point.latitude,
                 longitude=store.point.longitude,
                 text=text_in(texts, locale),
+                beacons=store.beacons,
             )
         except (ValueError, TypeError) as error:
             _left_out(error, store=store.store_id, offer=offer.code if offer else None)
@@ -188,6 +218,29 @@ class ProgramPlaces:
         except (ValueError, TypeError) as error:
             _left_out(error, store=None, offer=offer.code)
             return None
+
+
+def _store_facts(store: LiveStore | None, now: datetime, *, hours: bool) -> tuple[StoreFacts | None, datetime | None]:
+    """What a card says of the member's store, and when that changes by itself."""
+    if store is None:
+        return None, None
+    plain = StoreFacts(name=store.name, city=store.city)
+    try:
+        opening = store.opening(now) if hours else None
+    except Exception as error:  # whatever is wrong with the hours, the card is shown without them
+        _left_out(error, store=store.store_id, offer=None)
+        return plain, None
+    if opening is None:
+        return plain, None
+    there = opening.changes_at.astimezone(ZoneInfo(store.time_zone)) if opening.changes_at is not None else None
+    facts = StoreFacts(
+        name=store.name,
+        city=store.city,
+        is_open=opening.is_open,
+        open_until=there if opening.is_open else None,
+        opens_at=None if opening.is_open else there,
+    )
+    return facts, opening.changes_at
 
 
 def _left_out(error: Exception, *, store: str | None, offer: str | None) -> None:
@@ -268,6 +321,10 @@ def _live_store(store: Store) -> LiveStore:
         point=Point(store.latitude, store.longitude),
         proximity_text=_texts(store.proximity_text),
         groups=frozenset(store.groups),
+        beacons=tuple(BeaconSpot.model_validate(beacon) for beacon in store.beacons),
+        hours=hours_text(stored_hours(store.opening_hours)),
+        time_zone=store.time_zone,
+        country=store.address.get("country"),
     )
 
 

@@ -37,6 +37,7 @@ KEEP: Mapping[str, tuple[str, timedelta]] = {
     "idempotency_keys": ("created_at", timedelta(days=7)),
     "campaigns": ("finished_at", timedelta(days=30)),
     "mails": ("created_at", timedelta(days=30)),
+    "store_imports": ("created_at", timedelta(days=30)),
 }
 """Table → the column of its age, and how long a row is kept."""
 

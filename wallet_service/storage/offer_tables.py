@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wallet_service.storage.base import Base, own_id
@@ -27,10 +28,39 @@ class Store(Base):
     longitude: Mapped[float]
     time_zone: Mapped[str]
     address: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
-    opening_hours: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    phone: Mapped[str | None]
+    opening_hours: Mapped[dict[str, Any] | str] = mapped_column(JSONB, server_default=sql("'{}'"))
     proximity_text: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     beacons: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
     groups: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
+    """Rises with every change, so that of two people who edit at once the second is told."""
+
+
+class StoreImport(Base):
+    """A file of stores that somebody brought: read, rehearsed, then applied by a job, `done` rows of `total` so far."""
+
+    __tablename__ = "store_imports"
+    __table_args__ = (
+        CheckConstraint("state IN ('read', 'applying', 'applied')", name="state"),
+        Index("ix_store_imports_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = own_id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    actor_kind: Mapped[str]
+    actor_id: Mapped[int | None]
+    actor_name: Mapped[str]
+    file_name: Mapped[str]
+    content: Mapped[str]
+    columns: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    state: Mapped[str] = mapped_column(server_default=sql("'read'"))
+    done: Mapped[int] = mapped_column(server_default=sql("0"))
+    total: Mapped[int] = mapped_column(server_default=sql("0"))
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    created_at: Mapped[datetime]
+    worked_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
 
 
 class Offer(Base):

@@ -29,6 +29,7 @@ from wallet_service.storage.google_tables import GoogleRate as GoogleRate
 from wallet_service.storage.offer_tables import Campaign as Campaign
 from wallet_service.storage.offer_tables import Offer as Offer
 from wallet_service.storage.offer_tables import Store as Store
+from wallet_service.storage.offer_tables import StoreImport as StoreImport
 
 
 class Program(Base):

@@ -85,7 +85,8 @@ def below_of(shape: Shape, part: str) -> tuple[Shape, ...]:
         return (shape,) if shape.kind == "anything" else ()
     match shape.kind:
         case "model":
-            field = shape.of.model_fields.get(part)
+            fields = shape.of.model_fields
+            field = next((each for each in fields.values() if each.alias == part), None) or fields.get(part)
             return () if field is None else tuple(_of_field(field))
         case "mapping":
             return shapes_of(shape.of, shape.required)

@@ -186,8 +186,8 @@ def _write(value: Any, name: str, raw: dict[str, list[str]], reader: Reader) -> 
         case None:
             pass
         case BaseModel():
-            for key in type(value).model_fields:
-                _write(getattr(value, key), f"{below}{key}", raw, reader)
+            for key, field in type(value).model_fields.items():
+                _write(getattr(value, key), f"{below}{field.alias or key}", raw, reader)
         case Mapping():
             for key, each in value.items():
                 _write(each, f"{below}{key}", raw, reader)

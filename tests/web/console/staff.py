@@ -51,7 +51,7 @@ class Staff:
     def _checked(self, answer: TestResponse, status: int) -> Page:
         assert answer.status_code == status, f"{answer.status_code}: {answer.text[:2000]}"
         page = read_page(answer.text)
-        assert page.faults() == []
+        assert page.faults() == [], page.faults()
         assert page.title.split(" – ")[0]
         names = ("X-Content-Type-Options", "Permissions-Policy", "Cache-Control", "Cross-Origin-Opener-Policy")
         wanted = headers_for(Audience.CONSOLE, https=False)

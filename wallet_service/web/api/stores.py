@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from wallet_service.documents.stores import StoreDocument
 from wallet_service.documents.types import Identifier
-from wallet_service.offers.stores import delete_store, put_store, require_store
+from wallet_service.errors import Invalid
+from wallet_service.offers.stores import require_store
 from wallet_service.storage.tables import Store
+from wallet_service.stores.changing import remove_store, save_store
+from wallet_service.stores.csv_file import decoded, match, table_of
+from wallet_service.stores.importing import apply_plan, plan_import
 from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
+from wallet_service.web.refused_rows import reasons_of
 
 _TAG = Tag(name="stores", description="The brand's shops.")
 
@@ -45,10 +50,12 @@ class StoreAnswer(BaseModel):
     longitude: float
     time_zone: str
     address: dict[str, Any]
-    opening_hours: dict[str, Any]
+    phone: str | None
+    opening_hours: dict[str, Any] | str
     proximity_text: dict[str, str]
     beacons: list[dict[str, Any]]
     groups: list[str]
+    version: int
 
 
 class StoresAnswer(BaseModel):
@@ -58,9 +65,34 @@ class StoresAnswer(BaseModel):
     next: str | None
 
 
+class ImportQuery(BaseModel):
+    """How a file is imported."""
+
+    rehearse: bool = Field(default=False, description="Say what would happen, and change nothing.")
+
+
+class RefusedRowAnswer(BaseModel):
+    """A row that was not imported, and why: `reasons` by language, `fr` and `en`."""
+
+    line: int
+    store_id: str
+    reasons: dict[str, list[str]]
+
+
+class ImportAnswer(BaseModel):
+    """What an import did, or would do."""
+
+    rehearsed: bool
+    new: int
+    changed: int
+    unchanged: int
+    refused: list[RefusedRowAnswer]
+
+
 def add_routes(api: APIBlueprint) -> None:
     """Register the routes."""
     api.get("/stores", tags=[_TAG], responses={200: StoresAnswer})(list_stores_route)
+    api.post("/stores/import", tags=[_TAG], responses={200: ImportAnswer})(import_stores_route)
     store = "/stores/<string:store_id>"
     api.put(store, tags=[_TAG], responses={200: StoreAnswer, 201: StoreAnswer})(put_store_route)
     api.get(store, tags=[_TAG], responses={200: StoreAnswer})(get_store_route)
@@ -85,11 +117,38 @@ def list_stores_route(query: StoresQuery) -> dict[str, Any]:
 
 @needs("stores")
 def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any], int]:
-    """Create or replace a store; cards near it are composed again."""
+    """Create or replace a store; cards near it are composed again. With `If-Match: <version>` only if nobody else has
+    changed it since.
+    """
     caller().require_store([path.store_id], [])
     db = session()
-    store, is_new = put_store(db, program_of_caller(db).document, path.store_id, body, now=now())
-    return _answer(store), 201 if is_new else 200
+    document = program_of_caller(db).document
+    author, version = caller().actor.author, _version_wanted()
+    change = save_store(db, document, path.store_id, body, author, version=version, now=now())
+    return _answer(change.store), 201 if change.is_new else 200
+
+
+@needs("stores")
+def import_stores_route(query: ImportQuery) -> dict[str, Any]:
+    """Create and change stores from a CSV file, the body of this request as it is; rows that are wrong are told and
+    left out. The same file once more changes nothing.
+    """
+    caller().require_store([], [])
+    db = session()
+    program = program_of_caller(db).document
+    table = table_of(decoded(request.get_data(cache=True)))
+    plan = plan_import(db, program, table, match(table, program.locales))
+    if not query.rehearse:
+        apply_plan(db, program, plan, caller().actor.author, now=now())
+    return ImportAnswer(
+        rehearsed=query.rehearse,
+        new=plan.count("new"),
+        changed=plan.count("changed"),
+        unchanged=plan.count("unchanged"),
+        refused=[
+            RefusedRowAnswer(line=row.line, store_id=row.store_id, reasons=reasons_of(row)) for row in plan.refused
+        ],
+    ).model_dump(mode="json")
 
 
 @needs("read")
@@ -102,8 +161,18 @@ def get_store_route(path: StorePath) -> dict[str, Any]:
 def delete_store_route(path: StorePath) -> Response:
     """Delete a store; it leaves the cards that named it."""
     caller().require_store([path.store_id], [])
-    delete_store(session(), caller().program_id, path.store_id, now=now())
+    remove_store(session(), caller().program_id, path.store_id, caller().actor.author, now=now())
     return Response(status=204)
+
+
+def _version_wanted() -> int | None:
+    """The version that `If-Match` names."""
+    wanted = request.headers.get("If-Match", "").strip().strip('"')
+    if not wanted or wanted == "*":
+        return None
+    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 18):
+        raise Invalid.at("If-Match", "should be the version of the store, a whole number")
+    return int(wanted)
 
 
 def _answer(store: Store) -> dict[str, Any]:

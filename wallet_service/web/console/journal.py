@@ -31,6 +31,9 @@ ACTIONS: dict[str, Lazy] = {
     "reset_link_made": lazy("Asked for a new password"),
     "second_factor_set": lazy("Set up the second step"),
     "second_factor_removed": lazy("Removed the second step"),
+    "store_created": lazy("Added a store"),
+    "store_changed": lazy("Changed a store"),
+    "store_deleted": lazy("Deleted a store"),
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""

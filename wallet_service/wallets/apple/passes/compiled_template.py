@@ -19,11 +19,19 @@ from wallet_service.cards.barcodes import SAMPLES, can_carry
 from wallet_service.cards.content import Barcode, FieldContent
 from wallet_service.values import Money
 from wallet_service.wallets.apple.passes.model import DATE_PATTERN
-from wallet_service.wallets.apple.passes.pass_json import FORMAT_OF, drawn_date, formats_drawn, location, major_units
+from wallet_service.wallets.apple.passes.pass_json import (
+    FORMAT_OF,
+    beacons,
+    drawn_date,
+    formats_drawn,
+    location,
+    major_units,
+)
 from wallet_service.wallets.apple.passes.rules import Rules, validate
 from wallet_service.wallets.protocol import CardView
 
 _MARK = "placeholder 7f4c1d {}"
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SERIAL = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -63,6 +71,7 @@ def shape_of(card: CardView) -> Hashable:
         content.voided,
         content.notify_field,
         bool(content.places),
+        any(place.beacons for place in content.places),
         content.radius_m is None,
         content.look,
         content.expires_at is None,
@@ -116,10 +125,12 @@ def _marked(card: CardView, document: Mapping[str, Any], placeholder: Placeholde
     marked["authenticationToken"] = placeholder(_auth_token, "x" * 32)
     for key, fill, neutral in (
         ("locations", _locations, [{"latitude": 0, "longitude": 0}]),
+        ("beacons", _beacons, [{"proximityUUID": "00000000-0000-0000-0000-000000000000"}]),
         ("maxDistance", _radius, 1),
         ("expirationDate", _expiry, "2999-12-31T00:00:00Z"),
     ):
-        if key in document:
+        # a design may have beacons of its own, which are the same on every card
+        if key in document and (key != "beacons" or beacons(card.content.places)):
             marked[key] = placeholder(fill, neutral)
     if "barcodes" in document:
         marked["barcodes"] = [_marked_code(code, placeholder) for code in document["barcodes"]]
@@ -179,6 +190,15 @@ def _locations(card: CardView) -> bytes | None:
     if not all(-90 <= place.latitude <= 90 and -180 <= place.longitude <= 180 for place in places):
         return None
     return orjson.dumps([location(place) for place in places])
+
+
+def _beacons(card: CardView) -> bytes | None:
+    spots = beacons(card.content.places)
+    return orjson.dumps(spots) if spots and all(_is_uuid(spot["proximityUUID"]) for spot in spots) else None
+
+
+def _is_uuid(text: object) -> bool:
+    return isinstance(text, str) and _UUID.fullmatch(text) is not None
 
 
 def _radius(card: CardView) -> bytes | None:

@@ -6,7 +6,7 @@ Apple, "Pass" and the pages below it; "Creating a store card pass". Text is in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from html import escape
@@ -68,6 +68,7 @@ _OF_VALUES = frozenset(
     ("currencyCode", "numberStyle", "dateStyle", "timeStyle", "isRelative", "ignoresTimeZone", "semantics")
 )
 """Keys of a field that say how its value is written: not of words that stand where there is none."""
+MOST_BEACONS = 10
 _ISSUER_LABEL = {"fr": "Émetteur", "en": "Issued by"}
 
 
@@ -117,6 +118,8 @@ def pass_json(card: CardView, *, web_service_url: str) -> dict[str, Any]:
             result["nfc"] = reader | document.apple[NFC_TABLE]
     if content.places:
         result["locations"] = [location(place) for place in content.places]
+    if spots := beacons(content.places):
+        result["beacons"] = spots
     if content.radius_m is not None:
         result["maxDistance"] = content.radius_m
     return result
@@ -275,6 +278,20 @@ def _encoding(message: str) -> str:
     except UnicodeEncodeError:
         return "utf-8"
     return "iso-8859-1"
+
+
+def beacons(places: Sequence[Place]) -> list[dict[str, Any]]:
+    """`beacons`: those of the first places, ten at most.
+
+    Source: Apple, Wallet Passes, "Pass.Beacons": at most ten different UUIDs; ten in all keeps within any reading.
+    """
+    spots: list[dict[str, Any]] = []
+    for place in places:
+        for beacon in place.beacons:
+            spot: dict[str, Any] = {"proximityUUID": beacon.uuid}
+            spot |= {name: value for name in ("major", "minor") if (value := getattr(beacon, name)) is not None}
+            spots.append(spot | ({"relevantText": place.text} if place.text else {}))
+    return spots[:MOST_BEACONS]
 
 
 def location(place: Place) -> dict[str, Any]:

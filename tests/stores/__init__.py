@@ -1,0 +1,1 @@
+"""Tests of stores as people manage them."""

@@ -1,0 +1,21 @@
+"""What a map shows, as its script reads it: an improvement on pages that say the same in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from wallet_service.storage.tables import Store
+from wallet_service.web.context import services
+
+
+def map_values(stores: Iterable[Store]) -> dict[str, Any]:
+    """The tiles, where there are any, and the stores: id, name, latitude, longitude."""
+    settings = services().settings
+    spots = [[store.store_id, store.name, store.latitude, store.longitude] for store in stores]
+    return {
+        "tiles": settings.map_tiles or "",
+        "attribution": settings.map_attribution,
+        "spots": json.dumps(spots, ensure_ascii=False, separators=(",", ":")),
+    }
