@@ -21,6 +21,7 @@ from wallet_service.parsing import read_json
 from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.web.api import make_api
+from wallet_service.web.api.stores import StoreIdConverter
 from wallet_service.web.apple_service import PREFIX as APPLE
 from wallet_service.web.apple_service import bare, make_apple_service
 from wallet_service.web.assets import read_assets
@@ -78,6 +79,7 @@ def create_app(services: Services | None = None) -> Flask:
         validation_error_callback=problem_of_validation,
         static_folder=str(Path(__file__).parent / "web" / "static"),
     )
+    app.url_map.converters["store"] = StoreIdConverter
     app.url_map.merge_slashes = False  # a phone's //v1/… is answered, never redirected
     app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from opening_hours import validate
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
+from wallet_service.documents.types import Truth
 from wallet_service.parsing import OBJECT, OBJECT_OR_PLAIN, PLAIN, refusal
 from wallet_service.values import Value
 
@@ -61,7 +62,7 @@ class WeeklyHours(Value):
     fr: Spans = ()
     sa: Spans = ()
     su: Spans = ()
-    closed_on_public_holidays: bool = False
+    closed_on_public_holidays: Truth = False
     exceptions: Annotated[dict[date, Spans], Field(max_length=MOST_EXCEPTIONS)] = {}
     """Days that are not as usual; no spans: closed."""
 

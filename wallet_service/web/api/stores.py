@@ -8,6 +8,7 @@ from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 from sqlalchemy import select
+from werkzeug.routing import BaseConverter
 
 from wallet_service.documents.stores import StoreDocument
 from wallet_service.documents.types import Identifier
@@ -25,6 +26,12 @@ from wallet_service.web.context import now
 from wallet_service.web.refused_rows import reasons_of
 
 _TAG = Tag(name="stores", description="The brand's shops.")
+
+
+class StoreIdConverter(BaseConverter):
+    """A store's id in an address: any but the word of the call beside it, `POST /stores/import`."""
+
+    regex = "(?!import$)[^/]+"
 
 
 class StorePath(BaseModel):
@@ -93,7 +100,7 @@ def add_routes(api: APIBlueprint) -> None:
     """Register the routes."""
     api.get("/stores", tags=[_TAG], responses={200: StoresAnswer})(list_stores_route)
     api.post("/stores/import", tags=[_TAG], responses={200: ImportAnswer})(import_stores_route)
-    store = "/stores/<string:store_id>"
+    store = "/stores/<store:store_id>"
     api.put(store, tags=[_TAG], responses={200: StoreAnswer, 201: StoreAnswer})(put_store_route)
     api.get(store, tags=[_TAG], responses={200: StoreAnswer})(get_store_route)
     api.delete(store, tags=[_TAG], responses={204: None})(delete_store_route)
