@@ -10,6 +10,10 @@ from wallet_service.documents.types import Identifier, Instant, Integer, LocalTi
 from wallet_service.parsing import refusal
 from wallet_service.values import Value
 
+StoreIds = Annotated[tuple[Identifier, ...], Field(max_length=10_000)]
+Groups = Annotated[tuple[Identifier, ...], Field(max_length=100)]
+Radius = Annotated[Integer, Field(ge=10, le=1000)]
+Priority = Annotated[Integer, Field(ge=-1000, le=1000)]
 Uses = Annotated[Integer, Field(ge=1, le=2**31 - 1)]
 
 
@@ -26,17 +30,17 @@ class OfferDocument(Value):
     title: PeopleText
     text: PeopleText | None = None
     proximity_text: PeopleText | None = None
-    store_ids: Annotated[tuple[Identifier, ...], Field(max_length=10_000)] = ()
-    groups: Annotated[tuple[Identifier, ...], Field(max_length=100)] = ()
+    store_ids: StoreIds = ()
+    groups: Groups = ()
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     starts_at_local: LocalTime | None = None
     ends_at_local: LocalTime | None = None
     target: Target = Target()
-    radius_m: Annotated[Integer, Field(ge=10, le=1000)] | None = None
+    radius_m: Radius | None = None
     uses_per_member: Uses | None = None
     uses_total: Uses | None = None
-    priority: Annotated[Integer, Field(ge=-1000, le=1000)] = 0
+    priority: Priority = 0
     notify: Truth = False
 
     @model_validator(mode="after")
@@ -48,3 +52,26 @@ class OfferDocument(Value):
                     "one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name
                 )
         return self
+
+
+class OfferPatch(Value):
+    """`PATCH /offers/{id}`: what is to change, a field for a field; an absent one stays, null clears one that may be
+    empty. A start or an end replaces the other form of it.
+    """
+
+    code: Identifier | None = None
+    title: PeopleText | None = None
+    text: PeopleText | None = None
+    proximity_text: PeopleText | None = None
+    store_ids: StoreIds | None = None
+    groups: Groups | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    starts_at_local: LocalTime | None = None
+    ends_at_local: LocalTime | None = None
+    target: Target | None = None
+    radius_m: Radius | None = None
+    uses_per_member: Uses | None = None
+    uses_total: Uses | None = None
+    priority: Priority | None = None
+    notify: Truth | None = None

@@ -60,6 +60,8 @@ class Offer(Base):
     priority: Mapped[int] = mapped_column(server_default=sql("0"))
     notify: Mapped[bool] = mapped_column(server_default=sql("false"))
     state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
+    """Rises with every change, so that of two people who edit at once the second is told."""
 
 
 class Campaign(Base):
