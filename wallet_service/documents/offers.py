@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,7 @@ from wallet_service.documents.types import Identifier, Instant, Integer, LocalTi
 from wallet_service.parsing import refusal
 from wallet_service.values import Value
 
+AttributeValues = Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=100)]
 StoreIds = Annotated[tuple[Identifier, ...], Field(max_length=10_000)]
 Groups = Annotated[tuple[Identifier, ...], Field(max_length=100)]
 Radius = Annotated[Integer, Field(ge=10, le=1000)]
@@ -18,9 +19,22 @@ Uses = Annotated[Integer, Field(ge=1, le=2**31 - 1)]
 
 
 class Target(Value):
-    """Who may use an offer; empty: everybody."""
+    """Who may use an offer: whoever meets all of these; empty: everybody.
+
+    Attributes:
+        purchased_within_days: the last purchase is not older, `purchased_at` any store or one of the offer's.
+        attributes: name → values of which the member has one; numbers and truths as JSON writes them.
+        consent: only with the consent to marketing.
+        wallets: the card is installed in one of them.
+    """
 
     tiers: Annotated[tuple[ShortText, ...], Field(max_length=100)] = ()
+    favourite_store_ids: Annotated[tuple[Identifier, ...], Field(max_length=1000)] = ()
+    purchased_within_days: Annotated[Integer, Field(ge=1, le=3650)] | None = None
+    purchased_at: Literal["anywhere", "offer_stores"] = "anywhere"
+    attributes: Annotated[dict[ShortText, AttributeValues], Field(max_length=20)] = {}
+    consent: Truth = False
+    wallets: Annotated[tuple[Literal["apple", "google"], ...], Field(max_length=2)] = ()
 
 
 class OfferDocument(Value):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from wallet_service.documents.offers import OfferDocument, OfferPatch
@@ -22,7 +22,7 @@ from wallet_service.offers.places import places_changed
 from wallet_service.offers.publishing import require_free_code, require_offer, values_of
 from wallet_service.offers.states import CHANGEABLE, OfferState, offer_state
 from wallet_service.parsing import parse
-from wallet_service.storage.tables import Offer
+from wallet_service.storage.tables import Offer, OfferUse
 
 _INSTANTS = ("starts_at", "ends_at")
 _COLUMNS = tuple(name for name in OfferDocument.model_fields if not name.endswith("_local"))
@@ -113,6 +113,9 @@ def change_offer(
         require_free_code(db, program.id, document.code)
     if offer.state == "published" and "ends_at" in wanted and values["ends_at"] <= now:
         raise Conflict("the new end is past: end the offer, or cancel it")
+    if wanted.get("uses_total", (None, None))[1] is not None:
+        # locked: whoever is just adding one has it by a foreign key, and is waited for
+        values["uses"] = db.scalar(select(func.count()).where(OfferUse.offer_id == offer.id))
     return _write(db, offer, values, "changed", now=now)
 
 
