@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from wallet_service.access.journal import record
 from wallet_service.documents.offers import OfferDocument, OfferPatch
 from wallet_service.errors import Invalid
+from wallet_service.offers.audience import CONDITIONS, REACHES, audience_of
 from wallet_service.offers.changing import (
     OfferChange,
     cancel_offer,
@@ -72,6 +73,30 @@ class OfferAnswer(BaseModel):
     notify: bool
 
 
+class AudienceQuery(BaseModel):
+    """Which members are counted: in the order of their numbers, a portion at a time."""
+
+    after: int = Field(default=0, ge=0, le=2**63 - 1, description="The `next` of the portion before.")
+    limit: int = Field(default=50_000, ge=1, le=50_000)
+
+
+class AudienceAnswer(BaseModel):
+    """Who sees the offer, and why the others do not; each member counts once. `may_notify`: with the consent that a
+    notification needs; `other_offer`: another one goes first at its stores; `other_places`: ten others go first;
+    `not_for`: by the first condition of the target that is not met. `next`: where to go on, null at the end.
+    """
+
+    members: int
+    receives: int
+    may_notify: int
+    silently: int
+    not_installed: int
+    other_offer: int
+    other_places: int
+    not_for: dict[str, int]
+    next: int | None
+
+
 class OffersAnswer(BaseModel):
     """A page; `next` is the `after` of the following one, null on the last."""
 
@@ -83,6 +108,7 @@ def add_routes(api: APIBlueprint) -> None:
     """Register the routes."""
     api.get("/offers", tags=[_TAG], responses={200: OffersAnswer})(list_offers_route)
     api.post("/offers", tags=[_TAG], responses={201: OfferAnswer})(post_offer_route)
+    api.post("/offers/audience", tags=[_TAG], responses={200: AudienceAnswer})(draft_audience_route)
     offer = "/offers/<int:offer_id>"
     api.get(offer, tags=[_TAG], responses={200: OfferAnswer})(get_offer_route)
     api.patch(offer, tags=[_TAG], responses={200: OfferAnswer})(patch_offer_route)
@@ -91,6 +117,7 @@ def add_routes(api: APIBlueprint) -> None:
     api.post(f"{offer}/cancel", tags=[_TAG], responses={200: OfferAnswer})(cancel_offer_route)
     api.post(f"{offer}/end", tags=[_TAG], responses={200: OfferAnswer})(end_offer_route)
     api.post(f"{offer}/copy", tags=[_TAG], responses={201: OfferAnswer})(copy_offer_route)
+    api.get(f"{offer}/audience", tags=[_TAG], responses={200: AudienceAnswer})(offer_audience_route)
 
 
 @needs("read")
@@ -116,6 +143,42 @@ def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:
 def get_offer_route(path: OfferPath) -> dict[str, Any]:
     """Read an offer."""
     return _answer(require_offer(session(), caller().program_id, path.offer_id))
+
+
+@needs("read")
+def offer_audience_route(path: OfferPath, query: AudienceQuery) -> dict[str, Any]:
+    """Count who will see an offer from its start on, and why the others do not."""
+    return _audience(require_offer(session(), caller().program_id, path.offer_id), query)
+
+
+@needs("offers")
+def draft_audience_route(body: OfferDocument, query: AudienceQuery) -> dict[str, Any]:
+    """Count who would see an offer that is not stored yet."""
+    caller().require_store(body.store_ids, body.groups)
+    return _audience(body, query)
+
+
+def _audience(offer: Offer | OfferDocument, query: AudienceQuery) -> dict[str, Any]:
+    db = session()
+    program = program_of_caller(db)
+    found = audience_of(
+        db,
+        program.document,
+        program.places,
+        offer,
+        reach_m=program.composer.template.document.reach_m,
+        after=query.after,
+        most=query.limit,
+        now=now(),
+    )
+    reaches = {name: found.counts[name] for name in REACHES}
+    return AudienceAnswer(
+        members=found.members,
+        receives=found.receives,
+        **reaches,
+        not_for={name: found.counts[name] for name in CONDITIONS if found.counts[name]},
+        next=found.next_after,
+    ).model_dump(mode="json")
 
 
 @needs("offers")
