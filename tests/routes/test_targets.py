@@ -135,3 +135,19 @@ def test_an_erased_members_purchases_go_and_uses_stay_nobodys(system: System, se
     assert system.rows("SELECT FROM member_stores") == []
     assert system.rows("SELECT member_pk FROM offer_uses") == [{"member_pk": None}]
     assert system.card(serial_number)["state"] == "void"
+
+
+def test_the_api_says_why_these_places(system: System, serial_number: str) -> None:
+    publish(system, timedelta(days=9), target={"tiers": ["Or"]}, store_ids=[])
+    buy(system, "1", store_id="lille")
+    found = system.api.ok("GET", f"/cards/{serial_number}/places")
+    assert [(one["store_id"], one["why"]) for one in found["chosen"]] == [("lyon", "favourite"), ("lille", "purchase")]
+    assert found["left_out"] == []
+    system.api.ok("PUT", "/members/M-1/balances", {"sequence": 1, "tier": "Or"})
+    found = system.api.ok("GET", f"/cards/{serial_number}/places")
+    assert [one["offer"] for one in found["chosen"]] == ["maille", "maille"]
+    assert [one["store_id"] for one in found["chosen"]] == [
+        place["store_id"] for place in system.card(serial_number)["places"]
+    ]
+    system.api.ok("DELETE", "/members/M-1")
+    assert system.api.ok("GET", f"/cards/{serial_number}/places")["chosen"] == []
