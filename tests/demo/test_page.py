@@ -143,7 +143,7 @@ def test_every_command_does_what_it_says(playing: Playing) -> None:
     playing.wait_for_points("480")
     assert json.loads(run("card"))["far_ends"]
     assert json.loads(run("timeline"))["changes"][0]["far_ends"]
-    assert json.loads(run("offer"))["state"] == "published"
+    assert json.loads(run("offer"))["state"] == "running"
     eventually(lambda: "Un thé vous attend" in playing.get("/").text)
     assert json.loads(run("void"))["state"] == "void"
     serial = playing.session.serial_number

@@ -79,3 +79,46 @@ def test_item_32_ten_of_many_stores_are_chosen(system: System) -> None:
     card = system.enrol(home={"latitude": 45.0, "longitude": 4.8})
     places = [place["store_id"] for place in system.card(card["serial_number"])["places"]]
     assert places == [f"s{number:02}" for number in range(10)]
+
+
+def composed(system: System) -> None:
+    """Let the worker do all that is due."""
+    eventually(lambda: not system.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
+    eventually(lambda: not system.rows("SELECT FROM cards WHERE recompose_at <= :now", now=system.clock()))
+
+
+def test_c32_an_offer_that_is_cancelled_before_its_start_is_announced_to_nobody(system: System) -> None:
+    """C32."""
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
+    known = "SELECT version, digest FROM cards"
+    told = "SELECT wanted_version, told_version FROM deliveries ORDER BY id"
+    with system.working():
+        system.iphone().open_link(card["links"]["card"])
+        eventually(lambda: not system.rows("SELECT FROM deliveries WHERE wanted_version > told_version"))
+        composed(system)
+        before = system.rows(known), system.rows(told)
+        start = (system.clock() + timedelta(hours=1)).isoformat()
+        offer = publish(system, timedelta(hours=2), starts_at=start)
+        assert offer["state"] == "scheduled"
+        composed(system)
+        system.api.ok("POST", f"/offers/{offer['id']}/cancel")
+        composed(system)
+        system.clock.advance(timedelta(hours=1, minutes=1))
+        composed(system)
+        assert (system.rows(known), system.rows(told)) == before
+
+
+def test_c33_an_offer_that_is_ended_now_is_gone_and_proven(system: System) -> None:
+    """C33."""
+    system.api.ok("PUT", "/stores/lyon", STORE | {"name": "Lyon"})
+    card = system.enrol(favourite_store_id="lyon")
+    iphone = system.iphone()
+    with system.working():
+        iphone.open_link(card["links"]["card"])
+        offer = publish(system, timedelta(hours=1))
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
+        system.api.ok("POST", f"/offers/{offer['id']}/end")
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 20)
+        ends = system.card(card["serial_number"])["far_ends"]
+        assert [end["state"] for end in ends if end["kind"] == "apple"] == ["up_to_date"]

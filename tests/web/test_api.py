@@ -225,7 +225,7 @@ def test_an_offer_in_the_stores_own_time(system: System) -> None:
     )
     assert (offer["starts_at"], offer["ends_at"]) == ("2026-12-01T05:00:00Z", "2026-12-01T15:00:00Z")
     assert offer["state"] == "draft"
-    assert system.api("POST", f"/offers/{offer['id']}/publish").json()["state"] == "published"
+    assert system.api("POST", f"/offers/{offer['id']}/publish").json()["state"] == "scheduled"
     assert system.api("POST", f"/offers/{offer['id']}/cancel").json()["state"] == "cancelled"
     assert system.api("POST", f"/offers/{offer['id']}/publish").status_code == 409
 

@@ -29,6 +29,8 @@ from wallet_service.storage.tables import (
     GoogleNotification,
     GoogleObject,
     Member,
+    MemberStore,
+    OfferUse,
     PastDelivery,
 )
 
@@ -70,6 +72,8 @@ def _anonymised(db: Session, member: Member, *, now: datetime) -> Card:
     names = {"member_id": nobody, "card_number": nobody, "created_at": now, "updated_at": now, "erased_at": now}
     db.execute(update(Member).where(Member.id == member.id).values({**forgotten, **names}))
     db.execute(delete(Balance).where(Balance.member_pk == member.id))
+    db.execute(delete(MemberStore).where(MemberStore.member_pk == member.id))
+    db.execute(update(OfferUse).where(OfferUse.member_pk == member.id).values(member_pk=None))
     db.add(Balance(member_pk=member.id))
     db.flush()
     card = lock_member(db, member.program_id, nobody).card

@@ -16,7 +16,9 @@ from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
 from wallet_service.metrics import OFFERS_NOT_COMPOSED
+from wallet_service.offers.histories import histories_of
 from wallet_service.offers.places import MemberPlace, Plan
+from wallet_service.offers.targets import NO_HISTORY, History
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.notify import CHANNEL, hint
 from wallet_service.storage.tables import Card, Member
@@ -54,14 +56,16 @@ class Publisher:
         """The smart link of a card."""
         return f"{self.public_url}/c/{link_token}"
 
-    def compose(self, card: Card, program: LoadedProgram, *, now: datetime) -> tuple[CardContent, datetime | None]:
+    def compose(
+        self, card: Card, program: LoadedProgram, history: History = NO_HISTORY, *, now: datetime
+    ) -> tuple[CardContent, datetime | None]:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
         member, template = card.member, program.composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
             return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
         locale = template.locale_for(member.locale, program.document.locales[0])
-        place, without = MemberPlace.of(member, card.content), set[str]()
+        place, without = MemberPlace.of(member, card.content, history), set[str]()
         while True:
             plan = program.places.plan_for(
                 place, locale=locale, now=now, without=without, hours=program.composer.shows_hours
@@ -113,8 +117,10 @@ class Publisher:
                 stores and offers waits for these locks, and so is never overtaken.
         """
         changed: list[Card] = []
+        with db.no_autoflush:
+            histories = histories_of(db, program.places, {card.member_pk: card.id for card in cards})
         for card in cards:
-            content, valid_until = self.compose(card, program, now=now)
+            content, valid_until = self.compose(card, program, histories[card.member_pk], now=now)
             card.recompose_at = valid_until
             card.template_version_id = program.template_version_id
             if content.digest() != card.digest:

@@ -64,6 +64,8 @@ class Purchase(Value):
     store_id: Identifier | None = None
     channel: Literal["store", "web", "app", "phone", "marketplace"] | None = None
     lines: tuple[PurchaseLine, ...] = Field(default=(), max_length=1000)
+    offers: tuple[Identifier, ...] = Field(default=(), max_length=20)
+    """The codes of the offers that it used."""
 
 
 class PointsAdjustment(Value):

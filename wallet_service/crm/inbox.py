@@ -27,6 +27,7 @@ from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
+from wallet_service.offers.histories import lock_counted_offers, note_purchase, note_uses
 from wallet_service.storage.tables import Member
 from wallet_service.values import LARGEST
 
@@ -75,6 +76,8 @@ def take_in(
     parsed = [_parsed(raw) for raw in raws]
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program_id, subjects)
+    purchases = (pair[1] for pair in parsed if isinstance(pair, tuple) and isinstance(pair[1], Purchase))
+    lock_counted_offers(db, program_id, {code for purchase in purchases for code in purchase.offers})
     program = publisher.program_cache.program(db, program_id)
 
     def apply(pairs: Sequence[_Parsed], known: dict[str, Member]) -> list[Taken]:
@@ -185,6 +188,8 @@ def _apply_once(
             member = members.get(event.subject)
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")
+            if isinstance(data, Purchase):
+                _remember(db, member, data, at=min(event.time or now, now), now=now)
             detail = _apply(program, member, data)
     except NotFound as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
@@ -242,7 +247,7 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
             return None if set_balances(balance, data, zone=program.document.time_zone) else _OLDER
         case Purchase():
             if program.document.master != "builtin":
-                return "this programme's points come from its CRM"
+                return None
             earned = earned_by(program.document.rules, data.paid)
             balance.points = _sum("paid.amount", balance.points, earned.points)
             balance.stamps = _sum("paid.amount", balance.stamps, earned.stamps)
@@ -254,6 +259,16 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
             return None
         case _:
             assert_never(data)
+
+
+def _remember(db: Session, member: Member, purchase: Purchase, *, at: datetime, now: datetime) -> None:
+    """What offers and places ask of a purchase, whoever counts the points."""
+    note_purchase(db, member.id, purchase.store_id, at)
+    if purchase.offers:
+        try:
+            note_uses(db, member.program_id, member.id, purchase.order_id, purchase.offers, at=at, now=now)
+        except Invalid as error:
+            raise error.under("data") from error
 
 
 def _sum(path: str, known: int | None, more: int) -> int:

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -22,6 +22,15 @@ from wallet_service.metrics import OFFERS_NOT_COMPOSED
 from wallet_service.offers.choosing_places import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.offers.facts import BeaconSpot, OfferFacts, Place, StoreFacts
 from wallet_service.offers.opening_hours import Opening, opening_at
+from wallet_service.offers.targets import (
+    NO_HISTORY,
+    Condition,
+    History,
+    Targeting,
+    TargetMember,
+    has_consented,
+    targeting_of,
+)
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
 log = structlog.get_logger()
@@ -31,24 +40,30 @@ Live = TypeVar("Live")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemberPlace:
+class MemberPlace(TargetMember):
     """What the choice of places looks at: where the member lives and shops, what they may use, what the card has
     now.
     """
 
     home: Point | None
-    favourite_store_id: str | None
-    tier: str | None
     current: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, member: Member, content: Mapping[str, Any]) -> MemberPlace:
-        """The member as a row says, with the balance loaded, and the card's stored content."""
+    def of(cls, member: Member, content: Mapping[str, Any], history: History = NO_HISTORY) -> MemberPlace:
+        """The member as a row says, with the balance loaded, the card's stored content, and what the member did."""
         home = None
         if member.home_latitude is not None and member.home_longitude is not None:
             home = Point(member.home_latitude, member.home_longitude)
         current = tuple(place["store_id"] for place in content.get("places", ()))
-        return cls(home=home, favourite_store_id=member.favourite_store_id, tier=member.balance.tier, current=current)
+        return cls(
+            home=home,
+            favourite_store_id=member.favourite_store_id,
+            tier=member.balance.tier,
+            attributes=member.attributes,
+            has_consented=has_consented(member.consents),
+            history=history,
+            current=current,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +99,16 @@ class LiveOffer:
     groups: frozenset[str]
     starts_at: datetime
     ends_at: datetime
-    tiers: frozenset[str]
+    targeting: Targeting
     radius_m: int | None
     priority: int
+    notify: bool = False
+    id: int = 0
 
-    def is_for(self, member: MemberPlace) -> bool:
-        """Whether this member may use it at all, whatever the hour."""
-        return not self.tiers or member.tier in self.tiers
+    @property
+    def rank(self) -> tuple[int, datetime, int]:
+        """The order in which offers are looked at."""
+        return (-self.priority, self.starts_at, self.id)
 
     def holds_at(self, store: LiveStore) -> bool:
         """Whether this store takes part; an offer that names neither stores nor groups holds everywhere."""
@@ -108,6 +126,8 @@ class Plan:
     offer: OfferFacts | None
     favourite_store: StoreFacts | None
     valid_until: datetime | None
+    offers_of_places: tuple[str | None, ...] = ()
+    """The code of the offer that each place was chosen for, if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +154,16 @@ class ProgramPlaces:
             hours: whether the card says when the favourite store is open, and so changes when that does.
         """
         mine = [
-            offer for offer in self.offers if offer.code not in without and offer.is_for(member) and now < offer.ends_at
+            offer
+            for offer in self.offers
+            if offer.code not in without and now < offer.ends_at and self.why_not(offer, member, now=now) is None
         ]
         running = [offer for offer in mine if offer.starts_at <= now]
         best_by_store = self._best_by_store(running)
         favourite = self.stores.get(member.favourite_store_id or "")
         chosen = self._map.choose(
             with_offer=best_by_store.keys(),
-            own=[favourite.store_id] if favourite else [],
+            own=[*([favourite.store_id] if favourite else []), *member.history.own_stores(now)],
             home=member.home or (favourite.point if favourite else None),
             current=member.current,
             limit=MOST_PLACES,
@@ -149,27 +171,53 @@ class ProgramPlaces:
         )
         if set(chosen) == set(member.current):
             chosen = member.current  # the same places in another order are no change
-        shown = (self._place(self.stores[store_id], best_by_store.get(store_id), locale) for store_id in chosen)
+        best = [(self.stores[store_id], best_by_store.get(store_id)) for store_id in chosen]
+        tried = [(self._place(store, offer, locale), offer) for store, offer in best]
+        shown = [(place, offer) for place, offer in tried if place is not None]
         facts = (self._offer_facts(offer, locale) for offer in running)
         store, store_changes_at = _store_facts(favourite, now, hours=hours)
         radii = [best_by_store[store_id].radius_m for store_id in chosen if store_id in best_by_store]
         return Plan(
-            places=tuple(place for place in shown if place is not None),
+            places=tuple(place for place, _ in shown),
+            offers_of_places=tuple(offer.code if offer else None for _, offer in shown),
             radius_m=min((radius for radius in radii if radius is not None), default=None),
             offer=next((one for one in facts if one is not None), None),
             favourite_store=store,
             valid_until=min(
-                (
-                    instant
-                    for instant in (
-                        store_changes_at,
-                        *(instant for offer in mine for instant in (offer.starts_at, offer.ends_at)),
-                    )
-                    if instant is not None and instant > now
-                ),
+                (at for at in (store_changes_at, *self._boundaries(mine, member, now)) if at is not None and at > now),
                 default=None,
             ),
         )
+
+    def with_offer(self, offer: LiveOffer) -> ProgramPlaces:
+        """The same, with an offer that is not published yet, or as it would be."""
+        others = [known for known in self.offers if known.code != offer.code and known.id != offer.id]
+        return replace(self, offers=tuple(sorted([*others, offer], key=lambda one: one.rank)))
+
+    def stores_of(self, offer: LiveOffer) -> tuple[str, ...]:
+        """The stores at which an offer of these holds."""
+        return self._stores_of_offer[offer.code]
+
+    def why_not(self, offer: LiveOffer, member: TargetMember, *, now: datetime) -> Condition | None:
+        """The condition of an offer that a member does not meet now; None: the offer is for them."""
+        return offer.targeting.why_not(member, code=offer.code, here=self._stores_of_offer[offer.code], now=now)
+
+    def _boundaries(self, mine: list[LiveOffer], member: TargetMember, now: datetime) -> Iterator[datetime | None]:
+        """The instants at which offers of a member begin and end, or the member's own stores change."""
+        yield member.history.changes_at(now)
+        for offer in mine:
+            yield from (offer.starts_at, offer.ends_at)
+            yield offer.targeting.lapses_at(member.history.purchases, self._stores_of_offer[offer.code])
+
+    @cached_property
+    def offers_with_uses(self) -> frozenset[str]:
+        """The codes of offers that a member may use a limited number of times."""
+        return frozenset(offer.code for offer in self.offers if offer.targeting.uses_per_member is not None)
+
+    @cached_property
+    def asks_for_wallets(self) -> bool:
+        """Whether an offer is for those who have installed the card in a certain wallet."""
+        return any(offer.targeting.wallets for offer in self.offers)
 
     @cached_property
     def _map(self) -> StoreMap:
@@ -257,17 +305,18 @@ def text_in(texts: Texts, locale: str) -> str | None:
 
 
 def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
-    """Read a programme's stores and published offers."""
+    """Read a programme's stores and published offers that are not used up."""
     stores = select(Store).where(Store.program_id == program_id).order_by(Store.store_id)
     offers = (
         select(Offer)
         .where(Offer.program_id == program_id, Offer.state == "published")
+        .where(or_(Offer.uses_total.is_(None), Offer.uses < Offer.uses_total))
         .order_by(Offer.priority.desc(), Offer.starts_at, Offer.id)
     )
     return ProgramPlaces(
         revision=revision,
         stores={store.store_id: store for store in _each_alone(db, Store.id, stores, _live_store)},
-        offers=tuple(_each_alone(db, Offer.id, offers, _live_offer)),
+        offers=tuple(_each_alone(db, Offer.id, offers, live_offer)),
     )
 
 
@@ -328,7 +377,12 @@ def _live_store(store: Store) -> LiveStore:
     )
 
 
-def _live_offer(offer: Offer) -> LiveOffer:
+def live_offer(offer: Offer) -> LiveOffer:
+    """An offer as placing needs it.
+
+    Raises:
+        TypeError: its texts are none.
+    """
     return LiveOffer(
         code=offer.code,
         title=_texts(offer.title),
@@ -338,7 +392,9 @@ def _live_offer(offer: Offer) -> LiveOffer:
         groups=frozenset(offer.groups),
         starts_at=offer.starts_at,
         ends_at=offer.ends_at,
-        tiers=frozenset(offer.target.get("tiers", ())),
+        targeting=targeting_of(offer.target, offer.uses_per_member),
         radius_m=offer.radius_m,
         priority=offer.priority,
+        notify=offer.notify,
+        id=offer.id,
     )

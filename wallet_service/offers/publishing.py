@@ -1,8 +1,10 @@
-"""Offers: drafted, published, cancelled. Their span is stored in UTC; local times are read in the stores' own zone."""
+"""Offers: drafted from a document. Their span is stored in UTC; local times are read in the stores' own zone."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,9 +13,7 @@ from wallet_service.documents.offers import OfferDocument
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.documents.types import texts_of
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
-from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.lock_screen import require_lock_screen_texts
-from wallet_service.offers.places import places_changed
 from wallet_service.offers.windows import instant_at
 from wallet_service.storage.tables import Offer, Store
 
@@ -29,56 +29,63 @@ def draft_offer(db: Session, program: ProgramDocument, document: OfferDocument, 
             radius that the phone would not go to.
         Conflict: the code is taken.
     """
-    if db.scalar(select(Offer.id).where(Offer.program_id == program.id, Offer.code == document.code)) is not None:
-        raise Conflict(f"there is an offer {document.code!r} already")
-    stores = _stores_of(db, program.id, document)
-    starts_at, ends_at = _span(document, {store.time_zone for store in stores} or {program.time_zone})
-    locale = program.locales[0]
-    proximity_text = texts_of(document.proximity_text, locale)
-    require_lock_screen_texts(proximity_text, program)
-    _require_reach(document, reach_m)
-    offer = Offer(
-        program_id=program.id,
-        code=document.code,
-        title=texts_of(document.title, locale),
-        text=texts_of(document.text, locale),
-        proximity_text=proximity_text,
-        store_ids=list(document.store_ids),
-        groups=list(document.groups),
-        starts_at=starts_at,
-        ends_at=ends_at,
-        target=document.target.model_dump(mode="json"),
-        radius_m=document.radius_m,
-        uses_per_member=document.uses_per_member,
-        uses_total=document.uses_total,
-        priority=document.priority,
-        notify=document.notify,
-        state="draft",
-    )
+    require_free_code(db, program.id, document.code)
+    offer = Offer(program_id=program.id, state="draft", **values_of(db, program, document, reach_m=reach_m))
     db.add(offer)
     db.flush()
     return offer
 
 
-def move_offer(db: Session, program_id: str, offer_id: int, state: str, *, now: datetime) -> Offer:
-    """Publish or cancel an offer; the cards follow by a walk.
+def require_free_code(db: Session, program_id: str, code: str) -> None:
+    """Refuse a code that another offer has.
 
     Raises:
-        NotFound: the programme has no such offer.
-        Conflict: it was cancelled, or is over.
+        Conflict: the code is taken.
     """
-    offer = require_offer(db, program_id, offer_id, lock=True)
-    if offer.state == state:
-        return offer
-    if offer.state == "cancelled":
-        raise Conflict("the offer was cancelled")
-    if state == "published" and offer.ends_at <= now:
-        raise Conflict("the offer is over")
-    offer.state = state
-    db.flush()
-    places_changed(db, program_id)
-    start_campaign(db, program_id, reason=f"offer {offer.code} {state}", now=now)
-    return offer
+    if db.scalar(select(Offer.id).where(Offer.program_id == program_id, Offer.code == code)) is not None:
+        raise Conflict(f"there is an offer {code!r} already")
+
+
+def values_of(
+    db: Session,
+    program: ProgramDocument,
+    document: OfferDocument,
+    *,
+    reach_m: int | None,
+    known_stores: Collection[str] = (),
+) -> dict[str, Any]:
+    """A document as the columns of a row.
+
+    Args:
+        reach_m: as for `draft_offer`; None: the radius was accepted before.
+        known_stores: were there when they were named; if they are gone, that is no fault of the document.
+
+    Raises:
+        Invalid: as `draft_offer`.
+    """
+    stores = _stores_of(db, program.id, document, known_stores)
+    starts_at, ends_at = _span(document, {store.time_zone for store in stores} or {program.time_zone})
+    locale = program.locales[0]
+    proximity_text = texts_of(document.proximity_text, locale)
+    require_lock_screen_texts(proximity_text, program)
+    if reach_m is not None:
+        _require_reach(document, reach_m)
+    return {
+        "code": document.code,
+        "title": texts_of(document.title, locale),
+        "text": texts_of(document.text, locale),
+        "proximity_text": proximity_text,
+        "store_ids": list(document.store_ids),
+        "groups": list(document.groups),
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "target": document.target.model_dump(mode="json"),
+        "radius_m": document.radius_m,
+        "uses_per_member": document.uses_per_member,
+        "uses_total": document.uses_total,
+        "priority": document.priority,
+        "notify": document.notify,
+    }
 
 
 def require_offer(db: Session, program_id: str, offer_id: int, *, lock: bool = False) -> Offer:
@@ -88,13 +95,15 @@ def require_offer(db: Session, program_id: str, offer_id: int, *, lock: bool = F
         NotFound: there is none.
     """
     query = select(Offer).where(Offer.program_id == program_id, Offer.id == offer_id)
-    offer = db.scalar(query.with_for_update() if lock else query)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    offer = db.scalar(query)
     if offer is None:
         raise NotFound(f"there is no offer {offer_id}")
     return offer
 
 
-def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[Store]:
+def _stores_of(db: Session, program_id: str, document: OfferDocument, known: Collection[str]) -> list[Store]:
     stores = {
         store.store_id: store
         for store in db.scalars(
@@ -104,11 +113,11 @@ def _stores_of(db: Session, program_id: str, document: OfferDocument) -> list[St
     faults = [
         Fault(f"store_ids[{index}]", f"there is no store {store_id!r}", "no_such_store", {"store_id": store_id})
         for index, store_id in enumerate(document.store_ids)
-        if store_id not in stores
+        if store_id not in stores and store_id not in known
     ]
     if faults:
         raise Invalid(*faults)
-    return [stores[store_id] for store_id in document.store_ids]
+    return list(stores.values())
 
 
 def _require_reach(document: OfferDocument, reach_m: int) -> None:

@@ -90,6 +90,35 @@ class Offer(Base):
     priority: Mapped[int] = mapped_column(server_default=sql("0"))
     notify: Mapped[bool] = mapped_column(server_default=sql("false"))
     state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
+    uses: Mapped[int] = mapped_column(server_default=sql("0"))
+    """Counted where there is a `uses_total`; all are in `offer_uses`."""
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
+    """Rises with every change, so that of two people who edit at once the second is told."""
+
+
+class OfferUse(Base):
+    """One use of an offer: a purchase that named its code. An order uses an offer once. `member_pk` is NULL once the
+    member was erased: the use still counts.
+    """
+
+    __tablename__ = "offer_uses"
+    __table_args__ = (Index("ix_offer_uses_member_pk", "member_pk", postgresql_where=sql("member_pk IS NOT NULL")),)
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
+    order_id: Mapped[str] = mapped_column(primary_key=True)
+    member_pk: Mapped[int | None] = mapped_column(ForeignKey("members.id", ondelete="SET NULL"))
+    at: Mapped[datetime]
+
+
+class MemberStore(Base):
+    """Where a member has bought, when last, and how often. An empty `store_id`: purchases that named no store."""
+
+    __tablename__ = "member_stores"
+
+    member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), primary_key=True)
+    store_id: Mapped[str] = mapped_column(primary_key=True)
+    last_at: Mapped[datetime]
+    purchases: Mapped[int]
 
 
 class Campaign(Base):

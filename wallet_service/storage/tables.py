@@ -27,7 +27,9 @@ from wallet_service.storage.google_tables import GoogleNotification as GoogleNot
 from wallet_service.storage.google_tables import GoogleObject as GoogleObject
 from wallet_service.storage.google_tables import GoogleRate as GoogleRate
 from wallet_service.storage.offer_tables import Campaign as Campaign
+from wallet_service.storage.offer_tables import MemberStore as MemberStore
 from wallet_service.storage.offer_tables import Offer as Offer
+from wallet_service.storage.offer_tables import OfferUse as OfferUse
 from wallet_service.storage.offer_tables import Store as Store
 from wallet_service.storage.offer_tables import StoreImport as StoreImport
 

@@ -82,7 +82,7 @@ def unregister(device_library_id: str, pass_type_id: str, serial_number: str) ->
         card = _card(db, pass_type_id, serial_number)
         if card is None:
             return bare(HTTPStatus.UNAUTHORIZED)
-        removed = devices.unregister(db, card, device_library_id)
+        removed = devices.unregister(db, card, device_library_id, now=now())
         log.info("unregistered", card_id=card.id, known=removed)
     return bare(HTTPStatus.OK)
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.pacing import UNPACED, Pacing, paced
+from wallet_service.offers.histories import wallets_changed
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.statements import Row, Statements
@@ -75,6 +76,7 @@ def register(
         if held == card.version:
             fresh.fetched_version, fresh.fetched_at = card.version, now
         _owe_first(db, card, fresh, now=now)
+        wallets_changed(db, card.id, now=now)
     elif held is not None and held < card.version:
         older_copy = next_change_numbers(db, card.program_id)[0]
     if token_before != push_token:
@@ -170,7 +172,7 @@ had fetched; its tag may be newer than the card's version too, so it is listed u
 """
 
 
-def unregister(db: Session, card: Card, device_library_id: str) -> bool:
+def unregister(db: Session, card: Card, device_library_id: str, *, now: datetime) -> bool:
     """Forget a registration, and the device with its last one; returns whether there was one."""
     db.refresh(card, with_for_update={"of": Card, "key_share": True})
     device = db.scalar(  # the card and then the device, as registering does: a card may be registered on it just now
@@ -188,6 +190,7 @@ def unregister(db: Session, card: Card, device_library_id: str) -> bool:
     db.delete(registration)
     card.copied = True
     db.flush()
+    wallets_changed(db, card.id, now=now)
     if not db.scalar(select(func.count()).select_from(Registration).where(Registration.device_id == device.id)):
         db.delete(device)
     return True

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from wallet_service.cards.template import Topic
 from wallet_service.clock import Clock
 from wallet_service.errors import Unreachable
+from wallet_service.offers.histories import wallets_changed
 from wallet_service.storage.tables import (
     Card,
     Delivery,
@@ -175,6 +176,9 @@ class Maintenance:
 
 def settle_holder(db: Session, pk: int, is_held: bool, *, asked_at: datetime, now: datetime) -> None:
     """Write down whether somebody holds an object. A callback that came meanwhile has moved `confirm_at`."""
+    card_id = db.scalar(select(GoogleObject.card_id).where(GoogleObject.id == pk))
+    if card_id is not None:
+        wallets_changed(db, card_id, now=now)  # the card before its deliveries, as whoever publishes
     objects.lock(db, [pk])
     as_it_is = {"populate_existing": True}
     delivery = db.scalars(select(Delivery).where(Delivery.google_object_id == pk), execution_options=as_it_is).one()

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.enrolment import void_card
+from wallet_service.cards.places import reasons_of_card
 from wallet_service.delivery.proof import FarEnd, far_ends_of
 from wallet_service.delivery.timeline import Change, timeline_of
 from wallet_service.errors import NotFound
 from wallet_service.offers.facts import Place
+from wallet_service.offers.reasons import ChosenPlace, LeftOut
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.apple.device_logs import reports_of
 from wallet_service.web.api.callers import caller, needs
+from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now, services
 
@@ -61,6 +64,16 @@ class CardStateAnswer(BaseModel):
     phone_reports: list[PhoneReportAnswer]
 
 
+class PlacesAnswer(BaseModel):
+    """The card's places as they would be chosen now, each with its reason, and the stores with a running offer that are
+    not among them, each with what stands against it.
+    """
+
+    serial_number: str
+    chosen: list[ChosenPlace]
+    left_out: list[LeftOut]
+
+
 class TimelineAnswer(BaseModel):
     """The last changes, newest first."""
 
@@ -73,6 +86,7 @@ def add_routes(api: APIBlueprint) -> None:
     card = "/cards/<string:serial_number>"
     api.get(card, tags=[_TAG], responses={200: CardStateAnswer})(get_card_route)
     api.get(f"{card}/timeline", tags=[_TAG], responses={200: TimelineAnswer})(get_timeline_route)
+    api.get(f"{card}/places", tags=[_TAG], responses={200: PlacesAnswer})(get_places_route)
     api.post(f"{card}/void", tags=[_TAG], responses={200: CardStateAnswer})(void_card_route)
 
 
@@ -89,6 +103,16 @@ def get_timeline_route(path: CardPath) -> dict[str, Any]:
     db = session()
     card = _require(db, path.serial_number)
     answer = TimelineAnswer(serial_number=card.serial_number, changes=timeline_of(db, card))
+    return answer.model_dump(mode="json")
+
+
+@needs("read")
+def get_places_route(path: CardPath) -> dict[str, Any]:
+    """Read why the card has the places that it has."""
+    db = session()
+    card = _require(db, path.serial_number)
+    found = reasons_of_card(db, program_of_caller(db), card, now=now())
+    answer = PlacesAnswer(serial_number=card.serial_number, chosen=list(found.chosen), left_out=list(found.left_out))
     return answer.model_dump(mode="json")
 
 
