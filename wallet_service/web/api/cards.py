@@ -80,14 +80,14 @@ def add_routes(api: APIBlueprint) -> None:
 def get_card_route(path: CardPath) -> dict[str, Any]:
     """Read a card with the proof of each far end."""
     db = session()
-    return _answer(db, _require(db, path.serial_number))
+    return _answer(db, require_card(db, path.serial_number))
 
 
 @needs("read")
 def get_timeline_route(path: CardPath) -> dict[str, Any]:
     """Read how the last changes of a card travelled: received, composed, told, listed, fetched."""
     db = session()
-    card = _require(db, path.serial_number)
+    card = require_card(db, path.serial_number)
     answer = TimelineAnswer(serial_number=card.serial_number, changes=timeline_of(db, card))
     return answer.model_dump(mode="json")
 
@@ -96,12 +96,17 @@ def get_timeline_route(path: CardPath) -> dict[str, Any]:
 def void_card_route(path: CardPath) -> dict[str, Any]:
     """Void a card in every wallet; again: it stays void."""
     db = session()
-    card = _require(db, path.serial_number)
+    card = require_card(db, path.serial_number)
     void_card(db, services().publisher, card, now=now())
     return _answer(db, card)
 
 
-def _require(db: Session, serial_number: str) -> Card:
+def require_card(db: Session, serial_number: str) -> Card:
+    """The card, or linked pass, of the caller's programme.
+
+    Raises:
+        NotFound: the programme has no such card.
+    """
     card = db.scalar(
         select(Card)
         .where(Card.program_id == caller().program_id, Card.serial_number == serial_number)
