@@ -92,7 +92,7 @@ class Composer:
             stamps=self._stamps(roots),
             voided=facts.card.voided,
             look=self._look_of(roots),
-            expires_at=self._end(roots, writer),
+            expires_at=self._end(facts, roots, writer),
             nameless=not (facts.member.full_name or facts.member.first_name),
         )
 
@@ -103,8 +103,11 @@ class Composer:
         value = _text("looks.value", self._look, roots)
         return value if value in looks.cases else None
 
-    def _end(self, roots: Mapping[str, Any], writer: _Writer) -> str | None:
-        if self._expires is None or (value := _value("expires", self._expires, roots)) is None:
+    def _end(self, facts: Facts, roots: Mapping[str, Any], writer: _Writer) -> str | None:
+        """The design's end of the card; a linked pass whose design names none is over when its sender says."""
+        if self._expires is None:
+            return writer.end(facts.linked.expires_at) if facts.linked is not None else None
+        if (value := _value("expires", self._expires, roots)) is None:
             return None
         if (end := writer.end(value)) is None:
             raise Invalid.at("expires", f"{value!r} is a {type(value).__name__}, not a day or an instant")

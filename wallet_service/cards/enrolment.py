@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.google_rows import add_sleeping_google_row
 from wallet_service.cards.members import lock_member
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.publishing import Cause, Publisher
-from wallet_service.storage.tables import Card, Delivery, GoogleObject, Member, Program
+from wallet_service.storage.tables import Card, Member, Program
 
 SERIAL_BYTES, TOKEN_BYTES = 16, 24
 
@@ -36,42 +37,18 @@ def issue_card(
     )
     db.add(card)
     db.flush()
-    _add_sleeping_google_row(db, card, program, now=now)
-    program = _locked_program(db, publisher.program_cache, card.program_id)
+    add_sleeping_google_row(db, card, program, now=now)
+    program = locked_program(db, publisher.program_cache, card.program_id)
     publisher.publish(db, program, [card], Cause("issued", now), now=now)
     return card, True
 
 
-def _locked_program(db: Session, program_cache: ProgramCache, program_id: str) -> LoadedProgram:
-    """The programme, with stores and offers kept as they are until this card can be seen: a walk that began meanwhile
-    would not find it.
+def locked_program(db: Session, program_cache: ProgramCache, program_id: str) -> LoadedProgram:
+    """The programme, with its designs, stores and offers kept as they are until a new card can be seen: a walk that
+    began meanwhile would not find it.
     """
     db.execute(select(Program.program_id).where(Program.program_id == program_id).with_for_update(read=True))
     return program_cache.program(db, program_id)
-
-
-def _add_sleeping_google_row(db: Session, card: Card, program: LoadedProgram, *, now: datetime) -> None:
-    """The object's row sleeps (`wanted_version` 0) until the holder asks for the card: most never go to both
-    wallets.
-    """
-    google = program.document.google
-    if google is None:
-        return
-    suffix = f"{google.id_prefix}{secrets.token_hex(SERIAL_BYTES)}"
-    google_object = GoogleObject(card_id=card.id, object_id=f"{google.issuer_id}.{suffix}", created_at=now)
-    db.add(google_object)
-    db.flush()
-    db.add(
-        Delivery(
-            card_id=card.id,
-            program_id=card.program_id,
-            kind="google",
-            google_object_id=google_object.id,
-            wanted_version=0,
-            wanted_at=now,
-            next_attempt_at=now,
-        )
-    )
 
 
 def void_card(db: Session, publisher: Publisher, card: Card, *, now: datetime) -> bool:

@@ -1,4 +1,5 @@
-"""Erasing a member: everything personal leaves the database at once, and the card becomes void and nameless.
+"""Erasing a member: everything personal leaves the database at once, and the card becomes void and nameless, with
+every pass linked to it.
 
 The phones still hold the old card. So a card that was issued leaves a tombstone: a row of nobody, under no id that a
 CRM can name, whose void card is announced like any change. It goes when every far end has it, or after a time.
@@ -48,20 +49,25 @@ def erase_member(db: Session, publisher: Publisher, member: Member, *, now: date
     The CRM may create the same id again at once: that is another member, with a card of its own.
     """
     _forget_what_was_received(db, member)
-    if member.card is None:
+    if not member.cards:
         db.execute(delete(Member).where(Member.id == member.id))
         return
-    _forget_past_of(db, member.card)
-    card = _anonymised(db, member, now=now)
-    card.state = "void"
-    program = publisher.program_cache.program(db, card.program_id)
-    publisher.publish(db, program, [card], Cause("erased", now), now=now)
-    db.execute(delete(PastDelivery).where(PastDelivery.card_id == card.id))  # publishing noted the version before
+    for card in member.cards:
+        _forget_past_of(db, card)
+    cards = _anonymised(db, member, now=now)
+    for card in cards:
+        card.state, card.linked_facts = "void", {}
+        if card.linked_to is not None:
+            card.linked_key = f"erased {secrets.token_hex(16)}"
+    program = publisher.program_cache.program(db, member.program_id)
+    publisher.publish(db, program, cards, Cause("erased", now), now=now)
+    # publishing noted the versions before
+    db.execute(delete(PastDelivery).where(PastDelivery.card_id.in_([card.id for card in cards])))
 
 
-def _anonymised(db: Session, member: Member, *, now: datetime) -> Card:
-    """The card, of nobody. Every column of the member that is not named here falls back to its default, also those that
-    are added one day. The new names hold a space, which no id and no card number may have.
+def _anonymised(db: Session, member: Member, *, now: datetime) -> list[Card]:
+    """The cards, of nobody. Every column of the member that is not named here falls back to its default, also those
+    that are added one day. The new names hold a space, which no id and no card number may have.
     """
     forgotten = {
         column.name: _DEFAULT
@@ -76,9 +82,7 @@ def _anonymised(db: Session, member: Member, *, now: datetime) -> Card:
     db.execute(update(OfferUse).where(OfferUse.member_pk == member.id).values(member_pk=None))
     db.add(Balance(member_pk=member.id))
     db.flush()
-    card = lock_member(db, member.program_id, nobody).card
-    assert card is not None  # noqa: S101 it is locked
-    return card
+    return lock_member(db, member.program_id, nobody).cards
 
 
 _SEAL_ANSWERS = text("""
@@ -100,14 +104,14 @@ WHERE program_id = :program AND subject = :subject RETURNING event_id
 
 
 def _forget_what_was_received(db: Session, member: Member) -> None:
-    """What the events about the member said, and the answers that name the member, the card, or one of those events.
+    """What the events about the member said, and the answers that name the member, a card, or one of those events.
 
     An event's source and id stay, so that a repeat of it is still a repeat and does not bring the member back.
     """
     events = db.scalars(_FORGET_EVENTS, {"program": member.program_id, "subject": member.member_id}).all()
     db.execute(_SEAL_ANSWERS, {"program": member.program_id, "member": member.member_id})
     words = [_json(member.member_id), _json(f"{member.member_id!r}")[1:-1], _json(member.card_number)]
-    words += [_json(member.card.serial_number)] if member.card is not None else []
+    words += [_json(card.serial_number) for card in member.cards]
     db.execute(_FORGET_ANSWERS, {"program": member.program_id, "words": words, "events": list(events)})
 
 
@@ -133,19 +137,21 @@ def _forget_past_of(db: Session, card: Card) -> None:
 
 
 _OVER = text("""
-SELECT m.id FROM members m JOIN cards c ON c.member_pk = m.id
-WHERE m.erased_at < :at_rest AND (m.erased_at < :longest OR (c.held_version IS NULL AND NOT EXISTS (
-    SELECT FROM deliveries d LEFT JOIN registrations r ON r.id = d.registration_id
-    WHERE d.card_id = c.id AND (
-        d.told_at >= :at_rest
+SELECT m.id FROM members m
+WHERE m.erased_at < :at_rest AND (m.erased_at < :longest OR NOT EXISTS (
+    SELECT FROM cards c
+    LEFT JOIN deliveries d ON d.card_id = c.id LEFT JOIN registrations r ON r.id = d.registration_id
+    WHERE c.member_pk = m.id AND (
+        c.held_version IS NOT NULL
+        OR d.told_at >= :at_rest
         OR (d.kind = 'apple' AND r.fetched_version < d.wanted_version)
         OR (d.kind = 'google' AND d.told_version < d.wanted_version)
     )
-)))
+))
 ORDER BY m.id LIMIT 1000
 """)
 _LOCK_MEMBER = text("SELECT FROM members WHERE id = :member FOR UPDATE")
-_LOCK_CARD = text("SELECT FROM cards WHERE member_pk = :member FOR UPDATE")
+_LOCK_CARD = text("SELECT FROM cards WHERE member_pk = :member ORDER BY id FOR UPDATE")
 _LOCK_DEVICES = text("""
 SELECT device.id FROM devices device
 WHERE device.id IN (
@@ -178,7 +184,7 @@ def forget_tombstones(
 
 
 def _forget_tombstone(sessions: sessionmaker[Session], member_pk: int) -> None:
-    """The member before the card, as whoever publishes; the card before the devices, as a phone that registers."""
+    """The member before the cards, as whoever publishes; the cards before the devices, as a phone that registers."""
     with sessions.begin() as db:
         db.execute(_LOCK_MEMBER, {"member": member_pk})
         db.execute(_LOCK_CARD, {"member": member_pk})

@@ -48,6 +48,15 @@ class CardFacts(Value):
     voided: bool = False
 
 
+class LinkedFacts(Value):
+    """What was said of a pass linked to a card: see `documents.linked_passes`."""
+
+    key: str
+    expires_at: Instant | None = None
+    amount: Money | None = None
+    lines: dict[str, str] = {}
+
+
 class ProgramFacts(Value):
     """The brand's programme."""
 
@@ -57,7 +66,9 @@ class ProgramFacts(Value):
 
 
 class Facts(Value):
-    """All roots. `offer` and `store` may be absent; a field whose value comes out as None is not shown."""
+    """All roots. `offer` and `store` may be absent, and `linked` is there on linked passes only; a field whose value
+    comes out as None is not shown.
+    """
 
     member: MemberFacts
     balance: BalanceFacts
@@ -65,3 +76,4 @@ class Facts(Value):
     program: ProgramFacts
     offer: OfferFacts | None = None
     store: StoreFacts | None = None
+    linked: LinkedFacts | None = None

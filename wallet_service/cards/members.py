@@ -24,7 +24,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def lock_member(db: Session, program_id: str, member_id: str) -> Member:
-    """The member with balance and card, locked until the transaction ends.
+    """The member with balance and cards, locked until the transaction ends.
 
     Raises:
         NotFound: the programme has no such member.
@@ -45,34 +45,35 @@ SELECT chosen.id FROM chosen LEFT JOIN theirs ON theirs.member_pk = chosen.id
 """
 _LOCK_ONE, _LOCK_MANY = (text(_LOCK.format(members=members)) for members in ("= :members", "= ANY(:members)"))
 """The plan for one member is kept; for a list of unknown length PostgreSQL plans anew each time."""
-_WITH_BOTH = select(Member).options(joinedload(Member.balance), joinedload(Member.card))
+_WITH_BOTH = select(Member).options(joinedload(Member.balance), joinedload(Member.cards))
 _LOCKED = _WITH_BOTH.execution_options(populate_existing=True)
 _LOCKED_ONE = _LOCKED.where(Member.id == bindparam("locked"))
 
 
 def lock_members(db: Session, program_id: str, member_ids: Collection[str]) -> dict[str, Member]:
-    """Lock several members with their cards, in one order for all: two batches never wait for each other in a circle.
+    """Lock several members with all their cards, in one order for all: two batches never wait for each other in a
+    circle.
 
     What was locked is read by a statement of its own, after the lock: a statement that waits for a lock has read the
     rest before it waited. The locks leave alone who only refers to a member or a card.
     """
     if len(member_ids) == 1:
         locked = db.scalar(_LOCK_ONE, {"program": program_id, "members": next(iter(member_ids))})
-        members = db.scalars(_LOCKED_ONE, {"locked": locked})
+        members = db.scalars(_LOCKED_ONE, {"locked": locked}).unique()
     else:
         several = db.scalars(_LOCK_MANY, {"program": program_id, "members": list(member_ids)}).all()
-        members = db.scalars(_LOCKED.where(Member.id.in_(several)))
+        members = db.scalars(_LOCKED.where(Member.id.in_(several))).unique()
     return {member.member_id: member for member in members}
 
 
 def read_member(db: Session, program_id: str, member_id: str) -> Member:
-    """The member with balance and card, as it is, without a lock.
+    """The member with balance and cards, as it is, without a lock.
 
     Raises:
         NotFound: the programme has no such member.
     """
     of_program = (Member.program_id == program_id, Member.member_id == member_id)
-    member = db.scalar(_WITH_BOTH.where(*of_program))
+    member = db.scalars(_WITH_BOTH.where(*of_program)).unique().one_or_none()
     if member is None:
         raise NotFound(f"there is no member {member_id!r}")
     return member

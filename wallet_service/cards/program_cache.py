@@ -5,6 +5,7 @@ Each look asks the database for two small numbers and reloads only what has chan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -18,18 +19,41 @@ from wallet_service.cards.template_folder import template_from_archive
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import NotFound
 from wallet_service.offers.places import ProgramPlaces, load_places
-from wallet_service.storage.tables import Program, TemplateVersion
+from wallet_service.storage.tables import Card, Program, TemplateVersion
+
+
+@dataclass(frozen=True)
+class Design:
+    """A version of a design, compiled."""
+
+    template_version_id: int
+    composer: Composer
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProgram:
-    """A loaded programme: document, composer and places. `stored` is its document as the database has it."""
+    """A loaded programme: document, composer and places. `stored` is its document as the database has it.
+
+    `linked`: the designs of the passes linked to its cards, by name.
+    """
 
     stored: dict[str, Any]
     document: ProgramDocument
     template_version_id: int
     composer: Composer
     places: ProgramPlaces
+    linked: Mapping[str, Design]
+
+    def design_of(self, card: Card) -> Design:
+        """The present design of a card, or of a pass linked to one."""
+        if card.linked_template is not None:
+            return self.linked[card.linked_template]
+        return Design(self.template_version_id, self.composer)
+
+    def present_template(self, template_id: str) -> Template | None:
+        """The present version of one of the programme's designs."""
+        composers = (self.composer, *(design.composer for design in self.linked.values()))
+        return next((one.template for one in composers if one.template.template_id == template_id), None)
 
     @property
     def program_id(self) -> str:
@@ -37,7 +61,7 @@ class LoadedProgram:
         return self.document.id
 
 
-_LOOK = select(Program.document, Program.template_version_id, Program.places_revision).where(
+_LOOK = select(Program.document, Program.template_version_id, Program.places_revision, Program.linked_versions).where(
     Program.program_id == bindparam("program")
 )
 
@@ -61,7 +85,13 @@ class ProgramCache:
             raise NotFound(f"there is no programme {program_id!r}")
         known = self._programs.get(program_id)
         places = known.places if known and known.places.revision == row.places_revision else None
-        if known and places and known.stored == row.document and known.template_version_id == row.template_version_id:
+        if (
+            known
+            and places
+            and known.stored == row.document
+            and known.template_version_id == row.template_version_id
+            and {name: design.template_version_id for name, design in known.linked.items()} == row.linked_versions
+        ):
             return known
         loaded = LoadedProgram(
             stored=row.document,
@@ -69,6 +99,7 @@ class ProgramCache:
             template_version_id=row.template_version_id,
             composer=self.composer(db, row.template_version_id),
             places=places or load_places(db, program_id, row.places_revision),
+            linked={name: Design(one, self.composer(db, one)) for name, one in row.linked_versions.items()},
         )
         with self._lock:
             self._programs[program_id] = loaded

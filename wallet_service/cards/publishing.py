@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.composing import erased_content, next_change_at, notifying_field
 from wallet_service.cards.content import CardContent
+from wallet_service.cards.google_rows import wake_beside_cards
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
@@ -60,7 +61,7 @@ class Publisher:
         self, card: Card, program: LoadedProgram, history: History = NO_HISTORY, *, now: datetime
     ) -> tuple[CardContent, datetime | None]:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
-        member, template = card.member, program.composer.template
+        member, template = card.member, program.design_of(card).composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
             return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
@@ -90,7 +91,11 @@ class Publisher:
             offer=plan.offer,
             store=plan.favourite_store,
         )
-        content = program.composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
+        composer = program.design_of(card).composer
+        if card.linked_to is not None:  # where stores and offers bring the card forward is the card's own affair
+            facts = facts.model_copy(update={"offer": None})
+            return composer.compose(facts, locale=locale, now=now), next_change_at(facts, now)
+        content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
         boundaries = (plan.valid_until, next_change_at(facts, now))
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
@@ -118,12 +123,15 @@ class Publisher:
         """
         changed: list[Card] = []
         with db.no_autoflush:
-            histories = histories_of(db, program.places, {card.member_pk: card.id for card in cards})
+            histories = histories_of(db, program.places, {card.member_pk: card.linked_to or card.id for card in cards})
+        new_links: list[int] = []
         for card in cards:
             content, valid_until = self.compose(card, program, histories[card.member_pk], now=now)
             card.recompose_at = valid_until
-            card.template_version_id = program.template_version_id
+            card.template_version_id = program.design_of(card).template_version_id
             if content.digest() != card.digest:
+                if card.linked_to is not None and not card.digest:
+                    new_links.append(card.id)
                 _put_into(card, content, program, now=now)
                 changed.append(card)
         if changed:
@@ -133,6 +141,8 @@ class Publisher:
                 card.version = number
             db.flush()
             _make_pending(db, program.program_id, [card.id for card in changed], cause, now=now, pacing=self.pacing)
+        if new_links:
+            wake_beside_cards(db, program.program_id, linked_ids=new_links, now=now)
         return changed
 
 
@@ -180,7 +190,7 @@ def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
 
 def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: datetime) -> None:
     before = CardContent.model_validate(card.content) if card.content else None
-    notifying = notifying_field(program.composer.template, before, content)
+    notifying = notifying_field(program.design_of(card).composer.template, before, content)
     card.content = content.model_copy(update={"notify_field": notifying}).model_dump(mode="json")
     card.digest = content.digest()
     card.published_at = now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wallet_service.cards.facts import BalanceFacts, CardFacts, Facts, MemberFacts, ProgramFacts
+from wallet_service.cards.facts import BalanceFacts, CardFacts, Facts, LinkedFacts, MemberFacts, ProgramFacts
 from wallet_service.documents.balances import VoucherFacts
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.offers.facts import OfferFacts, StoreFacts
@@ -23,7 +23,13 @@ def read_facts(
         program=ProgramFacts(name=program.name, brand=program.brand, time_zone=program.time_zone),
         offer=offer,
         store=store,
+        linked=linked_facts(card) if card.linked_to is not None else None,
     )
+
+
+def linked_facts(card: Card) -> LinkedFacts:
+    """What was said of a linked pass."""
+    return LinkedFacts.model_validate({"key": card.linked_key, **card.linked_facts})
 
 
 def balance_facts(balance: Balance) -> BalanceFacts:

@@ -108,7 +108,10 @@ def news(
     with _opened(program_id) as opened:
         services, now = opened.services, opened.services.clock()
         with services.sessions() as db:
-            locale = services.program_cache.program(db, program_id).document.locales[0]
+            program = services.program_cache.program(db, program_id)
+            cards = class_cards(db, services.program_cache, program_id)
+        locale = program.document.locales[0]
+        linked = {opened.channel.class_id(card) for card in cards if card.template.template_id in program.linked}
         title, text = _by_language(titles, locale), _by_language(texts, locale)
         require_own_links([*title.values(), *text.values()], hosts_of(opened.template, services.settings.public_url))
         message_id = message_id_of(program_id, campaign or "\n".join([*titles, *texts]))
@@ -116,7 +119,9 @@ def news(
         message = message_body(message_id, title, text, starts_at=now, ends_at=ends_at)
         with services.sessions.begin() as db:
             opened.channel.classes.update(maintenance.known_classes(db, program_id))
-            found = maintenance.queue_class_messages(db, program_id, message, notify=notify, ends_at=ends_at, now=now)
+            found = maintenance.queue_class_messages(
+                db, program_id, message, notify=notify, ends_at=ends_at, but=linked, now=now
+            )
             wake_workers(db, program_id)
         if not found:
             raise NotFound(f"no class at Google yet: run wallet-service google sync --program {program_id}")

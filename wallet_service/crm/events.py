@@ -13,6 +13,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.linked_passes import LinkedPassDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.documents.types import Identifier, Instant, Integer, Points, ShortText, printable
 from wallet_service.errors import Invalid, Unsupported
@@ -75,10 +76,11 @@ class PointsAdjustment(Value):
     reason: ShortText
 
 
-Data = MemberDocument | BalancesDocument | Purchase | PointsAdjustment
+Data = MemberDocument | BalancesDocument | LinkedPassDocument | Purchase | PointsAdjustment
 DATA_OF: Mapping[str, type[Data]] = {
     "member.updated": MemberDocument,
     "balances.set": BalancesDocument,
+    "pass.linked": LinkedPassDocument,
     "purchase.completed": Purchase,
     "points.adjusted": PointsAdjustment,
 }

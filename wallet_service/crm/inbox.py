@@ -18,11 +18,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.linked_cards import put_linked_card
 from wallet_service.cards.members import lock_members, put_member, set_balances
-from wallet_service.cards.program_cache import LoadedProgram
+from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.publishing import Cause, Publisher
 from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, digest_of, parse_event
 from wallet_service.documents.balances import BalancesDocument
+from wallet_service.documents.linked_passes import LinkedPassDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
@@ -136,12 +138,16 @@ def _apply_all(
     # a single refused event takes its transaction along
     savepoint = db.begin_nested if len(parsed) > 1 else nullcontext
     taken = {
-        place: pair if isinstance(pair, Taken) else _apply_once(db, program, pair, members, touched, savepoint, now=now)
+        place: pair
+        if isinstance(pair, Taken)
+        else _apply_once(db, publisher.program_cache, program, pair, members, touched, savepoint, now=now)
         for place, pair in sorted(enumerate(parsed), key=lambda one: _turn(one[1], known))
     }
     answers = [taken[place] for place in range(len(parsed))]
-    cards = [member.card for member in touched.values() if member.card is not None]
+    cards = [card for member in touched.values() for card in member.cards]
     if cards:
+        if any(not card.digest for card in cards):  # made under the programme as it is now
+            program = publisher.program_cache.program(db, program.program_id)
         what = f"event {answers[0].event_id}" if len(answers) == 1 else f"{len(answers)} events"
         publisher.publish(db, program, cards, Cause(what, received_at), now=now)
     return answers
@@ -166,6 +172,7 @@ def _parsed(raw: Any) -> _Parsed:
 
 def _apply_once(
     db: Session,
+    program_cache: ProgramCache,
     program: LoadedProgram,
     pair: tuple[CloudEvent, Data],
     members: dict[str, Member],
@@ -190,13 +197,16 @@ def _apply_once(
                 raise NotFound(f"there is no member {event.subject!r}")
             if isinstance(data, Purchase):
                 _remember(db, member, data, at=min(event.time or now, now), now=now)
+            if isinstance(data, LinkedPassDocument):
+                put_linked_card(db, program_cache, member, data, now=now)
             detail = _apply(program, member, data)
     except NotFound as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
     except Conflict as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error), "conflict"),))
     except Invalid as error:
-        return Taken(event_id=event.id, status="refused", faults=error.faults)
+        faults = error.under("data").faults if isinstance(data, LinkedPassDocument) else error.faults
+        return Taken(event_id=event.id, status="refused", faults=faults)
     if detail is not None:
         return Taken(event_id=event.id, status="ignored", detail=detail)
     touched[member.id] = member
@@ -241,7 +251,7 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
     """Change the member's state; returns in words why there was nothing to change, or None."""
     balance = member.balance
     match data:
-        case MemberDocument():
+        case MemberDocument() | LinkedPassDocument():
             return None
         case BalancesDocument():
             return None if set_balances(balance, data, zone=program.document.time_zone) else _OLDER

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.content import CardContent, FieldContent
-from wallet_service.cards.program_cache import ProgramCache
+from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.template import Template
 from wallet_service.delivery.queues import Tools
 from wallet_service.storage.tables import Card, GoogleClass, GoogleObject
@@ -49,13 +49,19 @@ def audit_of(
 
 
 def class_cards(db: Session, program_cache: ProgramCache, program_id: str) -> list[CardView]:
-    """One nameless card for each class of the programme in its present design: what decides about a class, and no more.
+    """One nameless card for each class of the programme in its present designs, also those of linked passes: what
+    decides about a class, and no more.
 
     A design whose tier is on the class has one for each tier that Google knows already; the others come with their
     first card.
     """
     program = program_cache.program(db, program_id)
-    template, locale = program.composer.template, program.document.locales[0]
+    templates = (program.composer.template, *(design.composer.template for design in program.linked.values()))
+    return [card for template in templates for card in _class_cards_of(db, program, template)]
+
+
+def _class_cards_of(db: Session, program: LoadedProgram, template: Template) -> list[CardView]:
+    program_id, locale = program.program_id, program.document.locales[0]
     tier = next((spec for spec in template.document.fields if spec.google == "tier"), None)
     if tier is None:
         variants = [""]

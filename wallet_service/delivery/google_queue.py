@@ -26,7 +26,7 @@ from wallet_service.documents.programs import GoogleDocument
 from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import Card
 from wallet_service.wallets.card_views import card_view, program_view
-from wallet_service.wallets.google import maintenance, objects
+from wallet_service.wallets.google import linked_objects, maintenance, objects
 from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.content.kinds import kind_of
 from wallet_service.wallets.google.objects import ClaimedObject
@@ -186,10 +186,11 @@ class GoogleQueue(DeliveryQueue):
         now = self._tools.clock()
 
         def write(db: Session) -> int:
-            objects.lock(db, [notice.object_pk for notice, _ in told])
+            objects.lock(db, linked_objects.with_cards_of(db, [notice.object_pk for notice, _ in told]))
             late = sum(ledger.settle(db, rows, claim_id=claim_id, now=now) for claim_id, rows in by_claim.items())
             objects.record(db, held, now=now)  # after settling, which holds off an erasure, or has waited for it
             objects.make_due_for_messages(db, [notice.object_pk for notice, _ in held], now=now)
+            linked_objects.link_told(db, [notice for notice, _ in held], now=now)
             return late
 
         late = self._settle(write)
@@ -206,8 +207,8 @@ class GoogleQueue(DeliveryQueue):
 
 
 def _in_present_design(program: LoadedProgram, view: CardView) -> CardView:
-    """The class shows the programme's present design, also while cards still wear an older version of it."""
-    present = program.composer.template
-    if present.template_id != view.template.template_id or kind_of(present) is not kind_of(view.template):
+    """The class shows the present version of its design, also while cards still wear an older version of it."""
+    present = program.present_template(view.template.template_id)
+    if present is None or kind_of(present) is not kind_of(view.template):
         return view
     return replace(view, program=program_view(program.document), template=present)

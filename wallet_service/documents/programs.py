@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from wallet_service.documents.linked_passes import TemplateName
 from wallet_service.documents.types import Integer, Locale, ShortText, TimeOfDay, TimeZone, Truth
 from wallet_service.errors import Invalid
-from wallet_service.parsing import parse, require_sound
+from wallet_service.parsing import parse, refusal, require_sound
 from wallet_service.values import Value
 
 
@@ -76,11 +77,19 @@ class ProgramDocument(Value):
     locales: tuple[Locale, ...] = Field(min_length=1, max_length=50)
     time_zone: TimeZone
     master: Literal["crm", "builtin"] = "crm"
-    template: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
+    template: TemplateName
+    linked_templates: tuple[TemplateName, ...] = Field(default=(), max_length=20)
+    """The designs of passes that may be linked to a card; none of them is the card's own."""
     apple: AppleDocument | None = None
     google: GoogleDocument | None = None
     rules: RulesDocument = RulesDocument()
     pressure: PressureDocument = PressureDocument()
+
+    @model_validator(mode="after")
+    def _links_other_designs(self) -> Self:
+        if self.template in self.linked_templates:
+            raise refusal("linked_to_itself", "holds the card's own design", path="linked_templates")
+        return self
 
 
 def read_program(path: Path) -> ProgramDocument:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.content import CardContent
+from wallet_service.cards.google_rows import wake_linked_passes
 from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import Invalid, NotInWallet, SettingsError, Unreachable
@@ -139,6 +140,7 @@ class Issuer:
         row = self._google_row(db, card)
         if row.wanted_version < card.version:
             row.wanted_version, row.wanted_at, row.next_attempt_at = card.version, now, now
+            wake_linked_passes(db, card, now=now)
             wake_workers(db, card.program_id)
 
     def google_link(self, db: Session, card: Card, *, now: datetime) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.documents.programs import ProgramDocument
@@ -22,7 +22,7 @@ from wallet_service.offers.histories import histories_of, wallets_of
 from wallet_service.offers.places import LiveOffer, MemberPlace, ProgramPlaces, live_offer
 from wallet_service.offers.publishing import values_of
 from wallet_service.offers.targets import NO_HISTORY, Condition, History, Wallet
-from wallet_service.storage.tables import Card, Member, Offer
+from wallet_service.storage.tables import Member, Offer
 
 Reach = Literal["may_notify", "silently", "not_installed", "other_offer", "other_places"]
 Verdict = Reach | Condition
@@ -143,9 +143,8 @@ def _verdicts(
 def _page(db: Session, program_id: str, after: int) -> list[Member]:
     query = (
         select(Member)
-        .outerjoin(Card, Card.member_pk == Member.id)
         .where(Member.program_id == program_id, Member.id > after, Member.erased_at.is_(None))
-        .options(contains_eager(Member.card), joinedload(Member.balance))
+        .options(selectinload(Member.cards), joinedload(Member.balance))
         .order_by(Member.id)
         .limit(_PAGE)
     )

@@ -10,11 +10,16 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import archive_of, load_template, template_from_archive
 from wallet_service.documents.programs import AppleDocument, ProgramDocument, read_program
 from wallet_service.errors import Conflict, Invalid
 from wallet_service.offers.campaigns import start_campaign
-from wallet_service.programs.contradictions import contradictions, rename_objects_not_at_google
+from wallet_service.programs.contradictions import (
+    contradictions,
+    contradictions_of_linked,
+    rename_objects_not_at_google,
+)
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.storage.tables import ChangeCounter, Program, TemplateVersion
 from wallet_service.wallets.apple.certificates import (
@@ -60,7 +65,11 @@ def apply_program(
     document = _read(path)
     changes: list[str] = []
     version_id = _apply_template(db, templates_dir / document.template, changes, now=now)
-    _apply_row(db, document, version_id, changes, although_issued=although_issued, now=now)
+    linked = {
+        name: _apply_template(db, templates_dir / name, changes, field=f"linked_templates[{number}]", now=now)
+        for number, name in enumerate(document.linked_templates)
+    }
+    _apply_row(db, document, version_id, linked, changes, although_issued=although_issued, now=now)
     _apply_apple_files(db, document, path.parent, keys, trust, changes, now=now)
     _apply_google_file(db, document, path.parent, keys, changes, now=now)
     return Applied(program_id=document.id, changes=tuple(changes))
@@ -77,9 +86,9 @@ def _read(path: Path) -> ProgramDocument:
     return document
 
 
-def _apply_template(db: Session, folder: Path, changes: list[str], *, now: datetime) -> int:
+def _apply_template(db: Session, folder: Path, changes: list[str], *, field: str = "template", now: datetime) -> int:
     if not folder.is_dir():
-        raise Invalid.at("template", f"there is no template folder {folder.name!r} in {folder.parent}")
+        raise Invalid.at(field, f"there is no template folder {folder.name!r} in {folder.parent}")
     template = load_template(folder)
     if faults := template_faults(template):
         raise Invalid(*faults)
@@ -99,6 +108,7 @@ def _apply_row(
     db: Session,
     document: ProgramDocument,
     version_id: int,
+    linked: dict[str, int],
     changes: list[str],
     *,
     although_issued: bool,
@@ -116,6 +126,7 @@ def _apply_row(
                 document=plain,
                 pass_type_id=pass_type_id,
                 template_version_id=version_id,
+                linked_versions=linked,
                 updated_at=now,
             )
         )
@@ -127,9 +138,10 @@ def _apply_row(
     if program.pass_type_id is not None and pass_type_id != program.pass_type_id:
         raise Conflict(f"apple.pass_type_id is {program.pass_type_id} on cards already issued, and cannot change")
     _refuse_foreign_pass_type(db, document.id, pass_type_id)
-    if program.document == plain and program.template_version_id == version_id:
+    linked = program.linked_versions | linked  # passes of a design that is linked no more go on to wear it
+    if (program.document, program.template_version_id, program.linked_versions) == (plain, version_id, linked):
         return
-    faults = _contradictions(db, program, document, version_id)
+    faults = _contradictions(db, program, document, version_id, linked)
     if faults and not although_issued:
         raise Conflict("; ".join([*faults, "apply with --although-issued to do it all the same"]))
     changes.extend(f"although issued: {fault}" for fault in faults)
@@ -143,17 +155,29 @@ def _apply_row(
         if plain.get(name) != program.document.get(name)
     )
     program.name, program.document, program.pass_type_id = document.name, plain, pass_type_id
-    program.template_version_id, program.updated_at = version_id, now
+    program.template_version_id, program.linked_versions, program.updated_at = version_id, linked, now
     start_campaign(db, document.id, reason="programme changed", now=now)
 
 
-def _contradictions(db: Session, program: Program, document: ProgramDocument, version_id: int) -> list[str]:
+def _contradictions(
+    db: Session, program: Program, document: ProgramDocument, version_id: int, linked: dict[str, int]
+) -> list[str]:
     before = ProgramDocument.model_validate(program.document)
-    worn, wanted = (
-        template_from_archive(version.template_id, version.archive)
-        for version in (db.get_one(TemplateVersion, one) for one in (program.template_version_id, version_id))
-    )
-    return list(contradictions(db, before, document, worn=worn, wanted=wanted))
+    worn, wanted = _template(db, program.template_version_id), _template(db, version_id)
+    renewed = [
+        (_template(db, known), _template(db, linked[name]))
+        for name, known in program.linked_versions.items()
+        if known != linked[name]
+    ]
+    return [
+        *contradictions(db, before, document, worn=worn, wanted=wanted),
+        *contradictions_of_linked(db, document, renewed),
+    ]
+
+
+def _template(db: Session, version_id: int) -> Template:
+    version = db.get_one(TemplateVersion, version_id)
+    return template_from_archive(version.template_id, version.archive)
 
 
 def _refuse_foreign_pass_type(db: Session, program_id: str, pass_type_id: str | None) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.template import Template
 from wallet_service.documents.programs import ProgramDocument
-from wallet_service.storage.tables import Card, Delivery, GoogleObject
+from wallet_service.storage.tables import Card, GoogleObject
 from wallet_service.wallets.google.content.kinds import kind_of
 
 
@@ -25,10 +25,25 @@ def contradictions(
         yield from _on_apple(before, after, cards)
     if objects := _at_google(db, before.id):
         yield from _on_google(before, after, objects)
-        if after.google is not None and kind_of(worn) is not kind_of(wanted):
+        own = _at_google(db, before.id, Card.linked_to.is_(None))
+        if own and after.google is not None and kind_of(worn) is not kind_of(wanted):
             yield (
-                f"template: its style makes {kind_of(wanted).name} objects at Google, and {objects} cards are "
+                f"template: its style makes {kind_of(wanted).name} objects at Google, and {own} cards are "
                 f"{kind_of(worn).name} objects there, which stay as they are for ever"
+            )
+
+
+def contradictions_of_linked(
+    db: Session, after: ProgramDocument, renewed: Iterable[tuple[Template, Template]]
+) -> Iterator[str]:
+    """The same of the designs of linked passes. `renewed`: each design that has a new version, before and after."""
+    for worn, wanted in renewed:
+        if after.google is None or kind_of(worn) is kind_of(wanted):
+            continue
+        if objects := _at_google(db, after.id, Card.linked_template == worn.template_id):
+            yield (
+                f"linked_templates: the style of {worn.template_id} makes {kind_of(wanted).name} objects at Google, "
+                f"and {objects} passes are {kind_of(worn).name} objects there, which stay as they are for ever"
             )
 
 
@@ -81,6 +96,6 @@ def _issued(db: Session, program_id: str) -> int:
     return db.scalar(select(func.count()).select_from(Card).where(Card.program_id == program_id)) or 0
 
 
-def _at_google(db: Session, program_id: str) -> int:
-    mine = select(func.count()).select_from(GoogleObject).join(Delivery, Delivery.google_object_id == GoogleObject.id)
-    return db.scalar(mine.where(Delivery.program_id == program_id, GoogleObject.told_digest.is_not(None))) or 0
+def _at_google(db: Session, program_id: str, *which: ColumnElement[bool]) -> int:
+    mine = select(func.count()).select_from(GoogleObject).join(Card, Card.id == GoogleObject.card_id)
+    return db.scalar(mine.where(Card.program_id == program_id, GoogleObject.told_digest.is_not(None), *which)) or 0

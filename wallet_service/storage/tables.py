@@ -44,6 +44,8 @@ class Program(Base):
     document: Mapped[dict[str, Any]]
     pass_type_id: Mapped[str | None] = mapped_column(unique=True)
     template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
+    linked_versions: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    """The version of each design that linked passes wear, by its name; a name that the document drops stays."""
     places_revision: Mapped[int] = mapped_column(server_default=sql("0"))
     """Rises with every write to a store or an offer, so that each process knows when its picture of them is old."""
     updated_at: Mapped[datetime]
@@ -154,7 +156,12 @@ class Member(Base):
     said_at: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     erased_at: Mapped[datetime | None]
     balance: Mapped[Balance] = relationship(back_populates="member", passive_deletes=True)
-    card: Mapped[Card | None] = relationship(back_populates="member", passive_deletes=True)
+    cards: Mapped[list[Card]] = relationship(back_populates="member", passive_deletes=True, order_by="Card.id")
+
+    @property
+    def card(self) -> Card | None:
+        """The member's own card, beside which the others are linked."""
+        return next((card for card in self.cards if card.linked_to is None), None)
 
 
 Index("uq_members_card_number", Member.program_id, Member.card_number, unique=True)
@@ -181,18 +188,23 @@ class Balance(Base):
 
 
 class Card(Base):
-    """A member's card, and what of it was last published.
+    """A member's card, or a pass linked to it, and what of it was last published.
 
     `content` is the `CardContent` that every wallet shows at `version`. `modified_at` is whole seconds and rises
     strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known. `copied`: a phone
-    that is not registered any more may still have it, and come for it (see `wallets.apple.devices`).
+    that is not registered any more may still have it, and come for it (see `wallets.apple.devices`). A linked pass has
+    `linked_to`, the caller's `linked_key`, the name of its design, and what was said of it (`LinkedFacts`).
     """
 
     __tablename__ = "cards"
 
     id: Mapped[int] = own_id()
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
-    member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), unique=True)
+    member_pk: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"))
+    linked_to: Mapped[int | None] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"))
+    linked_key: Mapped[str] = mapped_column(server_default=sql("''"))
+    linked_template: Mapped[str | None]
+    linked_facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     serial_number: Mapped[str] = mapped_column(unique=True)
     auth_token: Mapped[str]
     link_token: Mapped[str] = mapped_column(unique=True)
@@ -209,12 +221,17 @@ class Card(Base):
     copied: Mapped[bool] = mapped_column(server_default=sql("false"))
     fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))
     fetched_at: Mapped[datetime | None]
-    member: Mapped[Member] = relationship(back_populates="card")
+    member: Mapped[Member] = relationship(back_populates="cards")
     program: Mapped[Program] = relationship()
     template_version: Mapped[TemplateVersion] = relationship()
 
     __table_args__ = (
+        UniqueConstraint("member_pk", "linked_key"),
         CheckConstraint("state IN ('active', 'void')", name="state"),
+        CheckConstraint(
+            "(linked_to IS NULL) = (linked_key = '') AND (linked_to IS NULL) = (linked_template IS NULL)", name="linked"
+        ),
+        Index("ix_cards_linked_to", "linked_to", postgresql_where=sql("linked_to IS NOT NULL")),
         Index("ix_cards_due", "program_id", "recompose_at", postgresql_where=sql("recompose_at IS NOT NULL")),
         Index("ix_cards_program_id", "program_id", "id"),
     )

@@ -141,7 +141,7 @@ def personalize(pass_type_id: str, serial_number: str) -> Response:
             return bare(HTTPStatus.UNAUTHORIZED)
         signature = services().issuer.signature(db, card.program_id, told.personalizationToken.encode("utf-8"), now=at)
         store_answers(card.member, told.requiredPersonalizationInfo, now=at)
-        services().publisher.publish(db, program, [card], Cause("wallet sign-up", at), now=at)
+        services().publisher.publish(db, program, card.member.cards, Cause("wallet sign-up", at), now=at)
         log.info("signed_up", card_id=card.id)
     return Response(signature, content_type="application/octet-stream")
 

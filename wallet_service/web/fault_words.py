@@ -170,6 +170,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "internal": lazy("Something failed on our side. Nothing of it was kept; send it again later."),
     "language_tag": lazy("Enter a language such as fr, fr-FR or es-419."),
     "link_too_long": lazy("This is too long. Shorten it."),
+    "linked_to_itself": lazy("Choose designs other than the card’s own."),
     "local_time": _DAY_AND_CLOCK,
     "local_time_does_not_exist": lazy("The clocks jump over this time that night. Choose another."),
     "local_time_out_of_range": lazy("Enter a date between 1971 and 2999."),
@@ -179,12 +180,14 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "not_an_identifier": lazy("Enter an identifier without spaces and without “/”."),
     "not_an_object": _TABLE,
     "not_json": lazy("This cannot be read as JSON. Check it."),
+    "not_linked": lazy("Choose one of the designs that this programme links to its cards."),
     "not_printable": lazy("Use characters that can be printed, without a space at the beginning or the end."),
     "nul_character": lazy("This text holds characters that cannot be read. Type it again."),
     "time_of_day": _CLOCK,
     "too_deep": lazy("This is nested too deep. Make it simpler."),
     "too_large": lazy("This is too long. Shorten it."),
     "too_many_events": lazy("These are too many events at once. Send fewer."),
+    "too_many_links": lazy("This card has had all the linked passes that it may have. Change one of them."),
     "unknown_type": lazy("This type of event is not known here."),
     # our own rules
     "beyond_reach": lambda values: lazy(

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from wallet_service.cards.google_rows import wake_linked_passes
 from wallet_service.errors import Forbidden, Invalid, Unreachable
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.tables import Card, Delivery, GoogleCallback, GoogleObject, Program
@@ -69,5 +70,6 @@ def _act_once(db: Session, event: GoogleEvent) -> None:
         row.parked = None
         if row.wanted_version < card.version:
             row.wanted_version, row.wanted_at, row.next_attempt_at = card.version, now(), now()
+            wake_linked_passes(db, card, now=now())
     wake_workers(db, row.program_id)
     log.info("google_callback", kind=event.kind, card_id=google_object.card_id)

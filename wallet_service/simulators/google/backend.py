@@ -73,6 +73,7 @@ class GoogleBackend(Failures, ABC):
         self._changed = threading.Condition()
         self._telling = threading.RLock()
         self._holders = Holders()
+        self._brought: set[tuple[str, str]] = set()
         self._keys = SigningKeys(clock)
         self._sender = CallbackSender(self._keys, clock, callback_wait)
         self._notifications: EventLog[GoogleNotification] = EventLog()
@@ -235,6 +236,7 @@ class GoogleBackend(Failures, ABC):
             if self._holders.add(user, object_id):
                 self._note_holders(object_id, "save")
             self._tell((user,), "saved", object_id)
+            self._bring_linked(object_id)
         self.touch()
         return object_ids
 
@@ -334,6 +336,16 @@ class GoogleBackend(Failures, ABC):
         if url := shown["classReference"].get("callbackOptions", {}).get("url"):
             self._sender.post(event, shown["classId"], object_id, url)
 
+    def _bring_linked(self, object_id: str) -> None:
+        """Auto linked passes: whoever holds the object gets those that it links to, once each. Source: section 15."""
+        for linked in self.object(object_id).get("linkedObjectIds", ()):
+            for user in self._holders.of(object_id):
+                if (user, linked) not in self._brought:
+                    self._brought.add((user, linked))
+                    if self._holders.add(user, linked):
+                        self._note_holders(linked, "save")
+                        self._tell((user,), "saved", linked)
+
     def _on_change(self, kind: ResourceType, resource_id: str, notification: GoogleNotification | None) -> None:
         if notification is not None:
             self._notifications.write(notification)
@@ -342,6 +354,7 @@ class GoogleBackend(Failures, ABC):
         for object_id in self.resources.objects_of(resource_id) if kind.is_class else (resource_id,):
             if users := self._holders.of(object_id):
                 self._tell(users, change, object_id, header, body)
+                self._bring_linked(object_id)
         self.touch()
 
     def _tell(self, users: tuple[str, ...], kind: ChangeKind, object_id: str, header: str = "", body: str = "") -> None:

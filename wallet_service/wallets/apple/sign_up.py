@@ -63,9 +63,9 @@ def nameless_card(db: Session, pass_type_id: str, serial_number: str) -> Card | 
     """The card of that pass, locked with its member, if its holder may still sign up: it shows no name yet."""
     owner = db.execute(
         select(Member.program_id, Member.member_id)
-        .join(Member.card)
+        .join(Member.cards)
         .join(Card.program)
-        .where(Card.serial_number == serial_number, Program.pass_type_id == pass_type_id)
+        .where(Card.serial_number == serial_number, Card.linked_to.is_(None), Program.pass_type_id == pass_type_id)
     ).one_or_none()
     member = lock_members(db, owner.program_id, {owner.member_id}).get(owner.member_id) if owner is not None else None
     card = member.card if member is not None else None

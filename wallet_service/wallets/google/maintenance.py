@@ -7,7 +7,7 @@ Source: google-wallet.md sections 11 and 17; section 25, checks 26, 51 and 55.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -225,11 +225,23 @@ def keep_classes(db: Session, program_id: str, told: Sequence[WrittenClass], *, 
 
 
 def queue_class_messages(
-    db: Session, program_id: str, message: Body, *, notify: bool, ends_at: datetime, now: datetime
+    db: Session,
+    program_id: str,
+    message: Body,
+    *,
+    notify: bool,
+    ends_at: datetime,
+    but: Collection[str] = (),
+    now: datetime,
 ) -> Mapping[str, bool]:
-    """Put a message to everybody in line, for each class of the programme; class id → whether it is new there."""
+    """Put a message to everybody in line, for each class of the programme; class id → whether it is new there.
+
+    Args:
+        but: classes that do not get it: those of linked passes, whose holders get it on their cards.
+    """
     found: dict[str, bool] = {}
-    for class_id in db.scalars(select(GoogleClass.class_id).where(GoogleClass.program_id == program_id)).all():
+    mine = (GoogleClass.program_id == program_id, GoogleClass.class_id.not_in(but))
+    for class_id in db.scalars(select(GoogleClass.class_id).where(*mine)).all():
         values = {
             "program_id": program_id,
             "class_id": class_id,

@@ -94,14 +94,14 @@ def add_routes(api: APIBlueprint) -> None:
 def get_card_route(path: CardPath) -> dict[str, Any]:
     """Read a card with the proof of each far end."""
     db = session()
-    return _answer(db, _require(db, path.serial_number))
+    return _answer(db, require_card(db, path.serial_number))
 
 
 @needs("read")
 def get_timeline_route(path: CardPath) -> dict[str, Any]:
     """Read how the last changes of a card travelled: received, composed, told, listed, fetched."""
     db = session()
-    card = _require(db, path.serial_number)
+    card = require_card(db, path.serial_number)
     answer = TimelineAnswer(serial_number=card.serial_number, changes=timeline_of(db, card))
     return answer.model_dump(mode="json")
 
@@ -110,7 +110,7 @@ def get_timeline_route(path: CardPath) -> dict[str, Any]:
 def get_places_route(path: CardPath) -> dict[str, Any]:
     """Read why the card has the places that it has."""
     db = session()
-    card = _require(db, path.serial_number)
+    card = require_card(db, path.serial_number)
     found = reasons_of_card(db, program_of_caller(db), card, now=now())
     answer = PlacesAnswer(serial_number=card.serial_number, chosen=list(found.chosen), left_out=list(found.left_out))
     return answer.model_dump(mode="json")
@@ -120,12 +120,17 @@ def get_places_route(path: CardPath) -> dict[str, Any]:
 def void_card_route(path: CardPath) -> dict[str, Any]:
     """Void a card in every wallet; again: it stays void."""
     db = session()
-    card = _require(db, path.serial_number)
+    card = require_card(db, path.serial_number)
     void_card(db, services().publisher, card, now=now())
     return _answer(db, card)
 
 
-def _require(db: Session, serial_number: str) -> Card:
+def require_card(db: Session, serial_number: str) -> Card:
+    """The card, or linked pass, of the caller's programme.
+
+    Raises:
+        NotFound: the programme has no such card.
+    """
     card = db.scalar(
         select(Card)
         .where(Card.program_id == caller().program_id, Card.serial_number == serial_number)

@@ -97,7 +97,7 @@ def put_member_route(path: MemberPath, body: MemberDocument) -> tuple[dict[str, 
     """Create or update a member."""
     db = session()
     member, put = put_member(db, program_of_caller(db).document, path.member_id, body, now=now())
-    _publish_card_of(db, member, "member updated")
+    _publish_cards_of(db, member, "member updated")
     return _answer(member), 201 if put == "created" else 200
 
 
@@ -133,26 +133,27 @@ def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, An
     member = lock_member(db, caller().program_id, path.member_id)
     if not set_balances(member.balance, body, zone=program_of_caller(db).document.time_zone):
         return {"status": "ignored"}
-    _publish_card_of(db, member, "balances set")
+    _publish_cards_of(db, member, "balances set")
     return {"status": "applied"}
 
 
-def _publish_card_of(db: Session, member: Member, what: str) -> None:
-    if member.card is not None:
+def _publish_cards_of(db: Session, member: Member, what: str) -> None:
+    if member.cards:
         program = program_of_caller(db)
-        services().publisher.publish(db, program, [member.card], Cause(what, received_at()), now=now())
+        services().publisher.publish(db, program, member.cards, Cause(what, received_at()), now=now())
 
 
 def _card_answer(card: Card, program: LoadedProgram) -> CardAnswer:
+    return CardAnswer(serial_number=card.serial_number, state=card.state, links=links_of(card, program))
+
+
+def links_of(card: Card, program: LoadedProgram) -> Links:
+    """Where the holder gets a card, or a pass linked to one."""
     link = services().publisher.card_link(card.link_token)
-    return CardAnswer(
-        serial_number=card.serial_number,
-        state=card.state,
-        links=Links(
-            card=link,
-            apple=f"{link}/pass.pkpass" if program.document.apple else None,
-            google=f"{link}/google" if program.document.google else None,
-        ),
+    return Links(
+        card=link,
+        apple=f"{link}/pass.pkpass" if program.document.apple else None,
+        google=f"{link}/google" if program.document.google else None,
     )
 
 

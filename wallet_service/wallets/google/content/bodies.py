@@ -187,6 +187,8 @@ def object_body(
         body |= rotating_barcode(template, content.barcode, totp_key)
         if template.document.google.get("class", {}).get("enableSmartTap") and content.barcode.value.isascii():
             body["smartTapRedemptionValue"] = content.barcode.value
+    if content.expires_at is not None:
+        body["validTimeInterval"] = {"end": {"date": content.expires_at}}
     if linked_ids:
         body["linkedObjectIds"] = list(linked_ids)
     return {**body, **template.document.google.get("object", {})}
