@@ -204,14 +204,16 @@ def test_whoever_waits_for_the_broken_card_has_no_other_put_off(
         def lock() -> None:
             other.execute(text("SELECT FROM cards WHERE id = 1 FOR NO KEY UPDATE"))
 
-        def fails_for_the_first(publisher: Publisher, card: Card, program: LoadedProgram, *, now: datetime) -> Any:
+        def fails_for_the_first(
+            publisher: Publisher, card: Card, program: LoadedProgram, *history: Any, now: datetime
+        ) -> Any:
             if card.id == 1:
                 if next(rounds) == 2:
                     crm.submit(lock)
                     blocked = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                     eventually(lambda: system.rows(blocked))
                 raise ZeroDivisionError("this card cannot be composed")
-            return compose(publisher, card, program, now=now)
+            return compose(publisher, card, program, *history, now=now)
 
         monkeypatch.setattr(Publisher, "compose", fails_for_the_first)
         with system.services.sessions.begin() as db:

@@ -155,5 +155,6 @@ def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
         "forget_erased",
         "forget_history",
         "reissue_renewed",
+        "resume_imports",
         "send_due_mails",
     ]
