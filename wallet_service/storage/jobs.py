@@ -172,13 +172,14 @@ class JobRunner:
     def __init__(self, libpq_url: str, jobs: Jobs) -> None:
         self._url = libpq_url
         self._app = _app(libpq_url, jobs)
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
         self._thread = Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        self._loop = asyncio.new_event_loop()  # not before: a loop that never runs is never closed
         self._thread.start()
 
     def stop(self) -> None:
@@ -187,6 +188,8 @@ class JobRunner:
         One that takes longer than half a minute is not waited for here; but the interpreter waits for its thread
         before it ends, so whoever must end in time sets a deadline to the process.
         """
+        if self._loop is None:
+            return
         with suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(_FINISH_S)
@@ -199,7 +202,10 @@ class JobRunner:
             self._task.cancel()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner, suppress(asyncio.CancelledError):
+        with (
+            asyncio.Runner(loop_factory=lambda: self._loop or asyncio.new_event_loop()) as runner,
+            suppress(asyncio.CancelledError),
+        ):
             runner.run(self._work())
 
     async def _work(self) -> None:
