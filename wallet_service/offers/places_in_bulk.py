@@ -1,7 +1,7 @@
 """Choosing the ten places of very many members at once, for audiences and walks over all cards. Pure.
 
-Gives for each member what `geofence.choose_places` gives, at a few microseconds each: whole columns of candidates are
-weighed at a time, and only the rare member with neighbouring or equally far stores takes the slow road.
+Gives for each member what `choosing_places.choose_places` gives, at a few microseconds each: whole columns of
+candidates are weighed at a time, and only the rare member with neighbouring or equally far stores takes the slow road.
 """
 
 from __future__ import annotations

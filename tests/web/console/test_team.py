@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -93,3 +94,15 @@ def test_others_do_not_reach_the_team(system: System, role: str) -> None:
     page = person.get("/team", status=403)
     assert "Your role may not open this page" in page.text
     assert "Team" not in person.get("/").text
+
+
+def test_c23_what_was_typed_when_the_session_ended_is_there_after_signing_in_again(system: System) -> None:
+    admin = sign_in(system)
+    system.clock.advance(timedelta(minutes=61))
+    to_sign_in = admin.post("/team/invite", {"email": "paul@example.com", "role": "marketing"})
+    assert isinstance(to_sign_in, str)
+    assert "what you typed is kept" in admin.get(f"{to_sign_in}&lang=en").text
+    back = parse_qs(urlsplit(to_sign_in).query)["next"][0]
+    page = admin.follow("/console/sign-in", {"email": admin.email, "password": PASSWORD, "next": back})
+    assert page.one("input", name="email").get("value") == "paul@example.com"
+    assert system.rows("SELECT id FROM mails") == []

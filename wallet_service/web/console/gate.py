@@ -106,7 +106,7 @@ class Console:
             where = "console.sign_in_second_factor" if step == "enter" else "console.account_second_factor"
             return redirect(url_for(where, next=request.full_path), code=HTTPStatus.SEE_OTHER)
         if rule.needs in PASSWORD_AGAIN and not signed_in.password_is_fresh(now()):
-            return _to_password(signed_in)
+            return _to_password()
         if request.method == "GET":
             _give_typed_back()
         return None
@@ -149,19 +149,25 @@ def _is_https() -> bool:
 
 def _to_sign_in(db: Session, token: str | None) -> AnyResponse:
     """Nobody is signed in: to the sign-in page and back. What was typed is kept for 30 minutes."""
-    fields = dict(request.form.lists())
-    kept = request.method == "POST" and token is not None and keep_form(db, token, request.path, fields, now=now())
-    wish = request.full_path if request.method == "GET" and request.query_string else request.path
-    query = {"next": wish} | ({"kept": "1"} if kept else {})
+    if request.method == "POST" and token is not None and (back := _keep_typed(db, token)) is not None:
+        query = {"next": back, "kept": "1"}
+    else:
+        query = {"next": request.full_path if request.method == "GET" and request.query_string else request.path}
     return redirect(f"{url_for('console.sign_in_sign_in')}?{urlencode(query)}", code=HTTPStatus.SEE_OTHER)
 
 
-def _to_password(signed_in: SignedIn) -> AnyResponse:
-    token = request.cookies.get(cookie_name(), "")
+def _to_password() -> AnyResponse:
+    back: str | None = None
     if request.method == "POST":
         with services().sessions.begin() as db:
-            keep_form(db, token, request.path, dict(request.form.lists()), now=now())
-    return redirect(url_for("console.account_password_again", next=request.path), code=HTTPStatus.SEE_OTHER)
+            back = _keep_typed(db, request.cookies.get(cookie_name(), ""))
+    return redirect(url_for("console.account_password_again", next=back or request.path), code=HTTPStatus.SEE_OTHER)
+
+
+def _keep_typed(db: Session, token: str) -> str | None:
+    """Keep what was typed with the session; returns the address that gives it back, None if it could not be kept."""
+    kept = keep_form(db, token, request.path, dict(request.form.lists()), now=now())
+    return f"{request.path}?typed=1" if kept else None
 
 
 def _give_typed_back() -> None:
