@@ -61,7 +61,7 @@ def playing(open_system: OpenSystem) -> Iterator[Playing]:
         timeline = Timeline(_silent(), system_clock)
         with timeline.step("The CRM reports a purchase of 79.90 €") as step:
             step.note("Android shows {points} points", system_clock(), points=79)
-        page = DemoPage(session, installation, timeline)
+        page = DemoPage(session, installation, timeline, settle_s=20)
         with session.playing(), page.serving():
             yield Playing(page.url, session, installation)
 

@@ -36,7 +36,6 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _SETTLE_S = 2.0
-"""How long a visitor without the page's script waits to see what a button did."""
 _HERE = ("127.0.0.1", "localhost")
 
 
@@ -57,14 +56,22 @@ class DemoPage:
         installation: for addresses and the API key.
         timeline: of the tour that has been played.
         port: 0 takes a free one.
+        settle_s: how long a visitor without the page's script waits at most to see what a button did.
     """
 
     def __init__(
-        self, session: DemoSession, installation: DemoInstallation, timeline: Timeline, *, port: int = 0
+        self,
+        session: DemoSession,
+        installation: DemoInstallation,
+        timeline: Timeline,
+        *,
+        port: int = 0,
+        settle_s: float = _SETTLE_S,
     ) -> None:
         self._session, self._installation, self._timeline = session, installation, timeline
         self._server = LoopbackServer(self._handle, port=port, name="demo-page")
         self._pictures = Pictures()
+        self._settle_s = settle_s
         self._lock = threading.Lock()
         self._visitors: list[_Visitor] = []
         self._moves: Mapping[str, Callable[[], None]] = {
@@ -114,7 +121,7 @@ class DemoPage:
         try:
             self._moves[move]()
             if not is_script:
-                self._session.settle(_SETTLE_S)
+                self._session.settle(self._settle_s)
         except requests.RequestException as error:
             status, message = 502, f"{WORDS[language]['failed']} {_reason(error)}"
         if is_script:

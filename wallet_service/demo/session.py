@@ -78,6 +78,11 @@ class Snapshot:
     log_entries: tuple[LogEntry, ...] = ()
 
     @property
+    def wanted(self) -> int:
+        """The newest version of the card that any far end is to have."""
+        return max((end.wanted for end in self.far_ends), default=0)
+
+    @property
     def is_settled(self) -> bool:
         """Whether nobody is on the way any more: every far end was told and came, or never will."""
         return all(
@@ -105,6 +110,8 @@ class DemoSession:
         self._watchers: list[Callable[[Snapshot], object]] = []
         self._happenings: list[LogEntry] = []
         self._sight = Snapshot()
+        self._outdated = -1
+        """The card's version when a move was made that changes it: what was accepted is composed a moment later."""
 
     @property
     def serial_number(self) -> str:
@@ -154,6 +161,7 @@ class DemoSession:
     def purchase(self) -> None:
         """Claire pays 25 € at the shop."""
         order_id = f"page-{next(self._numbers)}"
+        self._expect_change()
         self._installation.api(
             "POST",
             "/events",
@@ -173,6 +181,7 @@ class DemoSession:
 
     def offer(self) -> None:
         """The Lyon shop proposes something for one minute."""
+        self._expect_change()
         now, text = system_clock(), "−15 % sur les foulards de soie"
         offer = self._installation.api(
             "POST",
@@ -210,9 +219,17 @@ class DemoSession:
         """Wait until the phones and the proof show what has been done, for so long at most, and not for one offline."""
         self._look()
         with self._state:
-            self._state.wait_for(lambda: self._sight.is_settled or not self._online, timeout_s)
+            self._state.wait_for(lambda: self._is_settled() or not self._online, timeout_s)
 
     # How it is followed
+    def _expect_change(self) -> None:
+        self._look()
+        with self._state:
+            self._outdated = self._sight.wanted
+
+    def _is_settled(self) -> bool:
+        return self._sight.is_settled and self._sight.wanted > self._outdated
+
     def _on_event(self, event: PhoneEvent | AndroidEvent | None = None) -> None:
         with self._state:
             if event is not None:
@@ -226,7 +243,7 @@ class DemoSession:
         while True:
             with self._state:
                 # The proof is written a moment after the phones have changed: look again until it is complete.
-                patience = None if self._sight.is_settled else _LOOK_AGAIN_S
+                patience = None if self._is_settled() else _LOOK_AGAIN_S
                 self._state.wait_for(lambda: self._closed or self._is_stale, patience)
                 if self._closed:
                     return
