@@ -111,6 +111,8 @@ CHANGES: dict[str, Any] = {
     "uses_total": 9,
     "priority": 3,
     "notify": True,
+    "weekly_hours": [{"day": "sat", "from": "10:00", "to": "24:00"}],
+    "only_when_open": True,
 }
 
 

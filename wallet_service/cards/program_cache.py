@@ -93,12 +93,15 @@ class ProgramCache:
             and {name: design.template_version_id for name, design in known.linked.items()} == row.linked_versions
         ):
             return known
+        document = ProgramDocument.model_validate(row.document)
+        if places is not None and places.time_zone != document.time_zone:
+            places = None
         loaded = LoadedProgram(
             stored=row.document,
-            document=ProgramDocument.model_validate(row.document),
+            document=document,
             template_version_id=row.template_version_id,
             composer=self.composer(db, row.template_version_id),
-            places=places or load_places(db, program_id, row.places_revision),
+            places=places or load_places(db, program_id, row.places_revision, time_zone=document.time_zone),
             linked={name: Design(one, self.composer(db, one)) for name, one in row.linked_versions.items()},
         )
         with self._lock:

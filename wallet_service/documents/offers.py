@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from wallet_service.documents.types import Identifier, Instant, Integer, LocalTime, PeopleText, ShortText, Truth
 from wallet_service.parsing import refusal
@@ -16,6 +17,47 @@ Groups = Annotated[tuple[Identifier, ...], Field(max_length=100)]
 Radius = Annotated[Integer, Field(ge=10, le=1000)]
 Priority = Annotated[Integer, Field(ge=-1000, le=1000)]
 Uses = Annotated[Integer, Field(ge=1, le=2**31 - 1)]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00", re.ASCII)
+
+
+def _clock_time(text: str) -> str:
+    if not _CLOCK.fullmatch(text):
+        raise refusal("clock_time", "should be a time of the store's clock such as 14:30, at most 24:00")
+    return text
+
+
+ClockTime = Annotated[str, Field(max_length=5), AfterValidator(_clock_time)]
+
+
+def clock_minutes(text: str) -> int:
+    """A time of a clock as minutes since midnight; `24:00` is the day's end."""
+    hours, minutes = text.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+class OfferHours(Value):
+    """A span of one day of the week by the store's clock; `to` is not in it, and `24:00` is the end of the day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    day: Weekday
+    begins: ClockTime = Field(alias="from")
+    ends: ClockTime = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.begins == self.ends:
+            raise refusal("empty_span", "ends when it begins", path="to")
+        if clock_minutes(self.ends) < clock_minutes(self.begins):
+            words = "lies before the beginning: hours end at 24:00 at the latest; go on at 00:00 of the next day"
+            raise refusal("over_midnight", words, path="to")
+        return self
+
+
+WeeklyOfferHours = Annotated[tuple[OfferHours, ...], Field(max_length=100)]
 
 
 class Target(Value):
@@ -38,7 +80,12 @@ class Target(Value):
 
 
 class OfferDocument(Value):
-    """`POST /offers`. The span is half-open; local times are in the zone of the offer's stores."""
+    """`POST /offers`. The span is half-open; local times are in the zone of the offer's stores.
+
+    Attributes:
+        weekly_hours: within the span it holds at each store only in these hours of that store's clock; none: in all.
+        only_when_open: at each store only while that is open; a store whose hours nobody has said counts as open.
+    """
 
     code: Identifier
     title: PeopleText
@@ -56,6 +103,8 @@ class OfferDocument(Value):
     uses_total: Uses | None = None
     priority: Priority = 0
     notify: Truth = False
+    weekly_hours: WeeklyOfferHours = ()
+    only_when_open: Truth = False
 
     @model_validator(mode="after")
     def _has_one_span(self) -> Self:
@@ -89,3 +138,5 @@ class OfferPatch(Value):
     uses_total: Uses | None = None
     priority: Priority | None = None
     notify: Truth | None = None
+    weekly_hours: WeeklyOfferHours | None = None
+    only_when_open: Truth | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -80,7 +80,8 @@ def audience_of(
         Invalid: the document names an unknown store, or its span is empty.
     """
     row = offer if isinstance(offer, Offer) else _transient(db, program, offer, reach_m)
-    live = live_offer(row)
+    # who sees it is counted for the hours in which it holds, whichever these are
+    live = replace(live_offer(row), weekly=(), only_when_open=False)
     with_it = places.with_offer(live)
     is_used_up = row.uses_total is not None and (row.uses or 0) >= row.uses_total
     counts: Counter[Verdict] = Counter()

@@ -21,20 +21,21 @@ from wallet_service.documents.opening_hours import hours_text, stored_hours
 from wallet_service.metrics import OFFERS_NOT_COMPOSED
 from wallet_service.offers.choosing_places import APART_M, MOST_PLACES, Candidate, Point, StoreMap
 from wallet_service.offers.facts import BeaconSpot, OfferFacts, Place, StoreFacts
-from wallet_service.offers.opening_hours import Opening, opening_at
+from wallet_service.offers.live import Holding, Texts, holding_of
+from wallet_service.offers.live import LiveOffer as LiveOffer
+from wallet_service.offers.live import LiveStore as LiveStore
 from wallet_service.offers.targets import (
     NO_HISTORY,
     Condition,
     History,
-    Targeting,
     TargetMember,
     has_consented,
     targeting_of,
 )
+from wallet_service.offers.weekly_hours import weekly_spans
 from wallet_service.storage.tables import Member, Offer, Program, Store
 
 log = structlog.get_logger()
-Texts = Mapping[str, str]
 Row = TypeVar("Row", Store, Offer)
 Live = TypeVar("Live")
 
@@ -67,57 +68,6 @@ class MemberPlace(TargetMember):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveStore:
-    """A store as placing needs it."""
-
-    store_id: str
-    name: str
-    city: str | None
-    point: Point
-    proximity_text: Texts
-    groups: frozenset[str]
-    beacons: tuple[BeaconSpot, ...] = ()
-    hours: str | None = None
-    """In OpenStreetMap's form."""
-    time_zone: str = "Europe/Paris"
-    country: str | None = None
-
-    def opening(self, at: datetime) -> Opening | None:
-        """Whether it is open at an instant, and until when; None where nobody has said its hours."""
-        return opening_at(self.hours, self.time_zone, self.country, at) if self.hours is not None else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveOffer:
-    """A published offer. It holds in the half-open span from `starts_at` to `ends_at`."""
-
-    code: str
-    title: Texts
-    text: Texts
-    proximity_text: Texts
-    store_ids: frozenset[str]
-    groups: frozenset[str]
-    starts_at: datetime
-    ends_at: datetime
-    targeting: Targeting
-    radius_m: int | None
-    priority: int
-    notify: bool = False
-    id: int = 0
-
-    @property
-    def rank(self) -> tuple[int, datetime, int]:
-        """The order in which offers are looked at."""
-        return (-self.priority, self.starts_at, self.id)
-
-    def holds_at(self, store: LiveStore) -> bool:
-        """Whether this store takes part; an offer that names neither stores nor groups holds everywhere."""
-        if not self.store_ids and not self.groups:
-            return True
-        return store.store_id in self.store_ids or bool(self.groups & store.groups)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What of stores and offers goes on one member's card, and until when that holds by itself."""
 
@@ -132,11 +82,12 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramPlaces:
-    """The stores and published offers of one programme, as of `revision`."""
+    """The stores and published offers of one programme, as of `revision`. `time_zone` is the programme's."""
 
     revision: int
     stores: Mapping[str, LiveStore]
     offers: tuple[LiveOffer, ...]
+    time_zone: str = "Europe/Paris"
 
     def plan_for(
         self,
@@ -158,8 +109,8 @@ class ProgramPlaces:
             for offer in self.offers
             if offer.code not in without and now < offer.ends_at and self.why_not(offer, member, now=now) is None
         ]
-        running = [offer for offer in mine if offer.starts_at <= now]
-        best_by_store = self._best_by_store(running)
+        running = [offer for offer in mine if offer.starts_at <= now and self.holding(offer, now=now).is_on]
+        best_by_store = self._best_by_store(running, now)
         favourite = self.stores.get(member.favourite_store_id or "")
         chosen = self._map.choose(
             with_offer=best_by_store.keys(),
@@ -198,15 +149,25 @@ class ProgramPlaces:
         """The stores at which an offer of these holds."""
         return self._stores_of_offer[offer.code]
 
+    def holding(self, offer: LiveOffer, *, now: datetime) -> Holding:
+        """At which of its stores an offer of these holds at `now` by its hours. The span is not looked at."""
+        known = self._holdings.get(offer.code)
+        if known is None or now < known.since or (known.until is not None and now >= known.until):
+            stores = [self.stores[store_id] for store_id in self._stores_of_offer[offer.code]]
+            known = self._holdings[offer.code] = holding_of(offer, stores, time_zone=self.time_zone, now=now)
+        return known
+
     def why_not(self, offer: LiveOffer, member: TargetMember, *, now: datetime) -> Condition | None:
         """The condition of an offer that a member does not meet now; None: the offer is for them."""
         return offer.targeting.why_not(member, code=offer.code, here=self._stores_of_offer[offer.code], now=now)
 
     def _boundaries(self, mine: list[LiveOffer], member: TargetMember, now: datetime) -> Iterator[datetime | None]:
-        """The instants at which offers of a member begin and end, or the member's own stores change."""
+        """The instants at which offers of a member begin, pause and end, or the member's own stores change."""
         yield member.history.changes_at(now)
         for offer in mine:
             yield from (offer.starts_at, offer.ends_at)
+            if offer.has_hours and offer.starts_at <= now:
+                yield self.holding(offer, now=now).until
             yield offer.targeting.lapses_at(member.history.purchases, self._stores_of_offer[offer.code])
 
     @cached_property
@@ -230,10 +191,15 @@ class ProgramPlaces:
             for offer in self.offers
         }
 
-    def _best_by_store(self, running: list[LiveOffer]) -> dict[str, LiveOffer]:
+    @cached_property
+    def _holdings(self) -> dict[str, Holding]:
+        """The answer of `holding` for each offer, as long as it is true: the same for all members."""
+        return {}
+
+    def _best_by_store(self, running: list[LiveOffer], now: datetime) -> dict[str, LiveOffer]:
         best: dict[str, LiveOffer] = {}
         for offer in running:  # in order of priority
-            for store_id in self._stores_of_offer[offer.code]:
+            for store_id in self.holding(offer, now=now).stores:
                 best.setdefault(store_id, offer)
         return best
 
@@ -304,8 +270,12 @@ def text_in(texts: Texts, locale: str) -> str | None:
     return next(iter(texts.values()), None)
 
 
-def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
-    """Read a programme's stores and published offers that are not used up."""
+def load_places(db: Session, program_id: str, revision: int, *, time_zone: str) -> ProgramPlaces:
+    """Read a programme's stores and published offers that are not used up.
+
+    Args:
+        time_zone: the programme's, for offers without a store.
+    """
     stores = select(Store).where(Store.program_id == program_id).order_by(Store.store_id)
     offers = (
         select(Offer)
@@ -317,6 +287,7 @@ def load_places(db: Session, program_id: str, revision: int) -> ProgramPlaces:
         revision=revision,
         stores={store.store_id: store for store in _each_alone(db, Store.id, stores, _live_store)},
         offers=tuple(_each_alone(db, Offer.id, offers, live_offer)),
+        time_zone=time_zone,
     )
 
 
@@ -396,5 +367,7 @@ def live_offer(offer: Offer) -> LiveOffer:
         radius_m=offer.radius_m,
         priority=offer.priority,
         notify=offer.notify,
+        weekly=weekly_spans(offer.weekly_hours),
+        only_when_open=offer.only_when_open,
         id=offer.id,
     )

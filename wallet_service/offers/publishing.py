@@ -85,6 +85,8 @@ def values_of(
         "uses_total": document.uses_total,
         "priority": document.priority,
         "notify": document.notify,
+        "weekly_hours": [hours.model_dump(mode="json") for hours in document.weekly_hours],
+        "only_when_open": document.only_when_open,
     }
 
 

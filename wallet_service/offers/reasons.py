@@ -105,7 +105,7 @@ def _left_out(
     refused = {offer.code: places.why_not(offer, member, now=now) for offer in running}
     at_store: dict[str, LiveOffer] = {}
     for offer in sorted(running, key=lambda one: refused[one.code] is not None):  # stable: by rank within both
-        for store_id in places.stores_of(offer):
+        for store_id in places.holding(offer, now=now).stores:
             at_store.setdefault(store_id, offer)
     for store_id, offer in sorted(at_store.items()):
         if store_id in chosen:

@@ -15,7 +15,7 @@ OFFER_STATES: tuple[OfferState, ...] = get_args(OfferState)
 _WHERE_AND_SINCE_WHEN = frozenset({"code", "store_ids", "groups", "starts_at"})
 _ALL = _WHERE_AND_SINCE_WHEN | {
     *("title", "text", "proximity_text", "ends_at", "target", "radius_m"),
-    *("uses_per_member", "uses_total", "priority", "notify"),
+    *("uses_per_member", "uses_total", "priority", "notify", "weekly_hours", "only_when_open"),
 }
 CHANGEABLE: Mapping[OfferState, frozenset[str]] = {
     "draft": _ALL,

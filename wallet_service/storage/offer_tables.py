@@ -89,6 +89,8 @@ class Offer(Base):
     uses_total: Mapped[int | None]
     priority: Mapped[int] = mapped_column(server_default=sql("0"))
     notify: Mapped[bool] = mapped_column(server_default=sql("false"))
+    weekly_hours: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
+    only_when_open: Mapped[bool] = mapped_column(server_default=sql("false"))
     state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
     uses: Mapped[int] = mapped_column(server_default=sql("0"))
     """Counted where there is a `uses_total`; all are in `offer_uses`."""
@@ -98,16 +100,23 @@ class Offer(Base):
 
 class OfferUse(Base):
     """One use of an offer: a purchase that named its code. An order uses an offer once. `member_pk` is NULL once the
-    member was erased: the use still counts.
+    member was erased: the use still counts. `amount` is what the order came to, in the currency's minor unit (NULL:
+    from before that was kept), `returned` what of it was given back.
     """
 
     __tablename__ = "offer_uses"
-    __table_args__ = (Index("ix_offer_uses_member_pk", "member_pk", postgresql_where=sql("member_pk IS NOT NULL")),)
+    __table_args__ = (
+        CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount"),
+        Index("ix_offer_uses_member_pk", "member_pk", postgresql_where=sql("member_pk IS NOT NULL")),
+    )
 
     offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
     order_id: Mapped[str] = mapped_column(primary_key=True)
     member_pk: Mapped[int | None] = mapped_column(ForeignKey("members.id", ondelete="SET NULL"))
     at: Mapped[datetime]
+    amount: Mapped[int | None]
+    currency: Mapped[str | None]
+    returned: Mapped[int] = mapped_column(server_default=sql("0"))
 
 
 class MemberStore(Base):

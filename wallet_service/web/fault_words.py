@@ -201,6 +201,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "no_such_member": lazy("There is no such member. Check the number on the back of the card."),
     "no_such_store": lambda values: lazy("There is no store “%(store)s”.", store=values["store_id"]),
     "offset_in_local_time": _NO_OFFSET,
+    "over_midnight": lazy("Hours end at midnight (24:00). Enter what comes after it as hours of the next day."),
     "one_instant": lazy("Enter a date and a time."),
     "one_order": lazy("Give either a sequence number or an instant, not both."),
     "several_zones": lambda values: lazy(

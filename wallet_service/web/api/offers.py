@@ -71,6 +71,8 @@ class OfferAnswer(BaseModel):
     uses_total: int | None
     priority: int
     notify: bool
+    weekly_hours: list[dict[str, str]]
+    only_when_open: bool
 
 
 class AudienceQuery(BaseModel):
