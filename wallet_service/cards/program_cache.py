@@ -6,7 +6,8 @@ Each look asks the database for two small numbers and reloads only what has chan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.composing import Composer
+from wallet_service.cards.overlays import Overlay, overlay_at, overlays_change_at
 from wallet_service.cards.template import Template
 from wallet_service.cards.template_folder import template_from_archive
 from wallet_service.documents.programs import ProgramDocument
@@ -34,7 +36,8 @@ class Design:
 class LoadedProgram:
     """A loaded programme: document, composer and places. `stored` is its document as the database has it.
 
-    `linked`: the designs of the passes linked to its cards, by name.
+    `linked`: the designs of the passes linked to its cards, by name. `overlays`: over any of these designs, each with
+    its own in `overlaid`, by template version.
     """
 
     stored: dict[str, Any]
@@ -43,17 +46,38 @@ class LoadedProgram:
     composer: Composer
     places: ProgramPlaces
     linked: Mapping[str, Design]
+    overlays: tuple[Overlay, ...] = ()
+    overlaid: Mapping[int, Design] = field(default_factory=dict)
 
-    def design_of(self, card: Card) -> Design:
-        """The present design of a card, or of a pass linked to one."""
+    def design_of(self, card: Card, now: datetime) -> Design:
+        """The design of a card, or of a pass linked to one, at `now`: its present version, or that under an overlay."""
+        return self._under_overlay(self._own_design(card), now)
+
+    def design_changes_at(self, card: Card, now: datetime) -> datetime | None:
+        """When `design_of` changes by itself next; None: never."""
+        return overlays_change_at(self.overlays, self._own_design(card).composer.template.template_id, now)
+
+    def templates(self, now: datetime) -> tuple[Template, ...]:
+        """The programme's designs as they are seen at `now`: its cards' own, then those of linked passes."""
+        return tuple(self._under_overlay(design, now).composer.template for design in self._designs())
+
+    def present_template(self, template_id: str, now: datetime) -> Template | None:
+        """One of the programme's designs as it is seen at `now`."""
+        return next((one for one in self.templates(now) if one.template_id == template_id), None)
+
+    def _own_design(self, card: Card) -> Design:
         if card.linked_template is not None:
             return self.linked[card.linked_template]
         return Design(self.template_version_id, self.composer)
 
-    def present_template(self, template_id: str) -> Template | None:
-        """The present version of one of the programme's designs."""
-        composers = (self.composer, *(design.composer for design in self.linked.values()))
-        return next((one.template for one in composers if one.template.template_id == template_id), None)
+    def _designs(self) -> tuple[Design, ...]:
+        return (Design(self.template_version_id, self.composer), *self.linked.values())
+
+    def _under_overlay(self, design: Design, now: datetime) -> Design:
+        if not self.overlays:
+            return design
+        overlay = overlay_at(self.overlays, design.composer.template.template_id, now)
+        return self.overlaid[overlay.template_version_id] if overlay is not None else design
 
     @property
     def program_id(self) -> str:
@@ -61,9 +85,9 @@ class LoadedProgram:
         return self.document.id
 
 
-_LOOK = select(Program.document, Program.template_version_id, Program.places_revision, Program.linked_versions).where(
-    Program.program_id == bindparam("program")
-)
+_LOOK = select(
+    Program.document, Program.template_version_id, Program.places_revision, Program.linked_versions, Program.overlays
+).where(Program.program_id == bindparam("program"))
 
 
 class ProgramCache:
@@ -90,12 +114,14 @@ class ProgramCache:
             and places
             and known.stored == row.document
             and known.template_version_id == row.template_version_id
+            and [one.as_json() for one in known.overlays] == row.overlays
             and {name: design.template_version_id for name, design in known.linked.items()} == row.linked_versions
         ):
             return known
         document = ProgramDocument.model_validate(row.document)
         if places is not None and places.time_zone != document.time_zone:
             places = None
+        overlays = tuple(Overlay.of(stored) for stored in row.overlays)
         loaded = LoadedProgram(
             stored=row.document,
             document=document,
@@ -103,6 +129,11 @@ class ProgramCache:
             composer=self.composer(db, row.template_version_id),
             places=places or load_places(db, program_id, row.places_revision, time_zone=document.time_zone),
             linked={name: Design(one, self.composer(db, one)) for name, one in row.linked_versions.items()},
+            overlays=overlays,
+            overlaid={
+                one.template_version_id: Design(one.template_version_id, self.composer(db, one.template_version_id))
+                for one in overlays
+            },
         )
         with self._lock:
             self._programs[program_id] = loaded

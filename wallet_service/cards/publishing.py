@@ -61,7 +61,7 @@ class Publisher:
         self, card: Card, program: LoadedProgram, history: History = NO_HISTORY, *, now: datetime
     ) -> tuple[CardContent, datetime | None]:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
-        member, template = card.member, program.design_of(card).composer.template
+        member, template = card.member, program.design_of(card, now).composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
             return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
@@ -91,12 +91,14 @@ class Publisher:
             offer=plan.offer,
             store=plan.favourite_store,
         )
-        composer = program.design_of(card).composer
+        composer = program.design_of(card, now).composer
         if card.linked_to is not None:  # where stores and offers bring the card forward is the card's own affair
             facts = facts.model_copy(update={"offer": None})
-            return composer.compose(facts, locale=locale, now=now), next_change_at(facts, now)
-        content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
-        boundaries = (plan.valid_until, next_change_at(facts, now))
+            content, boundaries = composer.compose(facts, locale=locale, now=now), [next_change_at(facts, now)]
+        else:
+            content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
+            boundaries = [plan.valid_until, next_change_at(facts, now)]
+        boundaries.append(program.design_changes_at(card, now))
         return content, min((instant for instant in boundaries if instant is not None), default=None)
 
     def publish_if_due(self, db: Session, card_id: int, *, now: datetime) -> None:
@@ -128,7 +130,7 @@ class Publisher:
         for card in cards:
             content, valid_until = self.compose(card, program, histories[card.member_pk], now=now)
             card.recompose_at = valid_until
-            card.template_version_id = program.design_of(card).template_version_id
+            card.template_version_id = program.design_of(card, now).template_version_id
             if content.digest() != card.digest:
                 if card.linked_to is not None and not card.digest:
                     new_links.append(card.id)
@@ -190,7 +192,7 @@ def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
 
 def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: datetime) -> None:
     before = CardContent.model_validate(card.content) if card.content else None
-    notifying = notifying_field(program.design_of(card).composer.template, before, content)
+    notifying = notifying_field(program.design_of(card, now).composer.template, before, content)
     card.content = content.model_copy(update={"notify_field": notifying}).model_dump(mode="json")
     card.digest = content.digest()
     card.published_at = now

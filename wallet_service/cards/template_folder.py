@@ -31,6 +31,8 @@ from wallet_service.errors import Fault, Invalid
 from wallet_service.parsing import faults_of
 
 DOCUMENT = "template.toml"
+OVERLAY = "overlay.json"
+"""In an archive, never in a folder: the colours and words that an overlay puts over the design (`cards.overlays`)."""
 MOST_BYTES = 32_000_000
 """The ceiling of a whole design, unpacked."""
 
@@ -58,7 +60,10 @@ def load_template(folder: Path) -> Template:
         Invalid: with every fault found, each with its path: a file's (`words/en.toml`) or a key's of template.toml
             (`fields[2].label`).
     """
-    return _template(folder.name, _files_in(folder))
+    files = _files_in(folder)
+    if OVERLAY in files:
+        raise Invalid.at(OVERLAY, "is not a file of a design")
+    return _template(folder.name, files)
 
 
 def template_from_archive(template_id: str, archive: bytes) -> Template:
@@ -67,6 +72,21 @@ def template_from_archive(template_id: str, archive: bytes) -> Template:
     Raises:
         Invalid: as `load_template`, or the bytes are no archive.
     """
+    return _template(template_id, _files_of(archive))
+
+
+def archive_with(archive: bytes, documents: Mapping[str, Any], images: Mapping[ImageName, bytes]) -> bytes:
+    """An archive with more JSON documents in it, and with other pictures for every language."""
+    paths = {f"images/{name}.png": png for name, png in images.items()}
+    kept = {
+        name: content
+        for name, content in _files_of(archive).items()
+        if (local := _local_image(name)) is None or local[1] not in images
+    }
+    return _zipped(kept | paths | {name: orjson.dumps(document) for name, document in documents.items()})
+
+
+def _files_of(archive: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
             entries = [entry for entry in bundle.infolist() if not entry.is_dir()]
@@ -77,14 +97,18 @@ def template_from_archive(template_id: str, archive: bytes) -> Template:
         raise Invalid.at("", f"the design is not a zip archive: {error}") from error
     if len(files) != len(entries):
         raise Invalid.at("", "the archive holds two files of one name")
-    return _template(template_id, files)
+    return files
 
 
 def archive_of(folder: Path) -> bytes:
     """The folder as a zip; equal folders give equal bytes on every machine (stored, sorted, without times)."""
+    return _zipped(_files_in(folder))
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as bundle:
-        for name, content in sorted(_files_in(folder).items()):
+        for name, content in sorted(files.items()):
             bundle.writestr(zipfile.ZipInfo(name), content)
     return target.getvalue()
 
@@ -102,6 +126,8 @@ def _template(template_id: str, files: Mapping[str, bytes]) -> Template:
     faults: list[Fault] = []
     document = _document(files, faults)
     words = _words(files, faults)
+    if document is not None and OVERLAY in files:
+        document, words = _overlaid(document, words, orjson.loads(files[OVERLAY]), faults)
     images = {name: files[path] for path, name in _IMAGE_FILES.items() if path in files}
     local_images = _local_images(files)
     faults += _strangers(files)
@@ -117,6 +143,25 @@ def _template(template_id: str, files: Mapping[str, bytes]) -> Template:
         images=images,
         local_images=local_images,
     )
+
+
+def _overlaid(
+    document: TemplateDocument, words: dict[str, dict[str, str]], overlay: Mapping[str, Any], faults: list[Fault]
+) -> tuple[TemplateDocument, dict[str, dict[str, str]]]:
+    """Other colours are everybody's: the design's cases of its own go."""
+    if overlay["colours"]:
+        colours = document.colours.model_copy(update=overlay["colours"])
+        document = document.model_copy(update={"colours": colours, "looks": None})
+    for locale, texts in overlay["words"].items():
+        if locale not in words:
+            faults.append(Fault(f"words.{locale}", "is not a language of the design", "not_a_language_of_design"))
+            continue
+        for key in sorted(texts.keys() - words[locale].keys()):
+            message = f"is not a key of the design's words{did_you_mean(key, words[locale])}"
+            faults.append(Fault(f"words.{locale}.{key}", message, "not_a_word_of_design"))
+        known = {key: text for key, text in texts.items() if key in words[locale]}
+        words = words | {locale: words[locale] | known}
+    return document, words
 
 
 def _local_images(files: Mapping[str, bytes]) -> dict[str, dict[ImageName, bytes]]:
@@ -146,7 +191,7 @@ def _strangers(files: Mapping[str, bytes]) -> Iterator[Fault]:
     for name in sorted(files):
         path = PurePosixPath(name)
         if (
-            name == DOCUMENT
+            name in (DOCUMENT, OVERLAY)
             or name in _IMAGE_FILES
             or _local_image(name)
             or (path.parent.name == "words" and path.suffix == ".toml")

@@ -76,7 +76,7 @@ def sync(program_id: str, dry_run: bool) -> None:
     """Make the classes at Google what the programme says, and show their review."""
     with _opened(program_id) as opened:
         with opened.services.sessions() as db:
-            cards = class_cards(db, opened.services.program_cache, program_id)
+            cards = class_cards(db, opened.services.program_cache, program_id, now=opened.services.clock())
         states = [(card, state_of_class(opened.channel, card)) for card in cards]
         _show_states([state for _, state in states])
         if any(state.is_demo for _, state in states):
@@ -109,7 +109,7 @@ def news(
         services, now = opened.services, opened.services.clock()
         with services.sessions() as db:
             program = services.program_cache.program(db, program_id)
-            cards = class_cards(db, services.program_cache, program_id)
+            cards = class_cards(db, services.program_cache, program_id, now=services.clock())
         locale = program.document.locales[0]
         linked = {opened.channel.class_id(card) for card in cards if card.template.template_id in program.linked}
         title, text = _by_language(titles, locale), _by_language(texts, locale)

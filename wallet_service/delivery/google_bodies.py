@@ -48,16 +48,15 @@ def audit_of(
     return audit.run(classes, now=now)
 
 
-def class_cards(db: Session, program_cache: ProgramCache, program_id: str) -> list[CardView]:
-    """One nameless card for each class of the programme in its present designs, also those of linked passes: what
-    decides about a class, and no more.
+def class_cards(db: Session, program_cache: ProgramCache, program_id: str, *, now: datetime) -> list[CardView]:
+    """One nameless card for each class of the programme in its designs as they are seen now, also those of linked
+    passes: what decides about a class, and no more.
 
     A design whose tier is on the class has one for each tier that Google knows already; the others come with their
     first card.
     """
     program = program_cache.program(db, program_id)
-    templates = (program.composer.template, *(design.composer.template for design in program.linked.values()))
-    return [card for template in templates for card in _class_cards_of(db, program, template)]
+    return [card for template in program.templates(now) for card in _class_cards_of(db, program, template)]
 
 
 def _class_cards_of(db: Session, program: LoadedProgram, template: Template) -> list[CardView]:

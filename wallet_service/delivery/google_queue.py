@@ -168,7 +168,7 @@ class GoogleQueue(DeliveryQueue):
                     row=rows[row.far_end],
                     card=view,
                     class_id=channel.class_id(view),
-                    design=_in_present_design(program, view),
+                    design=_in_present_design(program, view, now),
                 )
             )
         return objects.plan(db, owed, now=now, sealer=self._sealer)
@@ -206,9 +206,9 @@ class GoogleQueue(DeliveryQueue):
                 maintenance.keep_classes(db, self.program_id, told, now=self._tools.clock())
 
 
-def _in_present_design(program: LoadedProgram, view: CardView) -> CardView:
+def _in_present_design(program: LoadedProgram, view: CardView, now: datetime) -> CardView:
     """The class shows the present version of its design, also while cards still wear an older version of it."""
-    present = program.present_template(view.template.template_id)
+    present = program.present_template(view.template.template_id, now)
     if present is None or kind_of(present) is not kind_of(view.template):
         return view
     return replace(view, program=program_view(program.document), template=present)

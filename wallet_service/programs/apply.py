@@ -21,6 +21,7 @@ from wallet_service.programs.contradictions import (
     rename_objects_not_at_google,
 )
 from wallet_service.programs.key_ring import KeyRing
+from wallet_service.programs.overlays import renew_overlays
 from wallet_service.storage.tables import ChangeCounter, Program, TemplateVersion
 from wallet_service.wallets.apple.certificates import (
     PassIdentity,
@@ -156,6 +157,7 @@ def _apply_row(
     )
     program.name, program.document, program.pass_type_id = document.name, plain, pass_type_id
     program.template_version_id, program.linked_versions, program.updated_at = version_id, linked, now
+    renew_overlays(db, program, now=now)
     start_campaign(db, document.id, reason="programme changed", now=now)
 
 

@@ -130,6 +130,43 @@ class MemberStore(Base):
     purchases: Mapped[int]
 
 
+class Overlay(Base):
+    """Another face over a design for a half-open span. `changes`: its colours and words, as its document says them.
+
+    `template_version_id`: the design with it on, made anew when either changes.
+    """
+
+    __tablename__ = "overlays"
+    __table_args__ = (
+        UniqueConstraint("program_id", "code"),
+        CheckConstraint("state IN ('draft', 'published')", name="state"),
+        CheckConstraint("starts_at < ends_at", name="span"),
+    )
+
+    id: Mapped[int] = own_id()
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
+    code: Mapped[str]
+    title: Mapped[str]
+    template_id: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    priority: Mapped[int]
+    changes: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default=sql("'draft'"))
+    template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
+    version: Mapped[int] = mapped_column(server_default=sql("1"))
+
+
+class OverlayImage(Base):
+    """A picture of an overlay, PNG, instead of the design's of that name."""
+
+    __tablename__ = "overlay_images"
+
+    overlay_id: Mapped[int] = mapped_column(ForeignKey("overlays.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    png: Mapped[bytes]
+
+
 class Campaign(Base):
     """A walk over a programme's cards that asks each to be composed again; `cursor` is the last card id it has
     passed, `walked_at` when it took its last step. `reissue`: what is installed on iPhones gets a new version in any

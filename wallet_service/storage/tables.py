@@ -30,6 +30,8 @@ from wallet_service.storage.offer_tables import Campaign as Campaign
 from wallet_service.storage.offer_tables import MemberStore as MemberStore
 from wallet_service.storage.offer_tables import Offer as Offer
 from wallet_service.storage.offer_tables import OfferUse as OfferUse
+from wallet_service.storage.offer_tables import Overlay as Overlay
+from wallet_service.storage.offer_tables import OverlayImage as OverlayImage
 from wallet_service.storage.offer_tables import Store as Store
 from wallet_service.storage.offer_tables import StoreImport as StoreImport
 
@@ -46,6 +48,8 @@ class Program(Base):
     template_version_id: Mapped[int] = mapped_column(ForeignKey("template_versions.id"))
     linked_versions: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     """The version of each design that linked passes wear, by its name; a name that the document drops stays."""
+    overlays: Mapped[list[dict[str, Any]]] = mapped_column(server_default=sql("'[]'"))
+    """What of the published `overlays` composing needs, as `cards.overlays.Overlay` writes it."""
     places_revision: Mapped[int] = mapped_column(server_default=sql("0"))
     """Rises with every write to a store or an offer, so that each process knows when its picture of them is old."""
     updated_at: Mapped[datetime]

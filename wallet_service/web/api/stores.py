@@ -130,7 +130,7 @@ def put_store_route(path: StorePath, body: StoreDocument) -> tuple[dict[str, Any
     caller().require_store([path.store_id], [])
     db = session()
     document = program_of_caller(db).document
-    author, version = caller().actor.author, _version_wanted()
+    author, version = caller().actor.author, version_wanted()
     change = save_store(db, document, path.store_id, body, author, version=version, now=now())
     return _answer(change.store), 201 if change.is_new else 200
 
@@ -172,13 +172,13 @@ def delete_store_route(path: StorePath) -> Response:
     return Response(status=204)
 
 
-def _version_wanted() -> int | None:
+def version_wanted() -> int | None:
     """The version that `If-Match` names."""
     wanted = request.headers.get("If-Match", "").strip().strip('"')
     if not wanted or wanted == "*":
         return None
     if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 18):
-        raise Invalid.at("If-Match", "should be the version of the store, a whole number")
+        raise Invalid.at("If-Match", "should be the version, a whole number")
     return int(wanted)
 
 

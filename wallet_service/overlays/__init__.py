@@ -1,0 +1,1 @@
+"""Overlays: another face over a design for a span, written and published by staff."""
