@@ -38,7 +38,7 @@ from wallet_service.web.api.callers import create_key
 
 PASS_TYPE, TEAM, ISSUER = "pass.example.lumiere", "LUMIERE123", "3388000000012345678"
 SECRET = "a secret for tests only, long enough to be one"
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 
 PROGRAM = f"""
 id = "lumiere"

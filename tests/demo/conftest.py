@@ -38,7 +38,7 @@ class Playing:
     def wait_for_points(self, points: str) -> None:
         """Until the iPhone shows them."""
         serial = self.session.serial_number
-        self.installation.iphone.wait_until(lambda phone: phone.shows(serial).text("points") == points, 20)
+        self.installation.iphone.wait_until(lambda phone: phone.shows(serial).text("points") == points, 60)
 
 
 @pytest.fixture

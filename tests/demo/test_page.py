@@ -147,7 +147,7 @@ def test_every_command_does_what_it_says(playing: Playing) -> None:
     eventually(lambda: "Un thé vous attend" in playing.get("/").text)
     assert json.loads(run("void"))["state"] == "void"
     serial = playing.session.serial_number
-    playing.installation.iphone.wait_until(lambda phone: phone.shows(serial).voided, 20)
+    playing.installation.iphone.wait_until(lambda phone: phone.shows(serial).voided, 60)
 
 
 @pytest.mark.parametrize(

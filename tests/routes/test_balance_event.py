@@ -34,7 +34,7 @@ def balances(sequence: int, points: int, event_id: str | None = None) -> dict[st
 
 def iphone_shows(phone: Iphone, points: str) -> None:
     """Wait for the points on the iPhone."""
-    phone.wait_until(lambda one: "points" in one.shows().fields and one.shows().text("points") == points, 20)
+    phone.wait_until(lambda one: "points" in one.shows().fields and one.shows().text("points") == points, 60)
 
 
 def android_shows(phone: Android, points: str) -> None:
@@ -44,7 +44,7 @@ def android_shows(phone: Android, points: str) -> None:
         field = one.shows().fields.get("loyaltyPoints")
         return field is not None and field.text == points
 
-    phone.wait_until(holds, 20)
+    phone.wait_until(holds, 60)
 
 
 def test_a_balance_reaches_both_phones_and_is_proved(system: System) -> None:

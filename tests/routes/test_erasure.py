@@ -138,7 +138,7 @@ def test_nothing_of_the_member_stays_anywhere(system: System) -> None:
         assert system.api("DELETE", f"/members/{MEMBER_ID}").status_code == 204
         assert traces_in(whole_database(system)) == []
 
-        iphone.wait_until(lambda one: one.shows().voided, 20)
+        iphone.wait_until(lambda one: one.shows().voided, 60)
         eventually(lambda: google_object(system)["state"] == "INACTIVE")
         eventually(lambda: {end["state"] for end in system.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
     shown = iphone.shows()
@@ -220,7 +220,7 @@ def test_a_phone_that_registers_late_gets_the_void_card_and_is_not_asked_for_a_n
     phone = system.iphone()
     phone.add_pass(file.content, last_modified=file.headers["Last-Modified"])
     with system.working():
-        phone.wait_until(lambda one: one.shows().voided, 20)
+        phone.wait_until(lambda one: one.shows().voided, 60)
     told = {"personalizationToken": "t", "requiredPersonalizationInfo": {"fullName": "Zélie Quincampoix"}}
     path = f"/apple/v1/passes/{phone.shows().pass_type_id}/{card['serial_number']}/personalize"
     assert requests.post(system.url + path, json=told, timeout=30).status_code == 401
@@ -351,7 +351,7 @@ def test_the_tombstone_goes_when_every_far_end_has_it(system: System) -> None:
         system.clock.advance(AT_REST + timedelta(minutes=1))
         assert forget(system) == 0
         iphone.online()
-        iphone.wait_until(lambda one: one.shows().voided, 20)
+        iphone.wait_until(lambda one: one.shows().voided, 60)
         eventually(lambda: {end["state"] for end in system.card(card["serial_number"])["far_ends"]} == {"up_to_date"})
         assert forget(system) == 0, "what was told a moment ago may be overtaken yet"
         system.clock.advance(AT_REST + timedelta(minutes=1))
@@ -384,4 +384,4 @@ def test_a_device_with_other_cards_stays(system: System) -> None:
     assert forget(system) == 1
     with system.working():
         system.set_points("M-2", 3, sequence=1)
-        phone.wait_until(lambda one: "points" in one.shows(other["serial_number"]).fields, 20)
+        phone.wait_until(lambda one: "points" in one.shows(other["serial_number"]).fields, 60)

@@ -58,7 +58,7 @@ def test_item_52_a_linked_pass_comes_to_an_android_with_the_card(linking: System
         android.open_link(card["links"]["card"])
         ticket = link(linking, card)
         other, own = object_of(linking, ticket["serial_number"]), object_of(linking, card["serial_number"])
-        android.wait_until(lambda phone: set(phone.object_ids) == {own, other}, 20)
+        android.wait_until(lambda phone: set(phone.object_ids) == {own, other}, 60)
         assert linking.google.object(own)["linkedObjectIds"] == [other]
         assert texts_at_google(linking, other)["seat"] == "B 7"
         assert "seat" not in texts_at_google(linking, own)
@@ -68,7 +68,7 @@ def test_item_52_a_linked_pass_comes_to_an_android_with_the_card(linking: System
         assert [(one["key"], one["beside_card_on_google"]) for one in listed["items"]] == [("gala", True)]
         assert listed["left"] == MOST_LINKS - 1
         link(linking, card, lines={"seat": "C 8"})
-        android.wait_until(lambda phone: "C 8" in str(phone.shows(other).object), 20)
+        android.wait_until(lambda phone: "C 8" in str(phone.shows(other).object), 60)
         linking.set_points("M-1", 77, sequence=1)
         eventually(lambda: linking.google.object(own).get("loyaltyPoints", {}).get("balance") == {"int": 77})
         assert linking.google.object(own)["linkedObjectIds"] == [other]
@@ -84,7 +84,7 @@ def test_passes_linked_before_the_card_is_saved_come_with_it(linking: System) ->
         android = linking.android()
         android.open_link(card["links"]["card"])
         others = {object_of(linking, serial) for serial in serials}
-        android.wait_until(lambda phone: others < set(phone.object_ids), 20)
+        android.wait_until(lambda phone: others < set(phone.object_ids), 60)
         assert set(linking.google.object(object_of(linking, card["serial_number"]))["linkedObjectIds"]) == others
 
 
@@ -200,7 +200,7 @@ def test_events_link_passes_as_the_call_does(linking: System) -> None:
         ]
         listed = linking.api.ok("GET", f"/cards/{card['serial_number']}/linked")["items"]
         assert [(one["key"], one["lines"]) for one in listed] == [("gala", {"seat": "E 1"}), ("bon", {})]
-        android.wait_until(lambda phone: len(phone.object_ids) == 3, 20)
+        android.wait_until(lambda phone: len(phone.object_ids) == 3, 60)
     single = linking.api(
         "POST", "/events", _event(6, key="y", template="nowhere"), Content_Type="application/cloudevents+json"
     )
@@ -250,7 +250,7 @@ def test_a_linked_design_of_another_kind_contradicts_what_is_at_google(linking: 
     with linking.working():
         android.open_link(card["links"]["card"])
         link(linking, card)
-        android.wait_until(lambda phone: len(phone.object_ids) == 2, 20)
+        android.wait_until(lambda phone: len(phone.object_ids) == 2, 60)
     document = linking.services.settings.templates_dir / "ticket" / "template.toml"
     before = document.read_text(encoding="utf-8")
     document.write_text(before.replace('style = "coupon"', 'style = "generic"'), encoding="utf-8")
@@ -283,7 +283,7 @@ def test_a_crash_between_making_and_hanging_loses_neither(linking: System, hung:
     worker.wait()
     linking.clock.advance(2 * linking.services.settings.lease)
     with linking.working():
-        android.wait_until(lambda phone: set(phone.object_ids) == {own, other}, 20)
+        android.wait_until(lambda phone: set(phone.object_ids) == {own, other}, 60)
         eventually(lambda: at_rest(linking))
     assert linking.google.object(own)["linkedObjectIds"] == [other]
 
@@ -328,7 +328,7 @@ def test_erasure_takes_the_linked_passes_along(linking: System) -> None:
         ticket = link(linking, card, lines={"seat": "Claire Moreau, B 7"})
         iphone.open_link(ticket["links"]["card"])
         android.open_link(card["links"]["card"])
-        android.wait_until(lambda phone: len(phone.object_ids) == 2, 20)
+        android.wait_until(lambda phone: len(phone.object_ids) == 2, 60)
         other = object_of(linking, ticket["serial_number"])
         linking.api.ok("DELETE", "/members/M-1")
         eventually(lambda: at_rest(linking) and _fetched(linking, ticket["serial_number"]))

@@ -19,7 +19,7 @@ def test_item_85_a_geofence_update_changes_no_notifying_field(system: System) ->
         phone.open_link(card["links"]["card"])
         before = len(phone.notifications)
         publish(system, timedelta(hours=1))
-        phone.wait_until(lambda it: [near.text for near in it.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
+        phone.wait_until(lambda it: [near.text for near in it.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 60)
         assert len(phone.notifications) == before
 
 
@@ -32,12 +32,12 @@ def test_the_first_voucher_is_heard(system: System) -> None:
         assert phone.shows().text("voucher") == "None at the moment"
         voucher = {"code": "BA-1", "amount": {"amount": 1000, "currency": "EUR"}}
         system.api.ok("PUT", "/members/M-1/balances", {"sequence": 1, "vouchers": [voucher]})
-        phone.wait_until(lambda it: len(it.notifications) == 1, 20)
+        phone.wait_until(lambda it: len(it.notifications) == 1, 60)
         (heard,) = phone.notifications
         assert (heard.field_keys, heard.generic) == (("voucher",), False)
         assert heard.text.startswith("A voucher of ")
         system.api.ok("PUT", "/members/M-1/balances", {"sequence": 2, "vouchers": []})
-        phone.wait_until(lambda it: it.shows().text("voucher") == "None at the moment", 20)
+        phone.wait_until(lambda it: it.shows().text("voucher") == "None at the moment", 60)
         assert len(phone.notifications) == 1, "that it is used up is no news"
 
 

@@ -34,13 +34,13 @@ def test_item_86_an_offer_comes_and_goes_on_both_phones(system: System) -> None:
         iphone.open_link(card["links"]["card"])
         android.open_link(card["links"]["card"])
         publish(system, timedelta(hours=1))
-        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
-        android.wait_until(lambda phone: "−20 %" in str(phone.shows().object.get("textModulesData")), 20)
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 60)
+        android.wait_until(lambda phone: "−20 %" in str(phone.shows().object.get("textModulesData")), 60)
         assert android.shows().merchant_locations == ((45.7578, 4.832),)
         before = len(iphone.notifications)
         system.clock.advance(timedelta(hours=1, seconds=1))
-        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 20)
-        android.wait_until(lambda phone: "−20 %" not in str(phone.shows().object.get("textModulesData")), 20)
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 60)
+        android.wait_until(lambda phone: "−20 %" not in str(phone.shows().object.get("textModulesData")), 60)
     assert len(iphone.notifications) == before, "a geofence-only change is silent (checklist 85)"
 
 
@@ -117,8 +117,8 @@ def test_c33_an_offer_that_is_ended_now_is_gone_and_proven(system: System) -> No
     with system.working():
         iphone.open_link(card["links"]["card"])
         offer = publish(system, timedelta(hours=1))
-        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 20)
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["−20 % aujourd’hui"], 60)
         system.api.ok("POST", f"/offers/{offer['id']}/end")
-        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 20)
+        iphone.wait_until(lambda phone: [near.text for near in phone.near(45.7578, 4.832)] == ["À deux pas"], 60)
         ends = system.card(card["serial_number"])["far_ends"]
         assert [end["state"] for end in ends if end["kind"] == "apple"] == ["up_to_date"]

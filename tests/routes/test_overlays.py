@@ -87,7 +87,7 @@ def test_an_overlay_comes_and_goes_by_itself_on_both_phones_and_is_silent(system
         answer = system.api("PUT", "/overlays/black-friday/images/strip", strip("#cc0000"))
         assert answer.ok, answer.text
         system.api.ok("POST", "/overlays/black-friday/publish")
-        iphone.wait_until(lambda phone: phone.shows(card["serial_number"]).text("points") == "79", 20)
+        iphone.wait_until(lambda phone: phone.shows(card["serial_number"]).text("points") == "79", 60)
         eventually(lambda: not system.rows("SELECT FROM campaigns WHERE finished_at IS NULL"))
         before, told = worn(system, card["links"]["card"]), len(iphone.notifications)
         assert before[1] != "Points noirs"
@@ -95,16 +95,16 @@ def test_an_overlay_comes_and_goes_by_itself_on_both_phones_and_is_silent(system
         assert system.rows("SELECT min(recompose_at) AS at FROM cards")[0]["at"] is not None
 
         system.clock.advance(timedelta(hours=1))
-        iphone.wait_until(lambda phone: "Points noirs" in str(phone.shows(card["serial_number"])), 20)
-        android.wait_until(lambda phone: google_colour() == "#101010", 20)
+        iphone.wait_until(lambda phone: "Points noirs" in str(phone.shows(card["serial_number"])), 60)
+        android.wait_until(lambda phone: google_colour() == "#101010", 60)
         now = worn(system, card["links"]["card"])
         assert now[:2] == ("rgb(16, 16, 16)", "Points noirs")
         assert colour_of(now[2]) == (204, 0, 0)
         assert system.card(card["serial_number"])["version"] > version
 
         system.clock.advance(timedelta(hours=1))
-        iphone.wait_until(lambda phone: "Points noirs" not in str(phone.shows(card["serial_number"])), 20)
-        android.wait_until(lambda phone: google_colour() != "#101010", 20)
+        iphone.wait_until(lambda phone: "Points noirs" not in str(phone.shows(card["serial_number"])), 60)
+        android.wait_until(lambda phone: google_colour() != "#101010", 60)
         assert worn(system, card["links"]["card"]) == before
         assert len(iphone.notifications) == told
 

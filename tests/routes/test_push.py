@@ -134,7 +134,7 @@ def test_many_cards_of_one_device_share_one_push(system: System) -> None:
     for number in range(3):
         system.set_points(f"M-{number}", 5, sequence=1)
     with system.working():
-        phone.wait_until(lambda one: all(one.shows(s).fields.get("points") for s in one.serial_numbers), 20)
+        phone.wait_until(lambda one: all(one.shows(s).fields.get("points") for s in one.serial_numbers), 60)
         eventually(lambda: owed(system) == 0)
     assert len(system.apns.announcements) == 1
 

@@ -56,7 +56,7 @@ def test_a_true_removal_stops_the_updates_until_the_card_is_saved_again(system: 
         assert len(system.google.calls) == before
         phone.open_link(card["links"]["card"])
         eventually(lambda: the_object(system)["removed_at"] is None)
-        phone.wait_until(lambda one: "9" in [field.text for field in one.shows().fields.values()], 20)
+        phone.wait_until(lambda one: "9" in [field.text for field in one.shows().fields.values()], 60)
 
 
 def test_save_and_removal_in_the_wrong_order_end_in_the_truth(system: System) -> None:
