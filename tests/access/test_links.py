@@ -90,10 +90,13 @@ def test_two_at_once_use_it_once(access: Access, token: str) -> None:
         assert sorted(pool.map(try_it, range(4))) == [False, False, False, True]
 
 
-def test_a_newer_link_replaces_the_one_before(access: Access, token: str) -> None:
-    newer = reset(access)
-    assert not opens(access, token)
+def test_a_newer_link_replaces_those_of_its_kind_and_a_password_all(access: Access, token: str) -> None:
+    first, newer = reset(access), reset(access)
+    assert not opens(access, first)
     assert opens(access, newer)
+    assert opens(access, token), "whoever asks for a new password of somebody else voids no invitation"
+    accept(access, newer)
+    assert not opens(access, token)
 
 
 def test_a_new_password_ends_every_session(access: Access) -> None:

@@ -115,3 +115,57 @@ def test_what_is_accepted_can_be_read_at_any_moment(
     if found.changes_at is not None:
         assert found.changes_at > moment
         assert opening_at(document.as_text(), "Europe/Paris", "FR", found.changes_at).is_open != found.is_open
+
+
+NIGHTS = {day: [{"from": "18:00", "to": "02:00"}] for day in DAYS}
+
+
+@pytest.mark.parametrize(
+    ("said", "local", "is_open", "closes"),
+    [
+        (NIGHTS, "2026-12-01T01:00", True, "2026-12-01T02:00"),
+        (NIGHTS, "2026-11-30T23:30", True, "2026-12-01T02:00"),
+        (NIGHTS, "2026-12-01T03:00", False, "2026-12-01T18:00"),
+        (
+            {"fr": [{"from": "18:00", "to": "02:00"}], "sa": [{"from": "10:00", "to": "19:00"}]},
+            *("2026-11-28T01:00", True, "2026-11-28T02:00"),
+        ),
+        (NIGHTS | {"exceptions": {"2026-12-24": []}}, "2026-12-24T01:00", True, "2026-12-24T02:00"),
+        (NIGHTS | {"exceptions": {"2026-12-24": []}}, "2026-12-24T20:00", False, "2026-12-25T18:00"),
+        (
+            NIGHTS | {"exceptions": {"2026-12-24": [{"from": "20:00", "to": "03:00"}]}},
+            *("2026-12-25T02:30", True, "2026-12-25T03:00"),
+        ),
+        (
+            NIGHTS | {"exceptions": {"2026-12-24": [{"from": "20:00", "to": "03:00"}], "2026-12-25": []}},
+            *("2026-12-25T02:30", True, "2026-12-25T03:00"),
+        ),
+        (NIGHTS | {"closed_on_public_holidays": True}, "2026-12-25T20:00", False, "2026-12-26T00:00"),
+    ],
+)
+def test_a_night_goes_on_into_the_next_day(said: dict[str, Any], local: str, is_open: bool, closes: str) -> None:
+    text = WeeklyHours.model_validate(said).as_text()
+    opening = opening_at(text, "Europe/Paris", "FR", at(local))
+    assert opening.is_open == is_open
+    assert opening.changes_at == at(closes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "24/7",
+        "Mo-Su 00:00-24:00",
+        WeeklyHours.model_validate({day: [{"from": "00:00", "to": "00:00"}] for day in DAYS}).as_text(),
+        'Mo-Su 00:00-12:00 open "x", 12:00-24:00 open "y"',
+        "off",
+    ],
+)
+def test_a_store_that_never_changes_is_not_searched_to_the_end_of_the_calendar(text: str) -> None:
+    for number in range(200):  # at four seconds for each look the test would run into its time-out
+        instant = datetime(2026, 11, 26, 12, tzinfo=UTC) + timedelta(minutes=number)
+        assert opening_at(text, "Europe/Paris", "FR", instant).changes_at is None
+
+
+def test_a_store_of_the_summer_says_when_it_opens() -> None:
+    opening = opening_at("Jun-Sep 10:00-12:00", "Europe/Paris", "FR", at("2026-11-26T12:00"))
+    assert (opening.is_open, opening.changes_at) == (False, at("2027-06-01T10:00"))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from tests.system import System
+from tests.system import Api, System
+from wallet_service.access.roles import SYSTEM
 from wallet_service.cli import main
+from wallet_service.errors import Invalid
+from wallet_service.stores.cells import spans_in
 from wallet_service.stores.csv_file import decoded, match, table_of
+from wallet_service.stores.import_jobs import keep_file, run_import, start_import
 
 LYON = {"name": "Lyon Bellecour", "latitude": 45.757, "longitude": 4.832}
 FRENCH = (
@@ -177,3 +182,64 @@ def test_what_somebody_chooses_for_a_column_goes_before_its_name() -> None:
 def _cli(system: System, *arguments: str) -> Any:
     environment = system.environment | {"WALLET_DATABASE_URL": system.services.database.url}
     return CliRunner(env=environment).invoke(main, ["stores", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("cell", "spans"),
+    [
+        ("9h-12h 14h-19h", [("09:00", "12:00"), ("14:00", "19:00")]),
+        ("9h-12h 13h30-19h", [("09:00", "12:00"), ("13:30", "19:00")]),
+        ("9 h – 12 h 14 h – 19 h", [("09:00", "12:00"), ("14:00", "19:00")]),
+        ("9 h 30 – 12 h 15, 14 h – 19 h 45", [("09:30", "12:15"), ("14:00", "19:45")]),
+        ("9h30-12h15 et 14h-19h", [("09:30", "12:15"), ("14:00", "19:00")]),
+        ("10-12 14-19", [("10:00", "12:00"), ("14:00", "19:00")]),
+        ("9h à 12h 14h à 19h", [("09:00", "12:00"), ("14:00", "19:00")]),
+        ("10:00-19:00", [("10:00", "19:00")]),
+    ],
+)
+def test_hours_are_read_as_people_write_them(cell: str, spans: list[tuple[str, str]]) -> None:
+    assert spans_in("mo", cell) == [{"from": opens, "to": closes} for opens, closes in spans]
+
+
+@pytest.mark.parametrize("cell", ["9h-12h 14", "9h-12h 14h", "9h", "25h-26h", "9h-12h 14h-19h 20h-21h"])
+def test_hours_that_say_nothing_are_refused(cell: str) -> None:
+    with pytest.raises(Invalid):
+        spans_in("mo", cell)
+
+
+def test_two_files_of_the_same_stores_at_once_both_end(system: System) -> None:
+    services = system.services
+    numbers: list[int] = []
+    for order in (range(400), reversed(range(400))):
+        rows = "".join(f"s{number};Magasin {len(numbers)};45,7;4,8\n" for number in order)
+        with services.sessions.begin() as db:
+            document = services.program_cache.program(db, "lumiere").document
+            text = "code;nom;lat;lon\n" + rows
+            kept = keep_file(db, "lumiere", SYSTEM, file_name="x", text=text, columns={}, now=system.clock())
+            start_import(db, document, kept, SYSTEM, now=system.clock())
+            numbers.append(kept)
+    with ThreadPoolExecutor(2) as pool:
+        ends = pool.map(
+            lambda kept: run_import(services.sessions, services.program_cache, kept, now=system.clock), numbers
+        )
+        assert list(ends) == [None, None]
+    assert system.rows("SELECT state, done FROM store_imports") == [{"state": "applied", "done": 400}] * 2
+
+
+def test_a_store_made_by_many_at_once_is_made_once(system: System) -> None:
+    def put(number: int) -> int:
+        return Api(system.api.base, system.api.key)("PUT", "/stores/new", LYON | {"name": str(number)}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(put, range(8)))
+    assert answers == [200] * 7 + [201]
+    assert system.rows("SELECT version FROM stores") == [{"version": 8}]
+    actions = [row["action"] for row in system.rows("SELECT action FROM journal WHERE object_kind = 'store'")]
+    assert sorted(actions) == ["store_changed"] * 7 + ["store_created"]
+
+    def delete(_number: int) -> int:
+        return Api(system.api.base, system.api.key)("DELETE", "/stores/new").status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(delete, range(4))) == [204, 404, 404, 404]
+    assert len(system.rows("SELECT id FROM journal WHERE action = 'store_deleted'")) == 1

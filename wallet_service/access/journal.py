@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Text, and_, cast, insert, or_, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.access.roles import ActorKind, Author
-from wallet_service.storage.tables import JournalEntry
+from wallet_service.storage.tables import Grant, JournalEntry
 
 MOST_ENTRIES = 200
 _PORTION = 10_000
@@ -117,14 +117,18 @@ def entries(
     before: int | None = None,
     limit: int = 50,
 ) -> Page:
-    """A page of one programme's entries, newest first.
+    """A page of one programme's entries, newest first; what its people did to their own accounts is among them.
 
     Args:
         since, until: a half-open span.
         before: the cursor of the page before this one.
         limit: 1 to 200.
     """
-    query = select(JournalEntry).where(JournalEntry.program_id == program_id)
+    people = select(cast(Grant.user_id, Text)).where(Grant.program_id == program_id)
+    of_its_people = and_(
+        JournalEntry.program_id.is_(None), JournalEntry.object_kind == "user", JournalEntry.object_id.in_(people)
+    )
+    query = select(JournalEntry).where(or_(JournalEntry.program_id == program_id, of_its_people))
     if actor is not None:
         query = query.where(JournalEntry.actor_kind == actor[0], JournalEntry.actor_id == actor[1])
     wanted = list(actions)

@@ -47,8 +47,8 @@ def link_address(public_url: str, kind: LinkKind, token: str) -> str:
 
 
 def make_link(db: Session, user_id: int, kind: LinkKind, *, now: datetime) -> str:
-    """Make a link and return its token, once; those before it open nothing any more."""
-    void_links(db, user_id)
+    """Make a link and return its token, once; those of its kind before it open nothing any more."""
+    void_links(db, user_id, kind)
     token = new_token()
     db.add(
         UserLink(
@@ -59,9 +59,10 @@ def make_link(db: Session, user_id: int, kind: LinkKind, *, now: datetime) -> st
     return token
 
 
-def void_links(db: Session, user_id: int) -> None:
-    """Nothing that was sent to this person opens any more."""
-    db.execute(delete(UserLink).where(UserLink.user_id == user_id, UserLink.used_at.is_(None)))
+def void_links(db: Session, user_id: int, kind: LinkKind | None = None) -> None:
+    """Nothing that was sent to this person opens any more, or nothing of that kind."""
+    sent = delete(UserLink).where(UserLink.user_id == user_id, UserLink.used_at.is_(None))
+    db.execute(sent if kind is None else sent.where(UserLink.kind == kind))
 
 
 def reset_link(db: Session, author: Author, email: str, *, now: datetime) -> tuple[OpenLink, str] | None:

@@ -46,7 +46,19 @@ def offer_second_factor(db: Session, sealer: Sealer, user_id: int, *, issuer: st
     email = db.scalar(update(User).where(User.id == user_id).values(**values).returning(User.email))
     if email is None:
         raise NotFound(f"there is no person {user_id}")
-    return OfferedSecret(secret, pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer))
+    return _shown(secret, email, issuer)
+
+
+def offered_second_factor(db: Session, sealer: Sealer, user_id: int, *, issuer: str) -> OfferedSecret:
+    """The secret that was offered last and is still to be confirmed: after a wrong code the person is shown the same.
+
+    Raises:
+        Conflict: nothing was offered.
+    """
+    row = db.execute(select(User.email, User.totp_offered).where(User.id == user_id)).one_or_none()
+    if row is None or row.totp_offered is None:
+        raise _nothing_offered()
+    return _shown(sealer.open(row.totp_offered, _purpose(user_id)).decode(), row.email, issuer)
 
 
 def confirm_second_factor(
@@ -67,7 +79,7 @@ def confirm_second_factor(
     """
     user = db.scalar(select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True))
     if user is None or user.totp_offered is None:
-        raise Conflict("begin again: no second factor was offered to this person")
+        raise _nothing_offered()
     step = _step_of(sealer.open(user.totp_offered, _purpose(user_id)).decode(), code, now=now)
     if step is None:
         raise Invalid.at("code", "is not the code that the app shows now; check the time of your phone", "wrong_code")
@@ -118,6 +130,14 @@ def use_code(db: Session, sealer: Sealer, author: Author, user_id: int, code: st
         db, author, "recovery_code_used", "user", user_id, program_id=None, changes={"left": (left + 1, left)}, now=now
     )
     return True
+
+
+def _shown(secret: str, email: str, issuer: str) -> OfferedSecret:
+    return OfferedSecret(secret, pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer))
+
+
+def _nothing_offered() -> Conflict:
+    return Conflict("begin again: no second factor was offered to this person")
 
 
 def _step_of(secret: str, code: str, *, now: datetime) -> int | None:

@@ -100,9 +100,10 @@ class SignIn:
             former_token: the cookie that the browser still had; that session ends.
         """
         address = email.strip().lower()[:_LONGEST_ADDRESS].replace("\0", "")
-        refused = self._take((throttle.SIGN_IN_BY_NETWORK, network), (throttle.SIGN_IN_BY_ADDRESS, address), now=now)
+        limits = _limits_of(address, network)
+        refused = self._take(*limits, now=now)
         if refused is not None:
-            is_address = refused.limit is throttle.SIGN_IN_BY_ADDRESS
+            is_address = refused.limit is not throttle.SIGN_IN_BY_NETWORK
             return Wait(refused.wait, self._owner_to_tell(address, now=now) if is_address else None)
         with self.sessions() as db:
             user = db.execute(select(User.id, User.password_digest).where(User.email == address)).one_or_none()
@@ -115,7 +116,7 @@ class SignIn:
             accepted = {"id": user.id, "old_digest": digest, "new_digest": new_digest, "now": now}
             if db.execute(_ACCEPT, accepted).one_or_none() is None:
                 return Wrong()
-            for limit, subject in ((throttle.SIGN_IN_BY_NETWORK, network), (throttle.SIGN_IN_BY_ADDRESS, address)):
+            for limit, subject in limits:
                 throttle.give_back(db, self.digester, limit, subject)
             token = open_session(db, user.id, agent=agent, former_token=former_token, now=now)
         log.info("signed_in", user_id=user.id)
@@ -148,6 +149,11 @@ class SignIn:
             throttle.give_back(db, self.digester, *limit)
             return Welcome(renew_after_second_factor(db, signed_in.session_id, now=now), signed_in.user_id)
 
+    def forget_tries(self, db: Session, email: str, *, network: str) -> None:
+        """Undo the wrong tries at an address, for its owner has just chosen another password by mail."""
+        for limit, subject in _limits_of(email, network)[1:]:
+            throttle.forget_tries(db, self.digester, limit, subject)
+
     def _take(self, *limits: tuple[throttle.Limit, str], now: datetime) -> _Refusal | None:
         """Try under each limit, in this order; returns the first that refuses."""
         with self.sessions.begin() as db:
@@ -163,3 +169,11 @@ class SignIn:
             owner = select(User.email, User.name, User.locale).where(User.email == address, User.locked_at.is_(None))
             row = db.execute(owner).one_or_none()
         return Recipient(*row) if row is not None and first else None
+
+
+def _limits_of(address: str, network: str) -> tuple[tuple[throttle.Limit, str], ...]:
+    return (
+        (throttle.SIGN_IN_BY_NETWORK, network),
+        (throttle.SIGN_IN_BY_ADDRESS, f"{address} {network}"),
+        (throttle.SIGN_IN_OF_ADDRESS, address),
+    )

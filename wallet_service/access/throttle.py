@@ -34,6 +34,8 @@ class Limit:
 
 
 SIGN_IN_BY_ADDRESS = Limit("sign_in_address", 10, _HOUR)
+"""Of one address from one network, so that a stranger's tries elsewhere do not keep its owner out."""
+SIGN_IN_OF_ADDRESS = Limit("sign_in_address_anywhere", 100, _HOUR)
 SIGN_IN_BY_NETWORK = Limit("sign_in_network", 20, _HOUR)
 SECOND_FACTOR = Limit("second_factor", 10, _HOUR)
 PASSWORD_AGAIN = Limit("password_again", 10, _HOUR)
@@ -71,6 +73,7 @@ RETURNING full_at
 """)
 _FULL_AT = text("SELECT full_at FROM throttle WHERE key = :key")
 _GIVE_BACK = text("UPDATE throttle SET full_at = full_at - :step WHERE key = :key")
+_FORGET_ONE = text("DELETE FROM throttle WHERE key = :key")
 _FORGET = text(f"""
 DELETE FROM throttle WHERE ctid = ANY(ARRAY(SELECT ctid FROM throttle WHERE full_at < :now LIMIT {_PORTION}))
 """)  # noqa: S608 a number of this module
@@ -101,6 +104,11 @@ def take_of(db: Session, digester: KeyedDigester, limit: Limit, subject: str, *,
 def give_back(db: Session, digester: KeyedDigester, limit: Limit, subject: str) -> None:
     """Undo one try that turned out not to count."""
     db.execute(_GIVE_BACK, {"key": throttle_key(digester, limit, subject), "step": limit.step})
+
+
+def forget_tries(db: Session, digester: KeyedDigester, limit: Limit, subject: str) -> None:
+    """Undo every try: whoever it was has shown otherwise who they are."""
+    db.execute(_FORGET_ONE, {"key": throttle_key(digester, limit, subject)})
 
 
 def forget_throttle(sessions: sessionmaker[Session], *, now: datetime, stopping: Callable[[], bool]) -> int:

@@ -19,7 +19,7 @@ from wallet_service.access.passwords import Passwords, check_password
 from wallet_service.access.roles import Author, Role, check_grant
 from wallet_service.access.sessions import end_all_sessions
 from wallet_service.errors import Conflict, Invalid, NotFound
-from wallet_service.storage.tables import Grant, Program, Store, User
+from wallet_service.storage.tables import ApiKey, Grant, Program, Store, User
 
 _LONGEST_EMAIL, _LONGEST_NAME = 254, 200
 
@@ -225,6 +225,25 @@ def remove_grant(
     )
 
 
+def take_store_from_grants(db: Session, author: Author, program_id: str, store_id: str, *, now: datetime) -> None:
+    """A store is no more: nobody's role names it any longer; a role that was for it alone is taken away."""
+    named = select(Grant).where(Grant.program_id == program_id, Grant.store_ids.contains([store_id]))
+    for grant in db.scalars(named.order_by(Grant.user_id)).all():
+        left = [one for one in grant.store_ids if one != store_id]
+        if left:
+            set_grant(db, author, grant.user_id, program_id=program_id, role=grant.role, store_ids=left, now=now)
+        else:
+            remove_grant(db, author, grant.user_id, program_id=program_id, now=now)
+
+
+def revoke_keys_of_store(db: Session, author: Author, program_id: str, store_id: str, *, now: datetime) -> None:
+    """A store is no more: the keys that were made for it open nothing any longer."""
+    of_store = (ApiKey.program_id == program_id, ApiKey.store_id == store_id, ApiKey.revoked_at.is_(None))
+    for key in db.scalars(select(ApiKey).where(*of_store).order_by(ApiKey.id).with_for_update()):
+        key.revoked_at = now
+        journal.record(db, author, "key_revoked", "key", key.id, program_id=program_id, now=now)
+
+
 def lock_user(
     db: Session,
     author: Author,
@@ -244,12 +263,11 @@ def lock_user(
     user = _locked_row(db, user_id)
     if user.locked_at is not None:
         return
-    elsewhere = select(Grant.id).where(Grant.user_id == user.id, Grant.program_id.is_distinct_from(program_id))
-    if author.kind == "user" and db.scalar(elsewhere.limit(1)) is not None:
+    if author.kind == "user" and _is_elsewhere(db, user.id, program_id):
         raise Conflict("this person has a role in another programme; take their role in this one instead")
     for admin_of in db.scalars(select(Grant.program_id).where(Grant.user_id == user.id, Grant.role == Role.ADMIN)):
         _keep_an_admin(db, author, admin_of, but=user.id)
-    user.locked_at = now
+    user.locked_at, user.locked_by = now, author.kind
     end_all_sessions(db, user.id, now=now)
     void_links(db, user.id)
     journal.record(db, author, "user_locked", "user", user.id, program_id=program_id, request_id=request_id, now=now)
@@ -268,11 +286,14 @@ def unlock_user(
 
     Raises:
         NotFound: there is no such person.
+        Conflict: a programme's own admin would undo what an operator did, or let somebody into another programme.
     """
     user = _locked_row(db, user_id)
     if user.locked_at is None:
         return
-    user.locked_at = None
+    if author.kind == "user" and (user.locked_by != "user" or _is_elsewhere(db, user.id, program_id)):
+        raise Conflict("this person was locked by who operates the service; ask them")
+    user.locked_at, user.locked_by = None, None
     journal.record(db, author, "user_unlocked", "user", user.id, program_id=program_id, request_id=request_id, now=now)
 
 
@@ -377,6 +398,11 @@ def _rename(
             request_id=request_id,
             now=now,
         )
+
+
+def _is_elsewhere(db: Session, user_id: int, program_id: str | None) -> bool:
+    elsewhere = select(Grant.id).where(Grant.user_id == user_id, Grant.program_id.is_distinct_from(program_id))
+    return db.scalar(elsewhere.limit(1)) is not None
 
 
 def _grant(db: Session, user_id: int, program_id: str) -> Grant | None:

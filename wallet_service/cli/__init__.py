@@ -50,6 +50,20 @@ class Families(click.Group):
         """All commands, in alphabetical order."""
         return sorted(_FAMILIES)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`: a command whose extra is not installed is named with it, and stops no other."""
+        rows = []
+        for name in self.list_commands(ctx):
+            try:
+                command = self.get_command(ctx, name)
+            except click.ClickException as error:
+                rows.append((name, f"({error.message})"))
+            else:
+                assert command is not None  # noqa: S101  it was listed
+                rows.append((name, command.get_short_help_str(limit=formatter.width - 20)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One command."""
         if cmd_name not in _FAMILIES:
@@ -87,6 +101,8 @@ def _missing_extra(error: ModuleNotFoundError) -> click.ClickException | ModuleN
     extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
     if extra is None:
         return error
+    if sys.argv[1:2] == ["demo"]:
+        extra = "demo"  # which holds all that it needs
     return click.ClickException(f"this needs the extra {extra!r}: pip install 'wallet-service[{extra}]'")
 
 

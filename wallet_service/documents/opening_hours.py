@@ -5,7 +5,7 @@ Source: OpenStreetMap wiki, "Key:opening_hours/specification"; read by `opening-
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Annotated, Self
 
 from opening_hours import validate
@@ -18,6 +18,8 @@ from wallet_service.values import Value
 DAYS = ("mo", "tu", "we", "th", "fr", "sa", "su")
 MOST_EXCEPTIONS = 100
 _MIDNIGHT = time(0, 0)
+_A_DAY = timedelta(days=1)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def _whole_minutes(at: time) -> time:
@@ -72,14 +74,43 @@ class WeeklyHours(Value):
         return not self.exceptions and not any(getattr(self, day) for day in DAYS)
 
     def as_text(self) -> str:
-        """The same in OpenStreetMap's form; what comes later overrides what came before."""
-        rules = [f"{day.capitalize()} {_spans(getattr(self, day))}" for day in DAYS if getattr(self, day)]
-        if not rules:
-            rules = ["closed"]
+        """The same in OpenStreetMap's form. What comes later overrides what came before, or is added after a comma: so
+        a night that begins on one day goes on into the next, whatever that has of its own. Around a public holiday
+        that is closed the day itself is closed, from midnight to midnight, and no more.
+        """
+        weekdays = [f"{day.capitalize()} {_spans(getattr(self, day))}" for day in DAYS if getattr(self, day)]
+        rules = [", ".join(weekdays) or "closed"]
+        following = {day + _A_DAY for day in self.exceptions} - self.exceptions.keys()
+        rules += [self._rule_of(day) for day in sorted(following) if self._has_night_before(day)]
         if self.closed_on_public_holidays:
             rules.append("PH closed")
-        rules += [f"{day:%Y %b %d} {_spans(spans)}" for day, spans in sorted(self.exceptions.items())]
-        return "; ".join(rules)
+        return "; ".join([*rules, *(self._rule_of(day) for day in sorted(self.exceptions))])
+
+    def _rule_of(self, day: date) -> str:
+        """One date with all that it has: what goes on into its morning, and its own."""
+        own, night = self._on(day), _nights(self._on(day - _A_DAY))
+        return f"{_date(day)} {','.join((*night, *([_spans(own)] if own or not night else [])))}"
+
+    def _has_night_before(self, day: date) -> bool:
+        """Whether the evening before an exception, or instead of it, would go on into the morning."""
+        before = day - _A_DAY
+        return bool(_nights(self._on(before)) or _nights(self._usual(before)))
+
+    def _on(self, day: date) -> tuple[Span, ...]:
+        return self.exceptions.get(day, self._usual(day))
+
+    def _usual(self, day: date) -> tuple[Span, ...]:
+        spans: tuple[Span, ...] = getattr(self, DAYS[day.weekday()])
+        return spans
+
+
+def _nights(spans: tuple[Span, ...]) -> tuple[str, ...]:
+    """The mornings of the spans that end on the day after."""
+    return tuple(f"00:00-{span.closes:%H:%M}" for span in spans if _MIDNIGHT != span.closes < span.opens)
+
+
+def _date(day: date) -> str:
+    return f"{day.year:04} {_MONTHS[day.month - 1]} {day.day:02}"
 
 
 def _spans(spans: tuple[Span, ...]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, UnknownCountryError  # type: ignore[attr-defined]  # its stubs lack it
+from opening_hours import OpeningHours, State, UnknownCountryError  # type: ignore[attr-defined]  # its stubs lack it
 
 _FRANCE = "FR"
-_FAR = datetime(9000, 1, 1, tzinfo=UTC)
-"""The library's word for "never" is a date beyond the calendar's use."""
+_AS_FAR_AS = timedelta(days=400)
+"""What does not change within a year does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,10 @@ def opening_at(text: str, zone: str, country: str | None, at: datetime) -> Openi
     hours = _compiled(text, zone, (country or _FRANCE).upper())
     local = at.astimezone(ZoneInfo(zone))
     is_open = hours.is_open(local)
-    changes_at: datetime | None = hours.next_change(local)
-    # two rules that meet (until midnight, from midnight) are no change that a person would see
-    while changes_at is not None and changes_at < _FAR and hours.is_open(changes_at) == is_open:
-        changes_at = hours.next_change(changes_at)
-    never = changes_at is None or changes_at.astimezone(UTC) >= _FAR
-    return Opening(is_open, None if never or changes_at is None else changes_at.astimezone(UTC))
+    # Not `next_change`: it looks on for ever where a store never closes, and stops where two rules meet at midnight.
+    states = hours.intervals(local, local + _AS_FAR_AS)
+    changes_at = next((begins for begins, _, state, _ in states if (state == State.OPEN) != is_open), None)
+    return Opening(is_open, None if changes_at is None else changes_at.astimezone(UTC))
 
 
 @lru_cache(maxsize=4096)

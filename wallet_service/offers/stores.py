@@ -75,20 +75,23 @@ def write_store(
 ) -> StoreChange:
     """The same without composing again: for many stores in a row, after which `compose_again` is called once."""
     values = values_of(program, document)
-    query = select(Store).where(Store.program_id == program.id, Store.store_id == store_id)
-    known = db.scalar(query.with_for_update().execution_options(populate_existing=True))
+    query = select(Store).where(Store.program_id == program.id, Store.store_id == store_id).with_for_update()
+    known = db.scalar(query.execution_options(populate_existing=True))
+    if known is None and version is None:
+        new = insert(Store).values(program_id=program.id, store_id=store_id, version=1, **values)
+        if db.scalar(new.on_conflict_do_nothing().returning(Store.id)) is not None:
+            return StoreChange(require_store(db, program.id, store_id), None, values)
+        known = db.scalar(query.execution_options(populate_existing=True))  # somebody was faster
     if version is not None and (known is None or known.version != version):
         raise ChangedMeanwhile(f"the store {store_id!r} has changed since; read it again")
-    before = None if known is None else stored_values(known)
-    change = {**values, "version": 1 if known is None else known.version + 1}
+    if known is None:  # made and deleted by others meanwhile
+        raise ChangedMeanwhile(f"the store {store_id!r} has changed since; read it again")
+    before = stored_values(known)
     if before != values:
-        db.execute(
-            insert(Store)
-            .values(program_id=program.id, store_id=store_id, **change)
-            .on_conflict_do_update(index_elements=["program_id", "store_id"], set_=change)
-        )
-        db.expire_all()
-    return StoreChange(require_store(db, program.id, store_id), before, values)
+        for name, value in {**values, "version": known.version + 1}.items():
+            setattr(known, name, value)
+        db.flush()
+    return StoreChange(known, before, values)
 
 
 def delete_store(db: Session, program_id: str, store_id: str, *, now: datetime) -> Mapping[str, Any]:
@@ -97,9 +100,11 @@ def delete_store(db: Session, program_id: str, store_id: str, *, now: datetime) 
     Raises:
         NotFound: the programme has no such store.
     """
-    store = require_store(db, program_id, store_id)
+    gone = delete(Store).where(Store.program_id == program_id, Store.store_id == store_id).returning(Store)
+    store = db.scalar(gone)
+    if store is None:
+        raise NotFound(f"there is no store {store_id!r}")
     before = stored_values(store)
-    db.execute(delete(Store).where(Store.id == store.id))
     compose_again(db, program_id, f"store {store_id} deleted", now=now)
     return before
 

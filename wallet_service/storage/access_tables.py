@@ -32,6 +32,8 @@ class User(Base):
     recovery_digests: Mapped[list[str]] = mapped_column(server_default=sql("'{}'"))
     created_at: Mapped[datetime]
     locked_at: Mapped[datetime | None]
+    locked_by: Mapped[str | None]
+    """`operator` or `user`: what an operator has locked, no programme's admin unlocks."""
     last_seen_at: Mapped[datetime | None]
     grants: Mapped[list[Grant]] = relationship(order_by="Grant.program_id", passive_deletes=True)
 

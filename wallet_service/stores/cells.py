@@ -19,9 +19,9 @@ from wallet_service.parsing import parse
 from wallet_service.stores.columns import HOURS, PLACE, columns_for
 
 _ADDRESS = ("street", "postal_code", "city", "country")
-_SPAN = re.compile(
-    r"(\d{1,2})\s*(?:[h:.]\s*(\d{2})?)?\s*(?:-|–|à|a|to)\s*(\d{1,2})\s*(?:[h:.]\s*(\d{2})?)?", re.IGNORECASE
-)
+_SPACED = re.compile(r"(\d{1,2})\s+h\s+(\d{2})(?!\s*[h:.\d])", re.IGNORECASE)
+"""`9 h 30`, as printers write it; in `12 h 14 h` and `12h 14` the second number is an hour."""
+_SPAN = re.compile(r"(\d{1,2})\s*(?:[h:.](\d{2})?)?\s*(?:-|–|à|a|to)\s*(\d{1,2})\s*(?:[h:.](\d{2})?)?", re.IGNORECASE)
 _CLOSED = frozenset({"", "-", "–", "x", "ferme", "fermé", "fermée", "closed", "off"})
 _YES = frozenset({"1", "x", "oui", "yes", "true", "vrai", "o", "y", "on"})
 _NO = frozenset({"", "0", "non", "no", "false", "faux", "n", "off"})
@@ -158,7 +158,7 @@ def _read_hours(raw: dict[str, Any], cells: Mapping[str, str], known: StoreDocum
                 case "exceptions":
                     hours[column] = exceptions_in(cells[column])
                 case _:
-                    hours[column] = _spans(column, cells[column])
+                    hours[column] = spans_in(column, cells[column])
         except Invalid as error:
             faults += error.faults
     if faults:
@@ -166,12 +166,16 @@ def _read_hours(raw: dict[str, Any], cells: Mapping[str, str], known: StoreDocum
     raw["opening_hours"] = hours
 
 
-def _spans(column: str, text: str) -> list[dict[str, str]]:
-    """`10:00-12:30 14:00-19:00`, `10h-19h`, `fermé`."""
+def spans_in(column: str, text: str) -> list[dict[str, str]]:
+    """`10:00-12:30 14:00-19:00`, `10h-19h`, `9 h 30 – 12 h`, `fermé`.
+
+    Raises:
+        Invalid: at `column`, it says no hours.
+    """
     if text.strip().casefold() in _CLOSED:
         return []
     spans: list[dict[str, str]] = []
-    rest = text
+    rest = _SPACED.sub(r"\1h\2", text)
     while rest.strip(" ,;/+&\u00a0") and rest.strip().casefold() not in ("et", "and"):
         found = _SPAN.match(rest.lstrip(" ,;/+&\u00a0").removeprefix("et ").removeprefix("and "))
         if found is None or len(spans) == 2:
@@ -205,7 +209,7 @@ def exceptions_in(text: str) -> dict[str, Any]:
         except ValueError as error:
             message = "should be days with their hours, such as 2026-12-24 10:00-17:00; 2026-12-25 closed"
             raise Invalid.at("exceptions", message, "exceptions") from error
-        found[on.isoformat()] = _spans("exceptions", hours)
+        found[on.isoformat()] = spans_in("exceptions", hours)
     return found
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from wallet_service.access.journal import changes_between, record
 from wallet_service.access.roles import Author
+from wallet_service.access.users import revoke_keys_of_store, take_store_from_grants
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.documents.stores import StoreDetails, StoreDocument
 from wallet_service.offers.stores import (
@@ -73,7 +74,7 @@ def import_store(
 
 
 def remove_store(db: Session, program_id: str, store_id: str, author: Author, *, now: datetime) -> None:
-    """Delete a store; it leaves the cards that named it.
+    """Delete a store; it leaves the cards that named it, and the rights of people and keys that were for it.
 
     Raises:
         NotFound: the programme has no such store.
@@ -81,6 +82,8 @@ def remove_store(db: Session, program_id: str, store_id: str, author: Author, *,
     before = delete_store(db, program_id, store_id, now=now)
     changes = changes_between(_said(before), {})
     record(db, author, "store_deleted", "store", store_id, program_id=program_id, changes=changes, now=now)
+    take_store_from_grants(db, author, program_id, store_id, now=now)
+    revoke_keys_of_store(db, author, program_id, store_id, now=now)
 
 
 def _enter(db: Session, program_id: str, change: StoreChange, author: Author, *, now: datetime) -> None:

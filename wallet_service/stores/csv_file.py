@@ -31,6 +31,12 @@ class Table:
     rows: tuple[Row, ...]
 
 
+def inert(cell: str, *, is_number: bool = False) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    is_formula = cell[:1] in ("=", "@", "\t", "\r") or (cell[:1] in ("+", "-") and not is_number and len(cell) > 1)
+    return f" {cell}" if is_formula else cell
+
+
 def decoded(content: bytes) -> str:
     """The text of a file: UTF-8 if it is that, UTF-16 where it says so, else Windows-1252.
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.access.roles import Author
@@ -19,11 +21,13 @@ from wallet_service.offers.stores import compose_again
 from wallet_service.storage.jobs import defer_job
 from wallet_service.storage.tables import StoreImport
 from wallet_service.stores.changing import import_store
-from wallet_service.stores.csv_file import match, table_of
+from wallet_service.stores.csv_file import Table, match, table_of
 from wallet_service.stores.importing import ImportPlan, plan_import
 
 IMPORT_STORES, RESUME_IMPORTS = "import_stores", "resume_imports"
+log = structlog.get_logger()
 _PORTION = 200
+_AGAIN = timedelta(seconds=1)
 _LOST_AFTER = timedelta(minutes=5)
 
 
@@ -71,13 +75,14 @@ def plan_of(db: Session, program: ProgramDocument, kept: StoreImport) -> ImportP
     return plan_import(db, program, table, match(table, program.locales, kept.columns))
 
 
-def start_import(db: Session, program: ProgramDocument, number: int, *, now: datetime) -> StoreImport:
-    """Have a file applied, after the caller's commit. Twice is as once."""
+def start_import(db: Session, program: ProgramDocument, number: int, author: Author, *, now: datetime) -> StoreImport:
+    """Have a file applied in the name of whoever says so, after the caller's commit. Twice is as once."""
     require_import(db, program.id, number)
     kept = db.get_one(StoreImport, number, with_for_update=True, populate_existing=True)
     if kept.state == "read":
         plan = plan_of(db, program, kept)
         kept.state, kept.worked_at, kept.total = "applying", now, len(plan.to_write)
+        kept.actor_kind, kept.actor_id, kept.actor_name = author.kind, author.id, author.name
         kept.counts = {
             "new": plan.count("new"),
             "changed": plan.count("changed"),
@@ -97,25 +102,60 @@ def run_import(
     now: Callable[[], datetime],
     stopping: Callable[[], bool] = lambda: False,
 ) -> timedelta | None:
-    """Apply a file, a portion in each transaction; the cards are composed again with the last."""
-    while not stopping():
-        with sessions.begin() as db:
-            kept = db.get(StoreImport, number, with_for_update=True)
-            if kept is None or kept.state != "applying":
-                return None
-            program = programs.program(db, kept.program_id).document
-            # planned anew: what somebody has changed since counts, and what is written is unchanged
-            rows = plan_of(db, program, kept).to_write
-            author = Author(kept.actor_kind, kept.actor_id, kept.actor_name)  # type: ignore[arg-type]  # as it was kept
-            for row in rows[:_PORTION]:
-                import_store(db, program, row.store_id, row.document, author, now=now())
-            left = len(rows) - min(len(rows), _PORTION)
-            kept.done, kept.total, kept.worked_at = kept.done + len(rows) - left, kept.done + len(rows), now()
-            if left == 0:
-                kept.state, kept.finished_at = "applied", now()
-                if kept.done:
-                    compose_again(db, program.id, "stores imported", now=now())
-    return timedelta(seconds=1)
+    """Apply a file, a portion in each transaction; the cards are composed again with the last.
+
+    What it leaves to do at a stop, or because somebody else was writing the same stores, it is called again for.
+    """
+    with sessions() as db:
+        kept = db.get(StoreImport, number)
+        if kept is None or kept.state != "applying":
+            return None
+        program = programs.program(db, kept.program_id).document
+        table = table_of(kept.content)
+        columns = match(table, program.locales, kept.columns)
+        # everybody writes stores in the order of their ids, so that two files never wait for each other
+        to_write = sorted(plan_import(db, program, table, columns).to_write, key=lambda row: row.store_id)
+    lines = {row.line: row for row in table.rows}
+    portions = [to_write[at : at + _PORTION] for at in range(0, len(to_write), _PORTION)] or [[]]
+    try:
+        for place, portion in enumerate(portions, 1):
+            if stopping():
+                return _AGAIN
+            rows = Table(table.headers, tuple(lines[row.line] for row in portion))
+            with sessions.begin() as db:
+                if not _apply_portion(db, program, number, rows, columns, is_last=place == len(portions), now=now()):
+                    return None
+    except OperationalError as error:
+        log.warning("import_interrupted", number=number, reason=type(error.orig).__name__)
+        return _AGAIN
+    return None
+
+
+def _apply_portion(
+    db: Session,
+    program: ProgramDocument,
+    number: int,
+    rows: Table,
+    columns: Mapping[int, str],
+    *,
+    is_last: bool,
+    now: datetime,
+) -> bool:
+    """Write some rows; returns whether the file was still to be applied."""
+    kept = db.get(StoreImport, number, with_for_update=True)
+    if kept is None or kept.state != "applying":
+        return False
+    author = Author(kept.actor_kind, kept.actor_id, kept.actor_name)  # type: ignore[arg-type]  # as it was kept
+    # planned anew: what somebody has changed since counts, and what is written is unchanged
+    for row in plan_import(db, program, rows, columns).to_write:
+        import_store(db, program, row.store_id, row.document, author, now=now)
+    kept.done, kept.worked_at = kept.done + len(rows.rows), now
+    kept.total = max(kept.total, kept.done)
+    if is_last:
+        kept.state, kept.finished_at = "applied", now
+        if kept.done:
+            compose_again(db, program.id, "stores imported", now=now)
+    return True
 
 
 def resume_imports(sessions: sessionmaker[Session], *, now: datetime) -> Mapping[str, int]:

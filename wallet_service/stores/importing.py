@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from wallet_service.access.roles import Author
@@ -27,7 +27,7 @@ from wallet_service.storage.tables import Store
 from wallet_service.stores.cells import cells_of, store_of
 from wallet_service.stores.changing import import_store
 from wallet_service.stores.columns import columns_for
-from wallet_service.stores.csv_file import Row, Table
+from wallet_service.stores.csv_file import Row, Table, inert
 from wallet_service.values import Value
 
 Kind = Literal["new", "changed", "unchanged"]
@@ -85,7 +85,7 @@ def plan_import(db: Session, program: ProgramDocument, table: Table, columns: Ma
     """
     if "store_id" not in columns.values():
         raise Invalid.at("file", "lacks the column store_id", "no_column", column="store_id")
-    known = {store.store_id: store for store in db.scalars(select(Store).where(Store.program_id == program.id))}
+    known = _known(db, program.id, table, next(place for place, name in columns.items() if name == "store_id"))
     stores: list[PlannedStore] = []
     refused: list[RefusedRow] = []
     seen: dict[str, int] = {}
@@ -132,8 +132,15 @@ def export_stores(db: Session, program: ProgramDocument, store_ids: frozenset[st
     rows = csv.DictWriter(written, columns, delimiter=";")
     rows.writeheader()
     for store in db.scalars(query):
-        rows.writerow({name: _inert(name, cell) for name, cell in _cells(store, program).items()})
+        rows.writerow({name: inert(cell, is_number=name in _NUMBERS) for name, cell in _cells(store, program).items()})
     return "\ufeff" + written.getvalue()
+
+
+def _known(db: Session, program_id: str, table: Table, place: int) -> dict[str, Store]:
+    """The stores that the file names."""
+    named = {row.cells[place] for row in table.rows if place < len(row.cells)}
+    query = select(Store).where(Store.program_id == program_id, Store.store_id == func.any(sorted(named)))
+    return {store.store_id: store for store in db.scalars(query.execution_options(populate_existing=True))}
 
 
 def _planned(
@@ -159,11 +166,3 @@ def _cells(store: Store, program: ProgramDocument) -> dict[str, str]:
 
 
 _NUMBERS = frozenset({"latitude", "longitude", "phone"})
-
-
-def _inert(column: str, cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    is_formula = cell[:1] in ("=", "@", "\t", "\r") or (
-        cell[:1] in ("+", "-") and column not in _NUMBERS and len(cell) > 1
-    )
-    return f" {cell}" if is_formula else cell

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, current_app, g, request
 from jinja2 import Environment, StrictUndefined
@@ -74,7 +75,10 @@ def read_as(reader: Reader) -> None:
 
 def current_reader() -> Reader:
     """Who reads this request's pages."""
-    reader: Reader = g.wallet_reader
+    reader: Reader | None = g.get("wallet_reader")
+    if reader is None:  # refused before anything was looked at: an address that no page has, too large a body
+        reader = reader_of_request(UTC)
+        read_as(reader)
     return reader
 
 
@@ -121,7 +125,7 @@ def fragment(
 
 
 def _with_request(values: dict[str, Any]) -> dict[str, Any]:
-    return {"path": request.path, "refused": False, **values}
+    return {"path": quote(request.path), "refused": False, **values}
 
 
 def _answer(html: str, audience: Audience, status: HTTPStatus) -> Response:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
+from wallet_service.stores.csv_file import inert
 from wallet_service.stores.importing import RefusedRow
 from wallet_service.web.fault_words import sentence_of
 from wallet_service.web.locale import LANGUAGES, Lazy, Reader, lazy
@@ -72,8 +73,10 @@ def refused_csv(headers: Sequence[str], refused: Sequence[RefusedRow]) -> str:
     """
     written = io.StringIO()
     rows = csv.writer(written, delimiter=";")
-    rows.writerow([*headers, "Ligne / Line", *(f"{_REASON[language]} ({language})" for language in LANGUAGES)])
+    rows.writerow(
+        [*map(inert, headers), "Ligne / Line", *(f"{_REASON[language]} ({language})" for language in LANGUAGES)]
+    )
     for row in refused:
         cells = [*row.cells[: len(headers)], *[""] * (len(headers) - len(row.cells))]
-        rows.writerow([*cells, row.line, *(" ".join(reasons) for reasons in reasons_of(row).values())])
+        rows.writerow([*map(inert, cells), row.line, *(" ".join(reasons) for reasons in reasons_of(row).values())])
     return "\ufeff" + written.getvalue()

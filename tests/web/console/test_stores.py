@@ -244,7 +244,7 @@ def test_an_import_that_was_lost_with_its_worker_is_begun_anew(system: System) -
     with services.sessions.begin() as db:
         document = services.program_cache.program(db, "lumiere").document
         number = keep_file(db, "lumiere", SYSTEM, file_name="x", text=text, columns={}, now=system.clock())
-        start_import(db, document, number, now=system.clock())
+        start_import(db, document, number, SYSTEM, now=system.clock())
     looks = iter([False, True])
     again = run_import(
         services.sessions, services.program_cache, number, now=system.clock, stopping=lambda: next(looks)

@@ -11,7 +11,12 @@ from flask import redirect, request, url_for
 from pydantic import Field
 from werkzeug.wrappers import Response as AnyResponse
 
-from wallet_service.access.second_factor import confirm_second_factor, offer_second_factor, remove_second_factor
+from wallet_service.access.second_factor import (
+    confirm_second_factor,
+    offer_second_factor,
+    offered_second_factor,
+    remove_second_factor,
+)
 from wallet_service.access.sessions import (
     end_other_sessions,
     end_session,
@@ -24,8 +29,9 @@ from wallet_service.access.users import set_password
 from wallet_service.errors import Fault, Invalid
 from wallet_service.values import Value
 from wallet_service.web.console.gate import Console, cookie_name, with_session
+from wallet_service.web.console.mails import second_factor_mail
 from wallet_service.web.console.navigation import frame
-from wallet_service.web.console.sign_in import CodeDocument, NewPasswordDocument, next_address, wait_page
+from wallet_service.web.console.sign_in import CodeDocument, NewPasswordDocument, next_address, post_mail, wait_page
 from wallet_service.web.console.visit import session, visit
 from wallet_service.web.context import now, services
 from wallet_service.web.forms import Form
@@ -43,7 +49,7 @@ def add_pages(console: Console) -> None:
     """Register the pages."""
     console.person_page("/account", account)
     console.person_page("/account/password", password, methods=("GET", "POST"))
-    console.person_page("/account/password-again", password_again, methods=("GET", "POST"))
+    console.person_page("/account/password-again", password_again, methods=("GET", "POST"), before_second_factor=True)
     console.person_page("/account/second-factor", second_factor, methods=("GET", "POST"), before_second_factor=True)
     console.person_page("/account/second-factor/remove", remove, methods=("GET", "POST"))
     console.person_page("/account/sessions/end-others", end_others, methods=("POST",))
@@ -111,23 +117,33 @@ def password_again() -> AnyResponse:
 
 
 def second_factor() -> AnyResponse:
-    """Put a secret into an authenticator app, and confirm it with a code; then the recovery codes, once."""
-    here, db = visit(), session()
+    """Put a secret into an authenticator app, and confirm it with a code; then the recovery codes, once.
+
+    Whoever has a second factor shows it first: the password alone does not replace it.
+    """
+    here = visit()
+    if here.signed_in.second_factor_step(services().settings.second_factor_rule) == "enter":
+        return _redirect("console.sign_in_second_factor", next=request.path)
+    if not here.signed_in.password_is_fresh(now()):
+        return _redirect("console.account_password_again", next=request.path)
     faults: tuple[Fault, ...] = ()
-    sealer = services().keys.sealer
+    sealer, user_id = services().keys.sealer, here.signed_in.user_id
     if request.method == "POST":
         try:
             with services().sessions.begin() as own:
                 codes = confirm_second_factor(
-                    own, sealer, here.author, here.signed_in.user_id, request.form.get("code", ""), now=now()
+                    own, sealer, here.author, user_id, request.form.get("code", ""), now=now()
                 )
+                post_mail(second_factor_mail(here.signed_in.email, here.signed_in.name, here.signed_in.locale))
                 token = renew_after_second_factor(own, here.signed_in.session_id, now=now())
         except Invalid as error:
             faults = error.faults
         else:
             shown = page("console/account/recovery.html", Audience.CONSOLE, frame=frame(), codes=codes)
             return with_session(shown, token)
-    offered = offer_second_factor(db, sealer, here.signed_in.user_id, issuer="Wallet")
+    with services().sessions.begin() as own:  # whatever this page answers, what it shows is what a code is asked of
+        offer = offered_second_factor if faults else offer_second_factor
+        offered = offer(own, sealer, user_id, issuer="Wallet")
     drawn = io.BytesIO()
     segno.make(offered.address, error="m").save(drawn, kind="svg", scale=5, border=2, xmldecl=False, svgns=False)
     labels = {"code": current_reader().gettext("Code")}
@@ -143,6 +159,7 @@ def remove() -> AnyResponse:
     if request.method == "GET":
         return page("console/account/remove.html", Audience.CONSOLE, frame=frame())
     remove_second_factor(session(), here.author, here.signed_in.user_id, now=now())
+    post_mail(second_factor_mail(here.signed_in.email, here.signed_in.name, here.signed_in.locale, removed=True))
     return _redirect("console.account_account", done="second-factor")
 
 

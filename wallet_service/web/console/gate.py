@@ -6,6 +6,7 @@ password. What is not somebody's own does not exist for them (404); what they ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -31,6 +32,8 @@ from wallet_service.web.pages import read_as, reader_of_request
 
 View = Callable[..., AnyResponse]
 _FIRST_REFUSAL = 400
+_UNKEPT = re.compile(r"[\x00\ud800-\udfff]")
+LARGEST_ID = 2**63 - 1
 _UNTIL_KNOWN = ZoneInfo("Europe/Paris")
 """Before the programme is known, pages write times in this zone."""
 
@@ -82,6 +85,10 @@ class Console:
             return refusal_page(
                 HTTPStatus.FORBIDDEN, lazy("This form was sent from another site. Open the page again.")
             )
+        if _holds_what_no_field_holds():
+            return refusal_page(
+                HTTPStatus.UNPROCESSABLE_ENTITY, lazy("This was not accepted. Go back and look at what you typed.")
+            )
         rule = self._rules.get(request.endpoint or "")
         if rule is None:
             raise NotFound("no such page")
@@ -90,7 +97,7 @@ class Console:
         with services().sessions.begin() as db:
             signed_in = look_at_session(db, token, now=now(), prolong="poll" not in request.args) if token else None
             if signed_in is None:
-                return _to_sign_in(db, token)
+                return _to_sign_in(db, token, keep=rule.kind == "program")
             signed_in = _keep_language(db, signed_in)
         return self._let_person_in(rule, signed_in)
 
@@ -147,9 +154,11 @@ def _is_https() -> bool:
     return services().settings.public_url.startswith("https://")
 
 
-def _to_sign_in(db: Session, token: str | None) -> AnyResponse:
-    """Nobody is signed in: to the sign-in page and back. What was typed is kept for 30 minutes."""
-    if request.method == "POST" and token is not None and (back := _keep_typed(db, token)) is not None:
+def _to_sign_in(db: Session, token: str | None, *, keep: bool) -> AnyResponse:
+    """Nobody is signed in: to the sign-in page and back. What was typed is kept for 30 minutes, if it is a programme's:
+    what a person types into pages of their own is a secret.
+    """
+    if keep and request.method == "POST" and token is not None and (back := _keep_typed(db, token)) is not None:
         query = {"next": back, "kept": "1"}
     else:
         query = {"next": request.full_path if request.method == "GET" and request.query_string else request.path}
@@ -191,6 +200,15 @@ def _keep_language(db: Session, signed_in: SignedIn) -> SignedIn:
 
 def _take_program(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     g.program_id = values.pop("program_id", None) if values else None
+    if any(isinstance(value, int) and value > LARGEST_ID for value in (values or {}).values()):
+        raise NotFound("no row has such a number")
+
+
+def _holds_what_no_field_holds() -> bool:
+    """NUL and halves of letters can be typed into no page, and PostgreSQL keeps neither."""
+    values = (value for held in (request.args, request.form) for pair in held.items(multi=True) for value in pair)
+    names = (brought.filename or "" for brought in request.files.values())
+    return any(_UNKEPT.search(text) for text in (request.path, *values, *names))
 
 
 def _name_program(endpoint: str, values: dict[str, Any]) -> None:

@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from wallet_service.access import journal as kept
 from wallet_service.access.roles import Permission
+from wallet_service.stores.csv_file import inert
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
-from wallet_service.web.console.visit import program, program_zone, session
+from wallet_service.web.console.visit import number_asked, program, program_zone, session
 from wallet_service.web.headers import Audience
 from wallet_service.web.locale import Lazy, lazy
 from wallet_service.web.pages import current_reader, page
@@ -48,7 +49,7 @@ def add_pages(console: Console) -> None:
 
 def journal() -> AnyResponse:
     """A page of entries, newest first."""
-    found = _entries(before=request.args.get("before", type=int), limit=50)
+    found = _entries(before=number_asked("before"), limit=50)
     older = dict(request.args) | {"before": str(found.before)} if found.before is not None else None
     return page(
         "console/journal/journal.html",
@@ -65,8 +66,12 @@ def export() -> AnyResponse:
     """The same as CSV, all of it up to ten thousand entries."""
     written = io.StringIO()
     rows = csv.writer(written, delimiter=";")
+
+    def row(*cells: str) -> None:
+        rows.writerow([inert(cell) for cell in cells])
+
     _ = current_reader().gettext
-    rows.writerow([_("When"), _("Who"), _("What"), _("On what"), _("Number"), _("Changes")])
+    row(_("When"), _("Who"), _("What"), _("On what"), _("Number"), _("Changes"))
     before: int | None = None
     for _page in range(_MOST_EXPORTED // kept.MOST_ENTRIES):
         found = _entries(before=before, limit=kept.MOST_ENTRIES)
@@ -74,7 +79,7 @@ def export() -> AnyResponse:
             shown = _shown(entry)
             changes = "; ".join(f"{name}: {old} → {new}" for name, old, new in shown["changes"])
             at = entry.at.astimezone(program_zone()).isoformat(timespec="seconds")
-            rows.writerow([at, entry.actor_name, shown["action"], entry.object_kind, entry.object_id, changes])
+            row(at, entry.actor_name, shown["action"], entry.object_kind, entry.object_id, changes)
         if (before := found.before) is None:
             break
     headers = {"Content-Disposition": "attachment; filename=journal.csv", "Cache-Control": "no-store"}
@@ -88,7 +93,7 @@ def _entries(*, before: int | None, limit: int) -> kept.Page:
         program().program_id,
         object_kind=request.args.get("kind") or None,
         since=_midnight(since) if since else None,
-        until=_midnight(until + timedelta(days=1)) if until else None,
+        until=_midnight(until + timedelta(days=1)) if until and until < date.max else None,
         before=before,
         limit=limit,
     )

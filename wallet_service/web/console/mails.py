@@ -1,4 +1,6 @@
-"""The mails that the console sends: invitations, new passwords, and the word that somebody tries too often."""
+"""The mails that the console sends: invitations, new passwords, and the word that somebody tries too often or has
+changed the second step.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +44,19 @@ def too_many_tries_mail(email: str, name: str, locale: str | None) -> MailMessag
         reader.gettext("If it was you, wait an hour or choose a new password. If not, tell who operates the console."),
     )
     return _mail(reader, email, name, subject, lines)
+
+
+def second_factor_mail(email: str, name: str, locale: str | None, *, removed: bool = False) -> MailMessage:
+    """The second step of this person's sign-in was set up, replaced or removed."""
+    reader = _reader(locale)
+    if removed:
+        subject = reader.gettext("The second step of your sign-in was removed")
+    else:
+        subject = reader.gettext("The second step of your sign-in was set up")
+    line = reader.gettext(
+        "If it was you, there is nothing to do. If not, choose a new password and tell who operates the console."
+    )
+    return _mail(reader, email, name, subject, (line,))
 
 
 def _mail(reader: Reader, email: str, name: str, subject: str, lines: tuple[str, ...]) -> MailMessage:

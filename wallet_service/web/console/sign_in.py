@@ -88,7 +88,7 @@ def sign_in() -> AnyResponse:
             return with_session(redirect(next_address(), code=HTTPStatus.SEE_OTHER), token)
         case Wait(tell=recipient):
             if recipient is not None:
-                _post(too_many_tries_mail(recipient.email, recipient.name, recipient.locale))
+                post_mail(too_many_tries_mail(recipient.email, recipient.name, recipient.locale))
             return wait_page(outcome)
         case Wrong():
             return _sign_in_page(Fault("", "wrong address or password", "wrong_credentials"))
@@ -149,6 +149,10 @@ def forgotten() -> AnyResponse:
         labels = {"email": current_reader().gettext("E-mail")}
         form = Form(EmailDocument, {}, (), current_reader(), labels)
         return page("console/sign_in/forgotten.html", Audience.CONSOLE, form=form)
+    if not services().outbox.can_send:
+        return refusal_page(
+            HTTPStatus.SERVICE_UNAVAILABLE, lazy("No mail can be sent from here. Ask who operates the console.")
+        )
     email = request.form.get("email", "").strip().lower()
     with services().sessions.begin() as db:  # of a limit that is reached nothing is said either
         allowed = throttle.take_of(db, services().digester, throttle.RESET_BY_ADDRESS, email, now=now()).is_allowed
@@ -181,12 +185,13 @@ def _new_password(token: str, heading: str) -> AnyResponse:
         try:
             with services().sessions.begin() as db:
                 accept_link(db, services().passwords, token, request.form.get("password", ""), now=now())
+                services().sign_in.forget_tries(db, link.email, network=_network())
         except Invalid as error:
             faults = error.faults
         except NotFound:
             return refusal_page(HTTPStatus.GONE, lazy("This link was used, or is too old. Ask for a new one."))
         else:
-            return redirect(url_for("console.sign_in_sign_in", email=link.email), code=HTTPStatus.SEE_OTHER)
+            return redirect(url_for("console.sign_in_sign_in"), code=HTTPStatus.SEE_OTHER)
     labels = {"password": current_reader().gettext("Password")}
     return page(
         "console/sign_in/new_password.html",
@@ -219,7 +224,8 @@ def _network() -> str:
     return network_of(client_address(peer, request.headers.get("X-Forwarded-For", ""), trusted))
 
 
-def _post(message: MailMessage) -> None:
+def post_mail(message: MailMessage) -> None:
+    """Send a mail, where mail can be sent at all."""
     if services().outbox.can_send:
         with services().sessions.begin() as db:
             services().outbox.post(db, message, now=now())

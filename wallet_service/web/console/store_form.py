@@ -52,6 +52,9 @@ class StoreForm(StoreDocument):
     far_ok: bool = False
 
 
+_WRITTEN_OTHERWISE = ("position", "exceptions", "beacons_text", "groups_text")
+_PAGES = frozenset({"import", "new"})
+"""What stands below /stores beside the stores."""
 _BESIDE = frozenset(StoreForm.model_fields) - frozenset(StoreDocument.model_fields)
 _SHOWN_AT = {"beacons": "beacons_text", "groups": "groups_text"}
 
@@ -114,6 +117,10 @@ def _written_by(known: Store | None, raw: Raw) -> str:
         return known.store_id
     tree = _tree(raw)
     beside = {name: tree.pop(name) for name in list(tree) if name in _BESIDE}
+    if known is not None and isinstance(texts := tree.get("proximity_text"), dict):
+        # what the page does not show stays: texts in languages that the programme no longer has
+        others = {locale: text for locale, text in known.proximity_text.items() if locale not in document.locales}
+        tree["proximity_text"] = others | texts
     described = parse(StoreDocument, tree)
     store_id = known.store_id if known is not None else str(beside.get("store_id") or _slug(described.name))
     moved = known is None or (known.latitude, known.longitude) != (described.latitude, described.longitude)
@@ -136,7 +143,13 @@ class _NewStore(StoreDetails):
 def _tree(raw: Raw) -> dict[str, Any]:
     """What was typed as the document, with the other ways of writing put into their places."""
     tree = nest(StoreForm, _degrees(raw), current_reader())
-    faults: list[Fault] = []
+    faults = [
+        Fault(name, "should be a text", "string_type")
+        for name in _WRITTEN_OTHERWISE
+        if not isinstance(tree.get(name), str | None)
+    ]
+    if faults:
+        raise Invalid(*faults)
     if position := tree.pop("position", None):
         found = coordinates_in(position)
         if found is None:
@@ -336,4 +349,5 @@ def _is_far(store_id: str, document: StoreDocument) -> bool:
 
 def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "store"
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "store"
+    return f"store-{slug}" if slug in _PAGES else slug

@@ -52,7 +52,10 @@ def bring() -> AnyResponse:
     if request.method == "POST":
         request.max_content_length = _LARGEST_FILE
         brought = request.files.get("file")
-        content = brought.read() if brought is not None else b""
+        content = b""
+        if brought is not None:
+            with brought.stream:
+                content = brought.read()
         try:
             if brought is None or not brought.filename:
                 raise Invalid.at("file", "is missing", "no_file")
@@ -137,7 +140,7 @@ def refused(number: int) -> AnyResponse:
 
 def apply(number: int) -> AnyResponse:
     """Have the file applied."""
-    start_import(session(), program().document, number, now=now())
+    start_import(session(), program().document, number, visit().author, now=now())
     return _to("progress", number)
 
 

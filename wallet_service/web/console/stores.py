@@ -21,7 +21,7 @@ from wallet_service.stores.importing import export_stores
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
 from wallet_service.web.console.store_map import map_values
-from wallet_service.web.console.visit import actor, may, program, session, visit
+from wallet_service.web.console.visit import actor, may, number_asked, program, session, visit
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, page
@@ -29,6 +29,7 @@ from wallet_service.web.pages import current_reader, page
 HERE = "console.stores_stores"
 _ON_A_PAGE = 50
 _MOST_SPOTS = 2000
+_MOST_PAGES = 100_000
 
 
 def add_pages(console: Console) -> None:
@@ -41,7 +42,7 @@ def add_pages(console: Console) -> None:
 def stores() -> AnyResponse:
     """A page of stores, by name."""
     filters = {name: request.args.get(name, "").strip() for name in ("q", "group", "city", "hours")}
-    number = max(request.args.get("page", 1, type=int), 1)
+    number = min(max(number_asked("page") or 1, 1), _MOST_PAGES)
     matching = _matching(filters)
     db = session()
     total = db.scalar(select(func.count()).select_from(matching.subquery())) or 0

@@ -70,6 +70,12 @@ def session() -> Session:
     return db
 
 
+def number_asked(name: str) -> int | None:
+    """A whole number of the address's query; None where there is none that a row can have."""
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+
+
 def typed() -> Mapping[str, Sequence[str]]:
     """What was typed into the form of this page: just now, or before the session ended."""
     if request.method == "POST":
