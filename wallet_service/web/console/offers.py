@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel.dates import get_timezone_location
 from flask import request, url_for
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -79,7 +80,7 @@ def offers() -> AnyResponse:
     counts: dict[str, int] = {row[0]: row[1] for row in rows}
     query = select(Offer).where(*conditions, of_state == state).order_by(*_ORDER[state])
     shown = db.scalars(query.offset((number - 1) * _ON_A_PAGE).limit(_ON_A_PAGE)).all()
-    uses = _uses_of(shown)
+    uses = uses_of(shown)
     return page(
         "console/offers/offers.html",
         Audience.CONSOLE,
@@ -142,6 +143,13 @@ def zone_of(store_ids: Iterable[str]) -> str:
     return next((known[each].time_zone for each in store_ids if each in known), program().document.time_zone)
 
 
+def clock_city(store_ids: Sequence[str], zone: str) -> str:
+    """Where the clock stands that an offer's times are read from: the one store's city, else that of the zone."""
+    known = program().places.stores
+    city = known[store_ids[0]].city if len(store_ids) == 1 and store_ids[0] in known else None
+    return city or get_timezone_location(ZoneInfo(zone), locale=current_reader().region, return_city=True)
+
+
 def stores_in_words(store_ids: Sequence[str], groups: Sequence[str]) -> str:
     """Where an offer holds: names while they are few."""
     reader, known = current_reader(), program().places.stores
@@ -178,7 +186,8 @@ def _row(offer: Offer, uses: int) -> dict[str, Any]:
     }
 
 
-def _uses_of(shown: Sequence[Offer]) -> dict[int, int]:
+def uses_of(shown: Sequence[Offer]) -> dict[int, int]:
+    """How often each offer was used; one that never was is absent."""
     ids = [offer.id for offer in shown]
     counted = select(OfferUse.offer_id, func.count()).where(OfferUse.offer_id.in_(ids)).group_by(OfferUse.offer_id)
     return {row[0]: row[1] for row in session().execute(counted)}
