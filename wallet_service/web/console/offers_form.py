@@ -21,7 +21,16 @@ from wallet_service.offers.states import offer_state
 from wallet_service.storage.tables import Balance, Member, Offer
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
-from wallet_service.web.console.offers import HERE, clock_city, own_offer, own_stores, stores_in_words, trail, zone_of
+from wallet_service.web.console.offers import (
+    HERE,
+    clock_city,
+    own_offer,
+    own_stores,
+    stores_in_words,
+    title_of,
+    trail,
+    zone_of,
+)
 from wallet_service.web.console.offers_audience import audience_for
 from wallet_service.web.console.offers_fields import (
     LANGUAGE_NAMES,
@@ -215,6 +224,7 @@ def _form_page(
         form=Form(OfferForm, raw, faults, reader, labels_of(state, locales)),
         refused=bool(faults),
         offer=known,
+        title=title_of(known.title, known.code) if known is not None else "",
         state=state,
         fixed=fixed,
         version=_first(raw, "_version"),

@@ -19,7 +19,6 @@ import orjson
 from cachetools import LRUCache, cached
 from PIL import Image
 
-from wallet_service.cards.content import CardContent
 from wallet_service.cards.facts import ProgramFacts
 from wallet_service.cards.samples import sample_facts
 from wallet_service.cards.template import ImageName, Template
@@ -30,7 +29,7 @@ from wallet_service.offers.places import LiveOffer, LiveStore, MemberPlace, Plan
 from wallet_service.offers.targets import Targeting
 from wallet_service.offers.windows import instant_of
 from wallet_service.previews import draw_android, draw_iphone, draw_lock_screen
-from wallet_service.previews.android_card import card_of
+from wallet_service.previews.android_card import AndroidCard, card_of
 from wallet_service.wallets.apple.passes.archive import archive, artwork_of, entry
 from wallet_service.wallets.apple.passes.pass_json import pass_json
 from wallet_service.wallets.card_views import program_view
@@ -44,6 +43,10 @@ from wallet_service.web.pages import current_reader
 _SCALE = 1.5
 _LONGEST = 500
 _SAMPLE_SPAN = timedelta(days=7)
+_ANDROID_FRONT = frozenset(
+    {"loyaltyPoints", "secondaryLoyaltyPoints", "rewardsTier", "secondaryRewardsTier", "accountName", "accountId"}
+)
+"""What Google Wallet shows on the card itself; texts are in its details."""
 _ADDRESS = "https://cards.example.com"
 
 
@@ -100,8 +103,8 @@ def _drawn(card: CardView, plan: Plan, stores: Sequence[LiveStore], at: datetime
     zone = stores[0].time_zone if stores else program().document.time_zone
     if card.program.pass_type_id is not None:
         bundle, design = _bundle(card), f"{card.program.organization_name} {card.template.digest}"
-        shown = _in_words(card.content)
-        drawn.append(_picture("iphone", _iphone(bundle, phone, zone, at), _("iPhone card: %(fields)s", fields=shown)))
+        words = _("iPhone card: %(fields)s", fields=_on_iphone(card))
+        drawn.append(_picture("iphone", _iphone(bundle, phone, zone, at), words))
         if plan.places and (text := plan.places[0].text):
             words = _(
                 "iPhone lock screen near %(store)s: %(brand)s – %(text)s",
@@ -112,8 +115,7 @@ def _drawn(card: CardView, plan: Plan, stores: Sequence[LiveStore], at: datetime
             drawn.append(_picture("lock", _lock_screen(design, bundle, text, phone, zone, at), words))
     if card.program.issuer_id is not None:
         item, made = _google_bodies(card)
-        known = card_of(item, made, phone).fields.values()
-        shown = ", ".join(f"{each.label} {each.text}".strip() for each in known)
+        shown = _on_android(card_of(item, made, phone))
         png = _android(orjson.dumps(item), orjson.dumps(made), phone, card.template)
         drawn.append(_picture("android", png, _("Android card: %(fields)s", fields=shown)))
     title = plan.offer.title if plan.offer is not None else ""
@@ -131,8 +133,23 @@ def _picture(kind: str, png: bytes, text: str) -> Picture:
     return Picture(address=address, text=text, caption=captions[kind].to(current_reader()), kind=kind)
 
 
-def _in_words(content: CardContent) -> str:
-    return ", ".join(f"{field.label} {field.text}".strip() for field in content.fields)
+def _on_iphone(card: CardView) -> str:
+    """What stands on the front, then what is behind it."""
+    behind = {spec.id for spec in card.template.document.fields if spec.apple in ("back", "none")}
+    fields = [(field.id in behind, f"{field.label} {field.text}".strip()) for field in card.content.fields]
+    return _front_and_back(fields)
+
+
+def _on_android(card: AndroidCard) -> str:
+    fields = [(name not in _ANDROID_FRONT, f"{each.label} {each.text}".strip()) for name, each in card.fields.items()]
+    return _front_and_back(fields)
+
+
+def _front_and_back(fields: Sequence[tuple[bool, str]]) -> str:
+    front, back = (", ".join(text for is_back, text in fields if is_back is side) for side in (False, True))
+    if not back:
+        return front
+    return current_reader().gettext("%(front)s; in the details: %(back)s", front=front, back=back)
 
 
 def _stores(fields: Mapping[str, Any]) -> list[LiveStore]:
