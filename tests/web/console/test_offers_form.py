@@ -103,7 +103,11 @@ def test_a_form_that_is_sent_as_it_came_changes_nothing(system: System) -> None:
                                              "time_zone": "Indian/Reunion"})  # fmt: skip
     target = {"tiers": ["Or"], "favourite_store_ids": ["paris"], "attributes": {"vip": ["true"]}, "consent": True,
               "purchased_within_days": 90, "purchased_at": "offer_stores", "wallets": ["apple"]}  # fmt: skip
+    hours = [
+        {"day": day, "from": begins, "to": "24:00"} for day in ("fri", "mon") for begins in ("20:00", "22:00", "23:00")
+    ]
     ids = [
+        add_offer(system, "H", weekly_hours=hours, only_when_open=True),
         add_offer(system, "A", target=target, title={"fr": "A", "de": "A!"}, notify=True, radius_m=50, priority=-3),
         add_offer(system, "B", store_ids=["lyon", "reunion"], uses_total=9, uses_per_member=1, publish=True),
         add_offer(system, "C", store_ids=[], publish=True, begins_h=-1),
@@ -114,6 +118,25 @@ def test_a_form_that_is_sent_as_it_came_changes_nothing(system: System) -> None:
     for offer_id in ids:
         marketing.follow(f"/offers/{offer_id}/edit", fields_of(marketing.get(f"/offers/{offer_id}/edit")))
     assert system.rows("SELECT * FROM offers ORDER BY id") == before
+
+
+def test_hours_of_the_week_are_typed_by_day(system: System) -> None:
+    add_stores(system)
+    marketing = sign_in(system, "marketing", locale="fr")
+    page = marketing.follow(
+        "/offers/new",
+        form(system, only_when_open="on") | {"weekly.mon.0.from": "10:00", "weekly.mon.0.to": "12:00",
+         "weekly.mon.1.from": "", "weekly.mon.1.to": "", "weekly.sat.1.from": "18:00", "weekly.sat.1.to": "00:00"},
+    )  # fmt: skip
+    assert "Seulement à ces heures\u202f: Lundi 10:00–12:00\u202f; Samedi 18:00–24:00." in page.text
+    assert "Seulement quand le magasin est ouvert." in page.text
+    (offer,) = system.api.ok("GET", "/offers")["items"]
+    assert offer["weekly_hours"] == [
+        {"day": "mon", "from": "10:00", "to": "12:00"},
+        {"day": "sat", "from": "18:00", "to": "24:00"},
+    ]
+    edit = marketing.get(f"/offers/{offer['id']}/edit")
+    assert edit.one("input", name="weekly.sat.0.to").get("value") == "00:00"
 
 
 def test_c19_a_form_that_is_sent_twice_makes_one_offer(system: System) -> None:
@@ -140,6 +163,12 @@ def test_c19_a_form_that_is_sent_twice_makes_one_offer(system: System) -> None:
         ({"store_ids": ["", "brest"]}, "Magasins : Il n’y a pas de magasin « brest »", "Stores: There is no store"),
         ({"proximity_text.fr": "x" * 101}, "100 caractères", "shows 100 characters"),
         ({"proximity_text.fr": "Maison Lumière vous attend"}, "nom de l’enseigne", "name of the brand"),
+        (
+            {"weekly.tue.0.from": "14:00", "weekly.tue.0.to": "10:00"},
+            "Mardi, à : Les heures",
+            "Tuesday, until: Hours end",
+        ),
+        ({"weekly.sun.1.from": "14:00"}, "Dimanche, à : Remplissez ce champ.", "Sunday, until: Fill in this field."),
         ({"uses_total": "douze"}, "Utilisations au total : Saisissez un nombre entier", "Uses in total: Enter a whole"),
         ({"radius_m": "900"}, "Distance en mètres", "Distance in metres: Phones show"),
     ],

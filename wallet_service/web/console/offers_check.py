@@ -63,6 +63,8 @@ _FIELDS: Mapping[str, Lazy] = {
     "uses_total": lazy("uses in total"),
     "priority": lazy("priority"),
     "notify": lazy("notification"),
+    "weekly_hours": lazy("hours of the week"),
+    "only_when_open": lazy("only while open"),
     "code": lazy("code"),
 }
 """What the history calls the fields that changed."""

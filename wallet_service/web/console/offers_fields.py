@@ -21,6 +21,7 @@ from wallet_service.parsing import parse
 from wallet_service.storage.tables import Offer
 from wallet_service.values import Value
 from wallet_service.web.console.offers import zone_of
+from wallet_service.web.console.offers_hours import RowOfHours, hours_in, is_same_hours, labels_of_hours, written_hours
 from wallet_service.web.console.visit import program
 from wallet_service.web.form_values import Raw, flatten, nest
 from wallet_service.web.locale import Lazy, lazy
@@ -28,10 +29,11 @@ from wallet_service.web.pages import current_reader
 
 LANGUAGE_NAMES = {"fr": "Français", "en": "English", "de": "Deutsch", "es": "Español", "it": "Italiano"}
 _LONGEST_CODE = 60
+_SPAN = re.compile(r"weekly_hours\[(\d+)\](\..*)?")
 _INSTANTS = ("starts_at", "ends_at")
 _WRITTEN = (
     *("code", "title", "text", "proximity_text", "store_ids", "groups"),
-    *("radius_m", "uses_per_member", "uses_total", "priority", "notify"),
+    *("radius_m", "uses_per_member", "uses_total", "priority", "notify", "only_when_open"),
 )
 """The fields of the document that the page has as they are."""
 
@@ -48,6 +50,8 @@ class OfferForm(Value):
     code: Identifier | None = None
     starts_at_local: LocalTime
     ends_at_local: LocalTime
+    weekly: dict[str, tuple[RowOfHours, ...]] = {}
+    only_when_open: Truth = False
     target: Target = Target()
     favourite: Literal["any", "here", "kept"] = "any"
     radius_m: Radius | None = None
@@ -57,7 +61,7 @@ class OfferForm(Value):
     notify: Truth = False
 
 
-def labels_of(state: OfferState, locales: Sequence[str]) -> dict[str, str]:
+def labels_of(state: OfferState, locales: Sequence[str], raw: Raw) -> dict[str, str]:
     """The fields that the page has for an offer in this state, in its order."""
     _ = current_reader().gettext
     labels = {"everywhere": _("All stores"), "store_ids": _("Stores"), "groups": _("Groups of stores")}
@@ -73,6 +77,8 @@ def labels_of(state: OfferState, locales: Sequence[str]) -> dict[str, str]:
         "code": _("Code"),
         "starts_at_local": _("From"),
         "ends_at_local": _("Until"),
+        **labels_of_hours(raw),
+        "only_when_open": _("Only while the store is open"),
         "target.tiers": _("Status"),
         "favourite": _("Favourite store"),
         "target.purchased_within_days": _("Last purchase, at most so many days ago"),
@@ -114,6 +120,9 @@ def fields_of(raw: Raw, known: Offer | None, state: OfferState) -> dict[str, Any
             fields[name] = tree[name]
     if tree.get("everywhere") and "store_ids" not in fixed:
         fields |= {"store_ids": [], "groups": []}
+    hours = [span for _name, span in hours_in(tree.get("weekly"))]
+    if not is_same_hours(hours, fields.get("weekly_hours", ())):  # the same in another order is no change
+        fields["weekly_hours"] = hours
     kept = _written_times(known) if known is not None else {}
     for name in _INSTANTS:
         local = f"{name}_local"
@@ -139,7 +148,8 @@ def document_in(raw: Raw, known: Offer | None, state: OfferState) -> OfferDocume
     try:
         document = parse(OfferDocument, fields)
     except Invalid as error:
-        faults += at_fields(error.faults)
+        rows = [name for name, _span in hours_in(nest(OfferForm, raw, current_reader()).get("weekly"))]
+        faults += at_fields(error.faults, rows)
     for name in _INSTANTS:
         if not (fields.get(name) or fields.get(f"{name}_local")) and all(f"{name}_local" != one.path for one in faults):
             faults.append(Fault(f"{name}_local", "is missing", "one_instant"))
@@ -151,13 +161,17 @@ def document_in(raw: Raw, known: Offer | None, state: OfferState) -> OfferDocume
     return document
 
 
-def at_fields(faults: Sequence[Fault]) -> tuple[Fault, ...]:
-    """Faults at the fields of the page that write these values."""
+def at_fields(faults: Sequence[Fault], rows: Sequence[str] = ()) -> tuple[Fault, ...]:
+    """Faults at the fields of the page that write these values; `rows` are the names of the week's spans, in order."""
     moved = {"starts_at": "starts_at_local", "ends_at": "ends_at_local", "target.favourite_store_ids": "favourite"}
-    return tuple(
-        Fault(moved.get(name := re.sub(r"\[\d+\]$", "", fault.path), name), fault.message, fault.code, fault.values)
-        for fault in faults
-    )
+
+    def shown_at(path: str) -> str:
+        if (span := _SPAN.fullmatch(path)) and int(span[1]) < len(rows):
+            return f"{rows[int(span[1])]}{span[2] or '.from'}"
+        name = re.sub(r"\[\d+\]$", "", path)
+        return moved.get(name, name)
+
+    return tuple(Fault(shown_at(fault.path), fault.message, fault.code, fault.values) for fault in faults)
 
 
 def written(known: Offer) -> dict[str, list[str]]:
@@ -165,7 +179,8 @@ def written(known: Offer) -> dict[str, list[str]]:
     document = document_of(known)
     raw = flatten(document, current_reader())
     raw = {name: values for name, values in raw.items() if name not in _INSTANTS}
-    raw |= {name: [text] for name, text in _written_times(known).items()}
+    raw = {name: values for name, values in raw.items() if not name.startswith("weekly_hours")}
+    raw |= {name: [text] for name, text in _written_times(known).items()} | written_hours(known.weekly_hours)
     favourites = set(document.target.favourite_store_ids)
     here = set(stores_in(document.store_ids, document.groups))
     raw["favourite"] = ["any" if not favourites else "here" if favourites == here else "kept"]

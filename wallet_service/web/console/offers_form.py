@@ -44,6 +44,7 @@ from wallet_service.web.console.offers_fields import (
     quick_spans,
     written,
 )
+from wallet_service.web.console.offers_hours import day_names, rows_of
 from wallet_service.web.console.offers_previews import NOTHING_DRAWN, Pictures, pictures_for
 from wallet_service.web.console.store_map import map_values_of
 from wallet_service.web.console.visit import actor, program, session, typed, visit
@@ -221,7 +222,7 @@ def _form_page(
         Audience.EDITOR_MAP,
         status=HTTPStatus.UNPROCESSABLE_ENTITY if faults else status,
         frame=frame(HERE, trail=trail()),
-        form=Form(OfferForm, raw, faults, reader, labels_of(state, locales)),
+        form=Form(OfferForm, raw, faults, reader, labels_of(state, locales, raw)),
         refused=bool(faults),
         offer=known,
         title=title_of(known.title, known.code) if known is not None else "",
@@ -237,6 +238,8 @@ def _form_page(
         reach_m=reach,
         zone=zone,
         clock_of=reader.gettext("Local time: %(city)s", city=clock_city(chosen, zone)),
+        days=[(day, name, rows_of(raw, day)) for day, name in day_names().items()],
+        has_hours=any(any(values) for name, values in raw.items() if name.startswith("weekly.")),
         spans=[(name, words, begins, ends) for name, words, begins, ends in quick_spans(zone, at)],
         tiers=[(each, each) for each in _tiers(raw)],
         favourites=len(known.target.get("favourite_store_ids", ())) if known is not None else 0,
@@ -255,7 +258,7 @@ def _conflict_page(raw: Raw, known: Offer | None, error: OfferChangedMeanwhile) 
         raise error
     current = require_offer(session(), program().program_id, known.id)
     theirs = written(current)
-    labels = labels_of(offer_state(current, now()), locales_of(current))
+    labels = labels_of(offer_state(current, now()), locales_of(current), {**theirs, **raw})
     latest = journal.entries(
         session(), program().program_id, object_kind="offer", object_id=current.id, limit=1
     ).entries

@@ -13,6 +13,7 @@ from wallet_service.offers.places import LiveOffer, LiveStore, live_offer
 from wallet_service.storage.tables import Offer
 from wallet_service.web.console.offers import span_in_words, stores_in_words, title_of, zone_of
 from wallet_service.web.console.offers_fields import LANGUAGE_NAMES, stores_in
+from wallet_service.web.console.offers_hours import hours_in_words
 from wallet_service.web.console.visit import program
 from wallet_service.web.pages import current_reader
 
@@ -30,7 +31,12 @@ def facts_of(offer: Offer) -> Iterator[tuple[str, list[str]]]:
         if locale in offer.title or locale in offer.text or locale in offer.proximity_text:
             yield LANGUAGE_NAMES.get(locale.split("-")[0], locale), list(_what(offer, locale))
     zone = zone_of(offer.store_ids)
-    yield _("When"), [span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone)]
+    when = [span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone)]
+    if offer.weekly_hours:
+        when.append(_("Only at these hours: %(hours)s.", hours=hours_in_words(offer.weekly_hours)))
+    if offer.only_when_open:
+        when.append(_("Only while the store is open."))
+    yield _("When"), when
     yield _("For whom"), list(_whom(offer))
     yield _("Options"), list(_options(offer))
 
