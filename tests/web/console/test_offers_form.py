@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.system import System
-from tests.web.console.staff import Staff, sign_in
+from tests.web.console.staff import PASSWORD, Staff, sign_in
 from tests.web.console.test_offers import add_offer, add_stores
 from tests.web.console.test_stores import refusal
 from tests.web.page_reader import Page
@@ -241,6 +242,23 @@ def test_c20_of_two_editors_the_second_is_told_both_sides_and_loses_nothing(syst
     assert page.one("input", name="title.fr").get("value") == "La mienne"
     paul.follow(f"/offers/{offer_id}/edit", fields_of(page))
     assert system.api.ok("GET", f"/offers/{offer_id}")["title"]["fr"] == "La mienne"
+
+
+def test_c23_what_was_typed_when_the_session_ended_is_given_back(system: System) -> None:
+    add_stores(system)
+    staff = sign_in(system, "marketing", locale="fr")
+    system.clock.advance(timedelta(hours=13))
+    sent = form(system, **{"title.fr": "Pas perdu", "notify": ["", "on"], "weekly.mon.0.from": "10:00"})
+    location = staff.post("/offers/new", sent)
+    assert isinstance(location, str)
+    asked = parse_qs(urlsplit(location).query)
+    back = staff.post("/console/sign-in", {"email": staff.email, "password": PASSWORD, "next": asked["next"][0]})
+    assert isinstance(back, str)
+    page = staff.get(back)
+    assert page.one("input", name="title.fr").get("value") == "Pas perdu"
+    assert page.one("input", name="store_ids", value="lyon").get("checked") is not None
+    assert page.one("input", name="notify", type="checkbox").get("checked") is not None
+    assert page.one("input", name="weekly.mon.0.from").get("value") == "10:00"
 
 
 def test_quick_choices_fill_in_the_dates_without_script(system: System) -> None:

@@ -33,6 +33,8 @@ from wallet_service.web.pages import current_reader, page
 HERE = "console.offers_offers"
 _ON_A_PAGE = 50
 _STORES_NAMED = 3
+_LARGEST_ID = 2**63 - 1
+_LAST_PAGE = 10_000
 
 BADGES: Mapping[OfferState, tuple[Lazy, str, str]] = {
     "draft": (lazy("Draft"), "empty", ""),
@@ -72,7 +74,7 @@ def offers() -> AnyResponse:
     asked = request.args.get("state", "running")
     state: OfferState = next((each for each in _TABS if each == asked), "running")
     wanted = request.args.get("store", "").strip()
-    number = max(request.args.get("page", 1, type=int), 1)
+    number = min(max(request.args.get("page", 1, type=int), 1), _LAST_PAGE)
     db, at, reader = session(), now(), current_reader()
     conditions = [*_visible(), *_at_stores_like(wanted)]
     of_state = state_at(at)
@@ -108,6 +110,8 @@ def offers() -> AnyResponse:
 
 def own_offer(offer_id: int) -> Offer:
     """An offer of this programme that holds at a store of this person; others do not exist here."""
+    if offer_id > _LARGEST_ID:
+        raise NotFound("no offer has such a number")
     offer = require_offer(session(), program().program_id, offer_id)
     if session().scalar(select(Offer.id).where(Offer.id == offer_id, *_visible())) is None:
         raise NotFound("the offer is at none of this person's stores")

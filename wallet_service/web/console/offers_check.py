@@ -101,6 +101,8 @@ def end(offer_id: int) -> AnyResponse:
     known = _mine(offer_id)
     if request.method == "POST":
         return _acted(offer_id, end_offer, "offer_ended", "ended")
+    if offer_state(known, now()) != "running":
+        return _offer_page(known, status=HTTPStatus.CONFLICT, done="state_meanwhile")
     reader = current_reader()
     return _confirm_page(
         known,

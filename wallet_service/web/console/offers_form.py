@@ -46,6 +46,7 @@ from wallet_service.web.console.offers_fields import (
 )
 from wallet_service.web.console.offers_hours import day_names, rows_of
 from wallet_service.web.console.offers_previews import NOTHING_DRAWN, Pictures, pictures_for
+from wallet_service.web.console.offers_words import notify_hint
 from wallet_service.web.console.store_map import map_values_of
 from wallet_service.web.console.visit import actor, program, session, typed, visit
 from wallet_service.web.context import now
@@ -241,6 +242,7 @@ def _form_page(
         days=[(day, name, rows_of(raw, day)) for day, name in day_names().items()],
         has_hours=any(any(values) for name, values in raw.items() if name.startswith("weekly.")),
         spans=[(name, words, begins, ends) for name, words, begins, ends in quick_spans(zone, at)],
+        notify_hint=notify_hint(),
         tiers=[(each, each) for each in _tiers(raw)],
         favourites=len(known.target.get("favourite_store_ids", ())) if known is not None else 0,
         language=_first(raw, "_language"),

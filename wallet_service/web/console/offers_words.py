@@ -67,6 +67,24 @@ def warnings_of(offer: Offer, now: datetime) -> Iterator[str]:
         )
 
 
+def notify_hint() -> str:
+    """Who is notified of an offer, and what the brand's cap and quiet hours hold back."""
+    reader, pressure = current_reader(), program().document.pressure
+    _ = reader.gettext
+    told = [_("A notification goes to those who consented to marketing; for the others the card changes silently.")]
+    if pressure.marketing_per_week is not None:
+        told.append(
+            reader.ngettext(
+                "A cardholder gets %(num)s a week at most.", "A cardholder gets %(num)s a week at most.",
+                pressure.marketing_per_week,
+            )
+        )  # fmt: skip
+    if pressure.quiet_from is not None and pressure.quiet_until is not None:
+        begins, ends = (f"{at:%H:%M}" for at in (pressure.quiet_from, pressure.quiet_until))
+        told.append(_("From %(begins)s to %(ends)s it waits: these are quiet hours.", begins=begins, ends=ends))
+    return " ".join(told)
+
+
 def _where(offer: Offer) -> Iterator[str]:
     _ = current_reader().gettext
     known = program().places.stores
