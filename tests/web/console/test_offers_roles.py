@@ -24,7 +24,7 @@ PAGES: dict[str, tuple[str, str, dict[str, int]]] = {
     "offers_check_unpublish": ("POST", "/offers/{id}/unpublish", {"writer": 303, "reader": 403}),
     "offers_check_end": ("GET", "/offers/{id}/end", {"writer": 409, "reader": 403}),
 }
-"""Endpoint → method, address, and what writers and readers of offers are answered; the order is that of an offer's life."""
+"""Endpoint → method, address, and what writers and readers of offers are answered, in the order of an offer’s life."""
 
 
 def test_c2_every_page_of_offers_has_its_row(system: System) -> None:
