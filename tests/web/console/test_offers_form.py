@@ -303,8 +303,16 @@ def test_c29_the_previews_say_what_is_typed_by_their_button_and_by_the_script(sy
     assert system.rows("SELECT id FROM offers") == []
 
 
-@pytest.mark.parametrize("typed", [{}, {"title.fr": "é" * 900}, {"starts_at_local": "hier"}, {"title.fr": "\x07"}])
-def test_previews_and_audience_take_whatever_is_typed(system: System, typed: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {},
+        {"title.fr": "é" * 900},
+        {"starts_at_local": "hier", "weekly.mon.x.from": "1", "weekly.mon": "2", "weekly.lun.0.to": "3"},
+        {"title": "\x07", "target": "all", "store_ids.0": "x", "favourite": "kept", "priority": "9" * 40},
+    ],
+)
+def test_pages_take_whatever_is_typed(system: System, typed: dict[str, str]) -> None:
     marketing = sign_in(system, "marketing")
     for path in ("previews", "audience"):
         for sent in (typed, form(system, store_ids="", **typed)):
@@ -312,6 +320,7 @@ def test_previews_and_audience_take_whatever_is_typed(system: System, typed: dic
                 f"/console/lumiere/offers/{path}", data=sent, headers={"Sec-Fetch-Site": "same-origin"}
             )
             assert answer.status_code == 200, answer.text
+    marketing.post("/offers/new", typed, status=422)
 
 
 def audience_of(staff: Staff, sent: dict[str, Any]) -> tuple[int, list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from wallet_service.web.pages import current_reader
 
 _ROWS = 2
 """A day has so many spans on the page, more where an offer has more."""
+_NAME = re.compile(r"weekly\.(?P<day>[a-z]{3})\.(?P<row>[0-9]{1,2})\.(from|to)", re.ASCII)
 _ENDS = ("from", "to")
 _MIDNIGHT, _END_OF_DAY = "00:00", "24:00"
 """A browser's field of a clock ends at 23:59: midnight there is the end of the day here."""
@@ -43,8 +45,9 @@ def labels_of_hours(raw: Raw) -> dict[str, str]:
 
 def rows_of(raw: Raw, day: str) -> int:
     """How many spans the page has for a day."""
-    rows = [int(name.split(".")[2]) for name in raw if name.startswith(f"weekly.{day}.")]
-    return max(_ROWS, *(row + 1 for row in rows)) if rows else _ROWS
+    found = (_NAME.fullmatch(name) for name in raw)
+    rows = [int(name["row"]) + 1 for name in found if name is not None and name["day"] == day]
+    return max([_ROWS, *rows])
 
 
 def hours_in(weekly: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -153,11 +153,11 @@ def _options(offer: Offer) -> Iterator[str]:
     )
     if offer.uses_per_member:
         yield reader.ngettext(
-            "Each cardholder may use it once.", "Each cardholder may use it %(num)s times.", offer.uses_per_member
+            "Each cardholder may use it %(num)s time.", "Each cardholder may use it %(num)s times.", offer.uses_per_member
         )
     if offer.uses_total:
         yield reader.ngettext(
-            "It is over after one use in all.", "It is over after %(num)s uses in all.", offer.uses_total
+            "It is over after %(num)s use in all.", "It is over after %(num)s uses in all.", offer.uses_total
         )
     if offer.priority:
         yield _("Priority: %(number)s.", number=offer.priority)
