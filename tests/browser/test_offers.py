@@ -148,6 +148,42 @@ def test_c29_c78_the_preview_follows_the_typing_and_the_focus_stays(visitor: Vis
     assert visit.violations() == []
 
 
+def test_c23_a_session_that_ends_while_somebody_types_puts_no_other_page_into_the_form(
+    visitor: Visitor, system: System
+) -> None:
+    add_stores(system)
+    visit = visitor(system.url)
+    page = _sign_in(visit, system)
+    visit.open("/console/lumiere/offers/new")
+    expect(page.locator("#previews img")).to_have_count(3)
+    system.clock.advance(timedelta(hours=13))
+    page.get_by_label("Lyon Bellecour").check()
+    page.get_by_label("Titre (Français)").fill("Pas perdu")
+    expect(page.locator("#previews img")).to_have_count(0)
+    expect(page.get_by_label("E-mail")).to_have_count(0)
+    page.get_by_role("button", name="7 jours").click()
+    page.get_by_role("button", name="Vérifier").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Se connecter")
+    page.get_by_label("E-mail").fill("marketing-0@example.com")
+    page.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Titre (Français)")).to_have_value("Pas perdu")
+    expect(page.get_by_label("Lyon Bellecour")).to_be_checked()
+
+
+def test_c34_stores_are_chosen_on_the_map_as_in_the_list(visitor: Visitor, system: System) -> None:
+    add_stores(system)
+    visit = visitor(system.url)
+    page = _sign_in(visit, system)
+    visit.open("/console/lumiere/offers/new")
+    expect(page.locator(".map path.spot.other")).to_have_count(2)
+    page.locator(".map path.spot").first.click()
+    expect(page.locator("input[name=store_ids]:checked")).to_have_count(1)
+    page.locator("input[name=store_ids]:checked").uncheck()
+    expect(page.locator(".map path.spot.other")).to_have_count(2)
+    assert visit.violations() == []
+
+
 @pytest.mark.parametrize(
     ("size", "scheme"), [("small", "dark"), ("phone", "light"), ("desktop", "light"), ("desktop", "dark")]
 )

@@ -153,7 +153,9 @@ def _options(offer: Offer) -> Iterator[str]:
     )
     if offer.uses_per_member:
         yield reader.ngettext(
-            "Each cardholder may use it %(num)s time.", "Each cardholder may use it %(num)s times.", offer.uses_per_member
+            "Each cardholder may use it %(num)s time.",
+            "Each cardholder may use it %(num)s times.",
+            offer.uses_per_member,
         )
     if offer.uses_total:
         yield reader.ngettext(
