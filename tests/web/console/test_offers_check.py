@@ -50,8 +50,8 @@ def test_an_offer_that_begins_in_quiet_hours_is_said_to_wait(system: System) -> 
         db.execute(text("UPDATE programs SET document = document || jsonb_build_object('pressure', CAST(:p AS jsonb))"),
                    {"p": pressure})  # fmt: skip
     marketing = sign_in(system, "marketing")
-    assert "quiet hours" in marketing.get(f"/offers/{add_offer(system, 'LOUDER', notify=True)}").text
-    assert "It begins in quiet" not in marketing.get(f"/offers/{add_offer(system, 'SILENT')}").text
+    assert "quiet hours" in marketing.get(f"/offers/{add_offer(system, 'NOTIFIES', notify=True)}").text
+    assert "It begins in quiet" not in marketing.get(f"/offers/{add_offer(system, 'QUIET')}").text
 
 
 def test_c4_c32_a_publication_is_taken_back_before_the_start_and_no_card_was_announced(system: System) -> None:
