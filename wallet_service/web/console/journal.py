@@ -35,6 +35,12 @@ ACTIONS: dict[str, Lazy] = {
     "store_created": lazy("Added a store"),
     "store_changed": lazy("Changed a store"),
     "store_deleted": lazy("Deleted a store"),
+    "offer_drafted": lazy("Drafted an offer"),
+    "offer_changed": lazy("Changed an offer"),
+    "offer_published": lazy("Published an offer"),
+    "offer_unpublished": lazy("Took back the publication of an offer"),
+    "offer_ended": lazy("Ended an offer"),
+    "offer_cancelled": lazy("Called an offer off"),
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""

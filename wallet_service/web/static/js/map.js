@@ -12,8 +12,19 @@ function written(number) {
   return document.documentElement.lang === "fr" ? text.replace(".", ",") : text;
 }
 
+function pick(map, marker, box) {
+  if (!box) return;
+  const paint = () => marker.getElement()?.classList.toggle("other", !box.checked);
+  marker.on("click", () => {
+    box.checked = !box.checked;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  box.addEventListener("input", paint);
+  map.whenReady(paint);
+}
+
 function show(panel) {
-  const { spots, tiles, attribution, base, latitude, longitude, here } = panel.dataset;
+  const { spots, tiles, attribution, base, latitude, longitude, picks, here } = panel.dataset;
   panel.hidden = false;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const map = L.map(panel.querySelector(".map"), {
@@ -30,11 +41,12 @@ function show(panel) {
   const points = [];
   const markers = new Map();
   for (const [id, name, lat, lon] of JSON.parse(spots)) {
-    const marker = L.circleMarker([lat, lon], { radius: base ? 8 : 5, className: base ? "spot" : "spot other", bubblingMouseEvents: true });
+    const marker = L.circleMarker([lat, lon], { radius: base || picks ? 8 : 5, className: base ? "spot" : "spot other", bubblingMouseEvents: true });
     const label = document.createElement("span");
     label.textContent = name;
     marker.bindTooltip(label).addTo(map);
     if (base) marker.on("click", () => { location.href = `${base}/${encodeURIComponent(id)}`; });
+    if (picks) pick(map, marker, document.querySelector(`input[type=checkbox][name="${picks}"][value="${CSS.escape(id)}"]`));
     markers.set(id, marker);
     points.push([lat, lon]);
   }

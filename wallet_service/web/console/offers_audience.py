@@ -1,0 +1,121 @@
+"""Who gets an offer, in words: how many cardholders, and why not the others. Counted as composing does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from wallet_service.documents.offers import OfferDocument
+from wallet_service.errors import Invalid
+from wallet_service.offers.audience import Audience, Verdict, audience_of
+from wallet_service.parsing import parse
+from wallet_service.storage.tables import Offer
+from wallet_service.web.console.visit import program, session
+from wallet_service.web.locale import Lazy, nlazy
+from wallet_service.web.pages import current_reader
+
+MOST_COUNTED = 2_000
+"""So many members are counted while somebody waits; beyond them is said "at least"."""
+_TEXTS = ("title", "text", "proximity_text", "radius_m", "code")
+"""What does not matter for counting, and may still be wrong while somebody types."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """An audience in words.
+
+    Attributes:
+        said: the number, as a sentence; empty where nothing could be counted yet.
+        reasons: why the others do not get it, and who is told how.
+        among: how many members were counted, if these are not all.
+    """
+
+    said: str = ""
+    receives: int = 0
+    reasons: tuple[str, ...] = ()
+    among: int | None = None
+
+
+def audience_for(fields: Mapping[str, Any], known: Offer | None, *, now: datetime) -> Counted:
+    """The audience of what is typed; nothing is counted before where and when are known."""
+    kept = {name: value for name, value in fields.items() if name not in _TEXTS}
+    try:
+        document = parse(OfferDocument, kept | {"title": "?", "code": known.code if known is not None else "?"})
+        return counted(document, known, now=now)
+    except Invalid:
+        return Counted()
+
+
+def counted(offer: Offer | OfferDocument, known: Offer | None, *, now: datetime) -> Counted:
+    """The audience of an offer; `known` is left out of the others that it competes with.
+
+    Raises:
+        Invalid: a store is unknown, or the offer ends before it begins.
+    """
+    places = program().places
+    if known is not None:
+        places = replace(places, offers=tuple(each for each in places.offers if each.id != known.id))
+    reach_m = program().composer.template.document.reach_m
+    found = audience_of(session(), program().document, places, offer, reach_m=reach_m, most=MOST_COUNTED, now=now)
+    return _in_words(found, notifies=offer.notify)
+
+
+def _in_words(found: Audience, *, notifies: bool) -> Counted:
+    reader, is_all = current_reader(), found.next_after is None
+    sentence = _will_get if is_all else _at_least
+    told: list[Lazy] = []
+    if notifies and found.counts["may_notify"]:
+        told.append(_notified(found.counts["may_notify"]))
+    if notifies and found.counts["silently"]:
+        told.append(_silently(found.counts["silently"]))
+    told += [words(found.counts[verdict]) for verdict, words in _WHY_NOT.items() if found.counts[verdict]]
+    return Counted(
+        said=sentence(found.receives).to(reader),
+        receives=found.receives,
+        reasons=tuple(each.to(reader) for each in told),
+        among=None if is_all else found.members,
+    )
+
+
+def _will_get(count: int) -> Lazy:
+    return nlazy("%(num)s cardholder will get this offer", "%(num)s cardholders will get this offer", count)
+
+
+def _at_least(count: int) -> Lazy:
+    return nlazy(
+        "At least %(num)s cardholder will get this offer", "At least %(num)s cardholders will get this offer", count
+    )
+
+
+def _notified(count: int) -> Lazy:
+    return nlazy("%(num)s will be notified", "%(num)s will be notified", count)
+
+
+def _silently(count: int) -> Lazy:
+    return nlazy(
+        "%(num)s without marketing consent (silent update)", "%(num)s without marketing consent (silent update)", count
+    )
+
+
+_WHY_NOT: Mapping[Verdict, Callable[[int], Lazy]] = {
+    "not_installed": lambda n: nlazy("%(num)s without an installed card", "%(num)s without an installed card", n),
+    "other_offer": lambda n: nlazy(
+        "%(num)s sees another offer first at these stores", "%(num)s see another offer first at these stores", n
+    ),
+    "other_places": lambda n: nlazy(
+        "%(num)s already has ten places that go first", "%(num)s already have ten places that go first", n
+    ),
+    "tier": lambda n: nlazy("%(num)s without this status", "%(num)s without this status", n),
+    "favourite_store": lambda n: nlazy(
+        "%(num)s with another favourite store, or none", "%(num)s with another favourite store, or none", n
+    ),
+    "attributes": lambda n: nlazy(
+        "%(num)s without the features that are asked for", "%(num)s without the features that are asked for", n
+    ),
+    "purchase": lambda n: nlazy("%(num)s without a recent purchase", "%(num)s without a recent purchase", n),
+    "wallet": lambda n: nlazy("%(num)s with the card in another wallet", "%(num)s with the card in another wallet", n),
+    "uses": lambda n: nlazy("%(num)s has used it as often as allowed", "%(num)s have used it as often as allowed", n),
+    "consent": lambda n: nlazy("%(num)s without marketing consent", "%(num)s without marketing consent", n),
+}
