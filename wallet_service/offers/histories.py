@@ -125,6 +125,10 @@ def note_uses(
 
 
 _COMPOSE_AGAIN = text("""
+WITH shown AS (
+    UPDATE offer_showings SET decision = 'silent', decided_at = :now
+    WHERE card_id = :card AND decision = 'not_installed'
+)
 UPDATE cards SET recompose_at = :now
 WHERE id = :card AND (recompose_at IS NULL OR recompose_at > :now) AND EXISTS (
     SELECT FROM offers o
@@ -134,7 +138,7 @@ WHERE id = :card AND (recompose_at IS NULL OR recompose_at > :now) AND EXISTS (
 
 
 def wallets_changed(db: Session, card_id: int, *, now: datetime) -> None:
-    """A card was installed somewhere, or removed: have it composed again if an offer asks where it is. The caller holds
-    the card's lock, or no other.
+    """A card was installed somewhere, or removed: have it composed again if an offer asks where it is. Offers that it
+    carries already came with it, and so silently. The caller holds the card's lock, or no other.
     """
     db.execute(_COMPOSE_AGAIN, {"card": card_id, "now": now})
