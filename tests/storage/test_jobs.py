@@ -154,6 +154,7 @@ def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
         "forget_access",
         "forget_erased",
         "forget_history",
+        "forget_showings",
         "reissue_renewed",
         "resume_imports",
         "send_due_mails",

@@ -7,7 +7,17 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from wallet_service.errors import WalletServiceError
-from wallet_service.web.console import account, home, journal, sign_in, store_form, store_imports, stores, team
+from wallet_service.web.console import (
+    account,
+    home,
+    journal,
+    offer_report,
+    sign_in,
+    store_form,
+    store_imports,
+    stores,
+    team,
+)
 from wallet_service.web.console.errors import page_of_database_away, page_of_error, page_of_http
 from wallet_service.web.console.gate import Console
 
@@ -15,7 +25,7 @@ from wallet_service.web.console.gate import Console
 def make_console() -> Blueprint:
     """The blueprint, made anew for each app."""
     console = Console()
-    for subject in (sign_in, account, home, stores, store_form, store_imports, team, journal):
+    for subject in (sign_in, account, home, stores, store_form, store_imports, offer_report, team, journal):
         subject.add_pages(console)
     console.blueprint.register_error_handler(WalletServiceError, page_of_error)
     console.blueprint.register_error_handler(OperationalError, page_of_database_away)
