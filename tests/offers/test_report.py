@@ -10,7 +10,7 @@ import pytest
 from tests.offers.pressure_system import compose, decisions, enrol, publish, set_pressure
 from tests.system import System, eventually
 from wallet_service.offers.publishing import require_offer
-from wallet_service.offers.report import KEPT, OfferReport, figures_of, forget_showings, report_of
+from wallet_service.offers.report import KEPT, OfferReport, count_offers, figures_of, forget_showings, report_of
 from wallet_service.values import Money
 from wallet_service.web.api.callers import create_key
 
@@ -199,3 +199,27 @@ def test_who_carried_an_offer_is_forgotten_long_after_its_end(system: System) ->
     assert found.is_forgotten
     assert (found.targeted, found.uses) == (0, 1)
     assert decisions(system, offer_id) == {}
+
+
+def test_offers_on_very_many_cards_are_counted_from_time_to_time_and_a_last_time_after_the_end(system: System) -> None:
+    enrol(system, 3)
+    offer_id, small = publish(system, lasts=HOUR), publish(system, "soie", priority=5, target={"tiers": ["Or"]})
+
+    def count() -> int:
+        return count_offers(system.services.sessions, now=system.clock(), stopping=lambda: False, many=2)
+
+    assert count() == 1, "the other is on few"
+    assert count() == 0, "it has just been counted"
+    system.enrol("M-4")
+    assert (report(system, offer_id).targeted, figures(system, offer_id)[offer_id][0]) == (3, 3)
+    assert report(system, small).targeted == 0
+    system.clock.advance(timedelta(minutes=16))
+    assert report(system, offer_id).targeted == 4, "a count that is too old is not shown"
+    assert count() == 1
+    assert figures(system, offer_id)[offer_id][0] == 4
+    system.clock.advance(timedelta(days=2))
+    assert count() == 1
+    assert report(system, offer_id).counted_at <= system.clock()
+    system.clock.advance(timedelta(days=2))
+    assert count() == 0
+    assert report(system, offer_id).targeted == 4

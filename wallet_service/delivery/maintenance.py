@@ -15,7 +15,7 @@ from wallet_service.delivery.queues import Tools
 from wallet_service.errors import WalletServiceError
 from wallet_service.mail.outbox import SEND_DUE_MAILS, SEND_MAIL, Outbox
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
-from wallet_service.offers.report import forget_showings
+from wallet_service.offers.report import count_offers, forget_showings
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.programs.reissuing import reissue_where_renewed
 from wallet_service.storage.jobs import Jobs, PeriodicTask, forget_history
@@ -33,6 +33,7 @@ def background_jobs(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -
         nightly=maintenance_tasks(tools, keys, stopping),
         often={
             SEND_DUE_MAILS: lambda: outbox.send_due(stopping),
+            "count_offers": lambda: {"offers": count_offers(tools.sessions, now=tools.clock(), stopping=stopping)},
             RESUME_IMPORTS: lambda: resume_imports(tools.sessions, now=tools.clock()),
         },
         deferred={

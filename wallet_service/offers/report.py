@@ -8,21 +8,27 @@ Source: console.md section 11.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.offers.pressure import DECISIONS, Decision
 from wallet_service.offers.states import OfferState, offer_state
-from wallet_service.storage.tables import Card, Member, Offer, OfferShowing
+from wallet_service.storage.tables import Card, Member, Offer, OfferCount, OfferShowing
 from wallet_service.values import Money
 
 KEPT = timedelta(days=400)
 """How long after an offer's end it is known which cards carried it; afterwards uses and revenue remain."""
+MANY = 100_000
+"""From so many cards on an offer's members are counted by a periodic task, and not for each look."""
+COUNTED_FOR = timedelta(minutes=15)
+"""How long such a count is good for while the offer runs."""
+SETTLED = timedelta(days=1)
+"""So long after an offer's end the count is the last one."""
 FEWEST = 5
 """Counts of fewer people than this are not shown to roles of a store."""
 
@@ -39,6 +45,7 @@ class OfferReport:
         uses: purchases that named it; `holders` the members who did, as far as they are not erased.
         revenue: what these purchases came to, less what of them was given back, by currency.
         decisions: what became of the notifications, by member.
+        counted_at: when members were counted; uses are those of now.
         is_forgotten: the members' rows are gone (see `KEPT`): figures before the uses say nothing.
     """
 
@@ -52,6 +59,7 @@ class OfferReport:
     revenue: tuple[Money, ...]
     uses_without_amount: int
     decisions: Mapping[Decision, int]
+    counted_at: datetime
     is_forgotten: bool = False
 
     @property
@@ -97,48 +105,96 @@ ORDER BY GROUPING(currency) DESC, currency
 
 def report_of(db: Session, offer: Offer, *, now: datetime) -> OfferReport:
     """The report of an offer in whatever state, as of now."""
-    values = {"offer": offer.id, "now": now}
-    decisions: Counter[Decision] = Counter()
+    known = db.get(OfferCount, offer.id)
+    if known is not None and (now - known.counted_at < COUNTED_FOR or known.counted_at >= offer.ends_at + SETTLED):
+        return _report(db, offer, known, now=now)
+    return _report(db, offer, _counted(db, offer, now=now), now=now)
+
+
+def _counted(db: Session, offer: Offer, *, now: datetime) -> OfferCount:
+    """The showings of an offer, counted now."""
+    decisions: dict[str, int] = {}
     announced = proven = 0
-    for name, members, told, got in db.execute(_REACHED, values):
+    for name, members, told, got in db.execute(_REACHED, {"offer": offer.id, "now": now}):
         decisions[name] = members
         if name != "not_installed":
             announced, proven = announced + told, proven + got
-    total, *by_currency = db.execute(_USED, values).all()
+    return OfferCount(
+        offer_id=offer.id,
+        counted_at=now,
+        targeted=sum(decisions.values()),
+        announced=announced,
+        proven=proven,
+        decisions=decisions,
+    )
+
+
+def _report(db: Session, offer: Offer, counted: OfferCount, *, now: datetime) -> OfferReport:
+    decisions: Counter[str] = Counter(counted.decisions)
+    total, *by_currency = db.execute(_USED, {"offer": offer.id}).all()
     revenue = [Money(amount=int(row[3]), currency=row[0]) for row in by_currency if row[0] is not None]
     return OfferReport(
         state=offer_state(offer, now),
         targeted=decisions.total(),
         to_update=decisions.total() - decisions["not_installed"],
-        announced=announced,
-        proven=proven,
+        announced=counted.announced,
+        proven=counted.proven,
         uses=total[1],
         holders=total[2],
         revenue=tuple(revenue),
         uses_without_amount=sum(row[1] for row in by_currency if row[0] is None),
         decisions={name: decisions[name] for name in DECISIONS},
-        is_forgotten=offer.ends_at < now - KEPT,
+        counted_at=counted.counted_at,
+        is_forgotten=offer.ends_at < now - KEPT and counted.counted_at == now,
     )
 
 
 _FIGURES = text("""
 SELECT f.id,
-    (SELECT count(*) FROM offer_showings s WHERE s.offer_id = f.id),
-    (SELECT count(*) FROM offer_showings s
+    CASE WHEN c.offer_id IS NOT NULL THEN c.targeted
+        ELSE (SELECT count(*) FROM offer_showings s WHERE s.offer_id = f.id) END,
+    CASE WHEN c.offer_id IS NOT NULL THEN c.proven ELSE (SELECT count(*) FROM offer_showings s
         WHERE s.offer_id = f.id AND s.decision <> 'not_installed' AND (s.proven OR s.gone_at IS NULL AND EXISTS (
             SELECT FROM deliveries d LEFT JOIN registrations r ON r.id = d.registration_id
             WHERE d.card_id = s.card_id
               AND CASE WHEN d.kind = 'apple' THEN r.fetched_version ELSE d.told_version END >= s.version
-        ))),
+        ))) END,
     (SELECT count(*) FROM offer_uses u WHERE u.offer_id = f.id)
-FROM offers f WHERE f.id = ANY(:offers)
+FROM offers f LEFT JOIN offer_counts c ON c.offer_id = f.id WHERE f.id = ANY(:offers)
 """)
 
 
 def figures_of(db: Session, offer_ids: Collection[int]) -> dict[int, tuple[int, int, int]]:
-    """The figures of a list: offer → (targeted, proven, uses), in one statement."""
+    """The figures of a list: offer → (targeted, proven, uses), in one statement. Those of offers on very many cards are
+    as they were last counted.
+    """
     rows = db.execute(_FIGURES, {"offers": list(offer_ids)})
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+_TO_COUNT = text("""
+SELECT f.id FROM offers f LEFT JOIN offer_counts c ON c.offer_id = f.id
+WHERE f.state <> 'draft' AND f.starts_at <= :now
+  AND (c.offer_id IS NULL OR c.counted_at < LEAST(f.ends_at + :settled, :now - CAST(:pause AS interval)))
+  AND (c.offer_id IS NOT NULL OR EXISTS (SELECT FROM offer_showings s WHERE s.offer_id = f.id OFFSET :many))
+ORDER BY f.id
+""")
+
+
+def count_offers(
+    sessions: sessionmaker[Session], *, now: datetime, stopping: Callable[[], bool], many: int = MANY
+) -> int:
+    """Count the members of each offer on very many cards, each in a transaction of its own; returns how many offers."""
+    values = {"now": now, "settled": SETTLED, "pause": timedelta(minutes=4), "many": many}
+    with sessions() as db:
+        ids = db.scalars(_TO_COUNT, values).all()
+    for offer_id in ids:
+        if stopping():
+            break
+        with sessions.begin() as db:
+            offer = db.get_one(Offer, offer_id)
+            db.merge(_counted(db, offer, now=now))
+    return len(ids)
 
 
 @dataclass(frozen=True, slots=True)

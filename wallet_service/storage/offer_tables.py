@@ -153,6 +153,21 @@ class OfferShowing(Base):
     notified_at: Mapped[datetime | None]
 
 
+class OfferCount(Base):
+    """What an offer's showings came to when they were last counted, where they are too many to count for each look.
+    `decisions`: decision → members.
+    """
+
+    __tablename__ = "offer_counts"
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
+    counted_at: Mapped[datetime]
+    targeted: Mapped[int]
+    announced: Mapped[int]
+    proven: Mapped[int]
+    decisions: Mapped[dict[str, Any]]
+
+
 class MemberStore(Base):
     """Where a member has bought, when last, and how often. An empty `store_id`: purchases that named no store."""
 

@@ -29,6 +29,7 @@ from wallet_service.storage.google_tables import GoogleRate as GoogleRate
 from wallet_service.storage.offer_tables import Campaign as Campaign
 from wallet_service.storage.offer_tables import MemberStore as MemberStore
 from wallet_service.storage.offer_tables import Offer as Offer
+from wallet_service.storage.offer_tables import OfferCount as OfferCount
 from wallet_service.storage.offer_tables import OfferShowing as OfferShowing
 from wallet_service.storage.offer_tables import OfferUse as OfferUse
 from wallet_service.storage.offer_tables import Overlay as Overlay

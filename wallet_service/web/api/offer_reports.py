@@ -36,6 +36,7 @@ class ReportAnswer(BaseModel):
     """The figures of an offer. Members, each once, except `uses` (purchases) and `revenue` (what they came to, less
     what was given back). `decisions` sum to `targeted`, and without `not_installed` to `to_update`. For keys of a store
     a count below `hidden_below` is null, and `revenue` with it. `is_forgotten`: who carried it is not known any more.
+    Members of an offer on more than 100 000 cards are as of `counted_at`.
     """
 
     state: OfferState
@@ -49,6 +50,7 @@ class ReportAnswer(BaseModel):
     uses_without_amount: int | None
     held_back: int | None
     decisions: dict[Decision, int | None]
+    counted_at: datetime
     hidden_below: int | None
     is_forgotten: bool
 
@@ -96,6 +98,7 @@ def offer_report_route(path: OfferPath) -> dict[str, Any]:
         state=found.state,
         revenue=list(found.revenue) if people["holders"] is not None else None,
         decisions={name: people[name] for name in found.decisions},
+        counted_at=found.counted_at,
         hidden_below=FEWEST if hides else None,
         is_forgotten=found.is_forgotten,
         **{

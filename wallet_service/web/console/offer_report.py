@@ -87,6 +87,7 @@ def report(offer_id: int) -> AnyResponse:
         offer=offer,
         state=found.state,
         is_forgotten=found.is_forgotten,
+        counted_at=found.counted_at,
         funnel=_funnel(found),
         revenue=_revenue(found),
         decisions=_decisions(found),

@@ -40,3 +40,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("offer_id", "card_id", name="pk_offer_showings"),
     )
     op.create_index("ix_offer_showings_card_id", "offer_showings", ["card_id", "notified_at"])
+    op.create_table(
+        "offer_counts",
+        sa.Column("offer_id", sa.BigInteger(), nullable=False),
+        sa.Column("counted_at", instant, nullable=False),
+        sa.Column("targeted", sa.BigInteger(), nullable=False),
+        sa.Column("announced", sa.BigInteger(), nullable=False),
+        sa.Column("proven", sa.BigInteger(), nullable=False),
+        sa.Column("decisions", postgresql.JSONB(), nullable=False),
+        sa.ForeignKeyConstraint(["offer_id"], ["offers.id"], name="fk_offer_counts_offer_id"),
+        sa.PrimaryKeyConstraint("offer_id", name="pk_offer_counts"),
+    )
