@@ -233,3 +233,31 @@ def test_an_erased_member_leaves_no_decision(system: System) -> None:
     system.api.ok("DELETE", "/members/M-1")
     assert system.rows("SELECT count(*) AS rows FROM offer_showings") == [{"rows": 1}]
     assert system.rows("SELECT offers FROM cards WHERE state = 'void'") == [{"offers": {}}]
+
+
+def test_a_forecast_before_publishing_is_what_is_then_decided(system: System) -> None:
+    """With the cap, the quiet hours of each member and the consent; of an offer that is not stored yet."""
+    enrol(system, 2)
+    for number, member in enumerate(
+        ({"consents": {"marketing": True}, "attributes": {"time_zone": "Pacific/Auckland"}}, {}), start=3
+    ):
+        system.enrol(f"M-{number}", **member)
+    save_all(system)
+    with system.services.sessions.begin() as db:
+        db.execute(text("UPDATE google_objects SET saved_at = NULL WHERE card_id = 2"))
+    now = system.clock()
+    quiet = {"quiet_from": clock_time(now - HOUR), "quiet_until": clock_time(now + HOUR)}
+    set_pressure(system, marketing_per_week=1)
+    publish(system, "before", target={"attributes": {"time_zone": ["Pacific/Auckland"]}})
+    set_pressure(system, marketing_per_week=1, **quiet)
+    document = {
+        "code": "x", "title": "X", "notify": True, "priority": 5,
+        "starts_at": now.isoformat(), "ends_at": (now + 9 * HOUR).isoformat(),
+    }  # fmt: skip
+    foreseen = system.api.ok("POST", "/offers/audience", document)
+    assert foreseen["notifications"] == {"held": 1, "capped": 1, "no_consent": 1}
+    assert sum(foreseen["notifications"].values()) == foreseen["receives"]
+    brief = system.api.ok("POST", "/offers/audience", document | {"ends_at": (now + HOUR / 2).isoformat()})
+    assert brief["notifications"] == {"expired": 1, "capped": 1, "no_consent": 1}
+    decided = Counter(decisions(system, publish(system, "y", priority=5)).values())
+    assert decided == {**foreseen["notifications"], "not_installed": 1}

@@ -120,6 +120,17 @@ def decide(db: Session, rules: Pressure, arrivals: Sequence[Arrival], *, now: da
     return {(row[0], row[1]): Decided(cast("Decision", row[2]), row[3], row[4]) for row in rows}
 
 
+_NOTIFIED = text("""
+SELECT card_id, count(*) FROM offer_showings
+WHERE card_id = ANY(:cards) AND notified_at > :since GROUP BY card_id
+""")
+
+
+def notified_since(db: Session, card_ids: Sequence[int], since: datetime) -> dict[int, int]:
+    """How many notifications of offers these cards have had after an instant; cards without any are left out."""
+    return {row[0]: row[1] for row in db.execute(_NOTIFIED, {"cards": list(card_ids), "since": since})}
+
+
 _SETTLE = text("""
 WITH here AS (
     UPDATE offer_showings s SET version = c.version, gone_at = NULL
