@@ -154,9 +154,13 @@ def note_return(db: Session, program_id: str, member_pk: int, order_id: str, ref
 
 
 _COMPOSE_AGAIN = text("""
-WITH shown AS (
-    UPDATE offer_showings SET decision = 'silent', decided_at = :now
-    WHERE card_id = :card AND decision = 'not_installed'
+WITH locked AS (
+    SELECT id FROM cards WHERE id = :card AND EXISTS (
+        SELECT FROM offer_showings WHERE card_id = :card AND decision = 'not_installed'
+    ) FOR NO KEY UPDATE
+), shown AS (
+    UPDATE offer_showings s SET decision = 'silent', decided_at = :now
+    FROM locked WHERE s.card_id = locked.id AND s.decision = 'not_installed'
 )
 UPDATE cards SET recompose_at = :now
 WHERE id = :card AND (recompose_at IS NULL OR recompose_at > :now) AND EXISTS (
