@@ -227,6 +227,20 @@ def test_an_iphone_s_design_without_such_a_field_stays_silent(system: System) ->
     assert content.notify_field is None
 
 
+def test_news_of_points_knows_neither_cap_nor_quiet_hours(system: System) -> None:
+    card = system.enrol()
+    system.set_points("M-1", 10, 1)
+    iphone = system.iphone()
+    now = system.clock()
+    quiet = {"quiet_from": clock_time(now - HOUR), "quiet_until": clock_time(now + HOUR)}
+    set_pressure(system, marketing_per_week=0, **quiet)
+    with system.working():
+        iphone.open_link(card["links"]["card"])
+        system.set_points("M-1", 30, 2)
+        iphone.wait_until(lambda phone: len(phone.notifications) == 1, 20)
+    assert "30" in str(iphone.notifications[0])
+
+
 def test_an_erased_member_leaves_no_decision(system: System) -> None:
     enrol(system, 2)
     publish(system)
