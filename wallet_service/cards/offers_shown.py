@@ -73,7 +73,7 @@ def decide_notifications(
             number, new = str(offer.id), decided.get((card.id, offer.id))
             if number not in card.offers:
                 changes.come.append((card.id, offer.id))
-            states[number] = card.offers[number] if new is None else _state_of(new)
+            states[number] = card.offers.get(number, _SETTLED) if new is None else _state_of(new)
             if new is not None and new.is_new and new.decision == "sent":
                 changes.notifying.add(card.id)
         changes.gone += [(card.id, int(number)) for number in card.offers if number not in states]
