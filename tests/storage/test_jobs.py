@@ -151,9 +151,11 @@ def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
     defers = system.rows("SELECT task_name FROM procrastinate_periodic_defers WHERE periodic_id = 'moved'")
     assert sorted({row["task_name"] for row in defers}) == [
         "audit_google",
+        "count_offers",
         "forget_access",
         "forget_erased",
         "forget_history",
+        "forget_showings",
         "reissue_renewed",
         "resume_imports",
         "send_due_mails",

@@ -51,6 +51,8 @@ class Composer:
         self._expires = compiled(document.expires) if document.expires is not None else None
         self.shows_hours = any(_HOURS.search(source) for source in _sources(document))
         """Whether a card of this design says when the member's store is open."""
+        self.shows_news = any(spec.shows_news and spec.apple != "none" for spec in document.fields)
+        """Whether an iPhone can be notified of an offer."""
 
     def compose(
         self,
@@ -183,7 +185,7 @@ def notifying_field(template: Template, old: CardContent | None, new: CardConten
     same_design = old.template_digest == template.digest
     for spec in template.document.fields:
         before, after = old.field(spec.id), new.field(spec.id)
-        if spec.notify is None or after is None:
+        if spec.is_silent or after is None:
             continue
         if before.text != after.text if before is not None else same_design and spec.stays:
             return spec.id

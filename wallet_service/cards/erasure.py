@@ -31,6 +31,7 @@ from wallet_service.storage.tables import (
     GoogleObject,
     Member,
     MemberStore,
+    OfferShowing,
     OfferUse,
     PastDelivery,
 )
@@ -123,7 +124,7 @@ def _forget_past_of(db: Session, card: Card) -> None:
     """What was told and reported of the card as it was. A Google object that nobody holds any more is told as well: it
     is still there.
     """
-    for table in (CardVersion, DeviceReport, GoneRegistration):
+    for table in (CardVersion, DeviceReport, GoneRegistration, OfferShowing):
         db.execute(delete(table).where(table.card_id == card.id))
     nothing = {"last_outcome": None, "told_answer": None, "first_answer": None}
     db.execute(update(Delivery).where(Delivery.card_id == card.id).values(nothing))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from wallet_service.cards.composing import erased_content, next_change_at, notifying_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.google_rows import wake_beside_cards
+from wallet_service.cards.offers_shown import ComposedCard, decide_notifications, held_until, notified_offers
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
@@ -59,12 +60,13 @@ class Publisher:
 
     def compose(
         self, card: Card, program: LoadedProgram, history: History = NO_HISTORY, *, now: datetime
-    ) -> tuple[CardContent, datetime | None]:
+    ) -> ComposedCard:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
         member, template = card.member, program.design_of(card, now).composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
-            return erased_content(template, locale=template.locale_for(wore, program.document.locales[0])), None
+            content = erased_content(template, locale=template.locale_for(wore, program.document.locales[0]))
+            return ComposedCard(content=content, valid_until=None)
         locale = template.locale_for(member.locale, program.document.locales[0])
         place, without = MemberPlace.of(member, card.content, history), set[str]()
         while True:
@@ -81,25 +83,27 @@ class Publisher:
                 log.exception("offer_left_out", card_id=card.id, offer=plan.offer.code, program_id=program.program_id)
                 without.add(plan.offer.code)
 
-    def _composed(
-        self, card: Card, program: LoadedProgram, plan: Plan, locale: str, *, now: datetime
-    ) -> tuple[CardContent, datetime | None]:
+    def _composed(self, card: Card, program: LoadedProgram, plan: Plan, locale: str, *, now: datetime) -> ComposedCard:
+        offers = program.places.carried_by(plan) if card.state == "active" else ()
+        shown = plan.offer
+        if shown is not None and offers and offers[0].id in notified_offers(card):
+            shown = shown.model_copy(update={"news": shown.title})
         facts = read_facts(
             card,
             program=program.document,
             card_link=self.card_link(card.link_token),
-            offer=plan.offer,
+            offer=shown,
             store=plan.favourite_store,
         )
         composer = program.design_of(card, now).composer
         if card.linked_to is not None:  # where stores and offers bring the card forward is the card's own affair
             facts = facts.model_copy(update={"offer": None})
-            content, boundaries = composer.compose(facts, locale=locale, now=now), [next_change_at(facts, now)]
-        else:
-            content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
-            boundaries = [plan.valid_until, next_change_at(facts, now)]
-        boundaries.append(program.design_changes_at(card, now))
-        return content, min((instant for instant in boundaries if instant is not None), default=None)
+            content = composer.compose(facts, locale=locale, now=now)
+            instants = [next_change_at(facts, now), program.design_changes_at(card, now)]
+            return ComposedCard(content=content, valid_until=_first(instants))
+        content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
+        instants = [plan.valid_until, next_change_at(facts, now), program.design_changes_at(card, now)]
+        return ComposedCard(content=content, valid_until=_first(instants), offers=offers, shown=shown is not None)
 
     def publish_if_due(self, db: Session, card_id: int, *, now: datetime) -> None:
         """Compose a card whose time has come, if no worker has done so yet: whoever serves it calls this first, so that
@@ -126,15 +130,19 @@ class Publisher:
         changed: list[Card] = []
         with db.no_autoflush:
             histories = histories_of(db, program.places, {card.member_pk: card.linked_to or card.id for card in cards})
+        composed = [(card, self.compose(card, program, histories[card.member_pk], now=now)) for card in cards]
+        offers = decide_notifications(db, program, composed, now=now)
         new_links: list[int] = []
-        for card in cards:
-            content, valid_until = self.compose(card, program, histories[card.member_pk], now=now)
-            card.recompose_at = valid_until
+        for card, one in composed:
+            if card.id in offers.notifying and program.design_of(card, now).composer.shows_news:
+                one = self.compose(card, program, histories[card.member_pk], now=now)
+            card.recompose_at = _first([one.valid_until, held_until(card)])
             card.template_version_id = program.design_of(card, now).template_version_id
-            if content.digest() != card.digest:
+            # a notification that was held may have nothing to show but itself
+            if one.content.digest() != card.digest or card.id in offers.notifying:
                 if card.linked_to is not None and not card.digest:
                     new_links.append(card.id)
-                _put_into(card, content, program, now=now)
+                _put_into(card, one.content, program, now=now)
                 changed.append(card)
         if changed:
             with db.no_autoflush:
@@ -143,6 +151,7 @@ class Publisher:
                 card.version = number
             db.flush()
             _make_pending(db, program.program_id, [card.id for card in changed], cause, now=now, pacing=self.pacing)
+        offers.settle(db, now=now)
         if new_links:
             wake_beside_cards(db, program.program_id, linked_ids=new_links, now=now)
         return changed
@@ -177,6 +186,10 @@ def composed_next(db: Session) -> dict[str, datetime]:
 def programs_due(db: Session, *, now: datetime) -> list[str]:
     """The programmes that have cards to compose, whose wait longest first."""
     return [program_id for program_id, at in composed_next(db).items() if at <= now]
+
+
+def _first(instants: Sequence[datetime | None]) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
 
 
 def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:

@@ -6,6 +6,7 @@ platform's own and are checked by that platform's package.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -25,6 +26,8 @@ Colour = str
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 _NEAR_M, _FAR_M = 100, 1000
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
+_OFFER = re.compile(r"\boffer\s*[.\[]")
+_NEWS = re.compile(r"\boffer\s*\.\s*news\b")
 Expression = str
 """A Jinja expression over the roots of `cards.facts.Facts`, e.g. `store.name if store`."""
 
@@ -65,6 +68,18 @@ class FieldSpec(Value):
     topic: Topic = "points"
     apple: AppleSlot
     google: GoogleSlot
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether its change never notifies: it shows an offer, and whether phones notify of one is decided for each
+        member. `offer.news` appears when that is decided.
+        """
+        return self.notify is None or (_OFFER.search(self.value) is not None and not self.shows_news)
+
+    @property
+    def shows_news(self) -> bool:
+        """Whether its change is how a phone notifies of an offer."""
+        return self.notify is not None and _NEWS.search(self.value) is not None
 
     @property
     def stays(self) -> bool:

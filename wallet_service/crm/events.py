@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.linked_passes import LinkedPassDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.documents.types import Identifier, Instant, Integer, Points, ShortText, printable
 from wallet_service.errors import Invalid, Unsupported
-from wallet_service.parsing import load_json, parse, read_json, require_sound
+from wallet_service.parsing import load_json, parse, read_json, refusal, require_sound
 from wallet_service.values import Money, Value
 
 STRUCTURED = "application/cloudevents+json"
@@ -69,6 +69,19 @@ class Purchase(Value):
     """The codes of the offers that it used."""
 
 
+class Return(Value):
+    """The data of `return.accepted`: what of an order was given back. It takes no points: `points.adjusted` does."""
+
+    order_id: ShortText
+    refunded: Money
+
+    @model_validator(mode="after")
+    def _gives_back(self) -> Self:
+        if self.refunded.amount <= 0:
+            raise refusal("greater_than", "should be more than 0", path="refunded.amount", gt=0)
+        return self
+
+
 class PointsAdjustment(Value):
     """The data of `points.adjusted`: a difference, with the reason that a person will read."""
 
@@ -76,12 +89,13 @@ class PointsAdjustment(Value):
     reason: ShortText
 
 
-Data = MemberDocument | BalancesDocument | LinkedPassDocument | Purchase | PointsAdjustment
+Data = MemberDocument | BalancesDocument | LinkedPassDocument | Purchase | Return | PointsAdjustment
 DATA_OF: Mapping[str, type[Data]] = {
     "member.updated": MemberDocument,
     "balances.set": BalancesDocument,
     "pass.linked": LinkedPassDocument,
     "purchase.completed": Purchase,
+    "return.accepted": Return,
     "points.adjusted": PointsAdjustment,
 }
 

@@ -22,14 +22,23 @@ from wallet_service.cards.linked_cards import put_linked_card
 from wallet_service.cards.members import lock_members, put_member, set_balances
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.publishing import Cause, Publisher
-from wallet_service.crm.events import CloudEvent, Data, PointsAdjustment, Purchase, data_of, digest_of, parse_event
+from wallet_service.crm.events import (
+    CloudEvent,
+    Data,
+    PointsAdjustment,
+    Purchase,
+    Return,
+    data_of,
+    digest_of,
+    parse_event,
+)
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.linked_passes import LinkedPassDocument
 from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
-from wallet_service.offers.histories import lock_counted_offers, note_purchase, note_uses
+from wallet_service.offers.histories import lock_counted_offers, note_purchase, note_return, note_uses
 from wallet_service.storage.tables import Member
 from wallet_service.values import LARGEST
 
@@ -197,6 +206,8 @@ def _apply_once(
                 raise NotFound(f"there is no member {event.subject!r}")
             if isinstance(data, Purchase):
                 _remember(db, member, data, at=min(event.time or now, now), now=now)
+            if isinstance(data, Return):
+                note_return(db, member.program_id, member.id, data.order_id, data.refunded)
             if isinstance(data, LinkedPassDocument):
                 put_linked_card(db, program_cache, member, data, now=now)
             detail = _apply(program, member, data)
@@ -251,7 +262,7 @@ def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
     """Change the member's state; returns in words why there was nothing to change, or None."""
     balance = member.balance
     match data:
-        case MemberDocument() | LinkedPassDocument():
+        case MemberDocument() | LinkedPassDocument() | Return():
             return None
         case BalancesDocument():
             return None if set_balances(balance, data, zone=program.document.time_zone) else _OLDER
@@ -276,7 +287,9 @@ def _remember(db: Session, member: Member, purchase: Purchase, *, at: datetime, 
     note_purchase(db, member.id, purchase.store_id, at)
     if purchase.offers:
         try:
-            note_uses(db, member.program_id, member.id, purchase.order_id, purchase.offers, at=at, now=now)
+            note_uses(
+                db, member.program_id, member.id, purchase.order_id, purchase.paid, purchase.offers, at=at, now=now
+            )
         except Invalid as error:
             raise error.under("data") from error
 

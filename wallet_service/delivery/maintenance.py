@@ -15,6 +15,7 @@ from wallet_service.delivery.queues import Tools
 from wallet_service.errors import WalletServiceError
 from wallet_service.mail.outbox import SEND_DUE_MAILS, SEND_MAIL, Outbox
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
+from wallet_service.offers.report import count_offers, forget_showings
 from wallet_service.programs.key_ring import KeyRing
 from wallet_service.programs.reissuing import reissue_where_renewed
 from wallet_service.storage.jobs import Jobs, PeriodicTask, forget_history
@@ -32,6 +33,7 @@ def background_jobs(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -
         nightly=maintenance_tasks(tools, keys, stopping),
         often={
             SEND_DUE_MAILS: lambda: outbox.send_due(stopping),
+            "count_offers": lambda: {"offers": count_offers(tools.sessions, now=tools.clock(), stopping=stopping)},
             RESUME_IMPORTS: lambda: resume_imports(tools.sessions, now=tools.clock()),
         },
         deferred={
@@ -50,6 +52,7 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
         "forget_erased": lambda: _forget_erased(tools, stopping),
         "audit_google": lambda: audit_google(tools, keys, stopping),
         "reissue_renewed": lambda: _reissue_renewed(tools),
+        "forget_showings": lambda: _forget_showings(tools, stopping),
         "forget_access": lambda: forget_access(
             tools.sessions, journal_kept=tools.settings.journal_kept, now=tools.clock(), stopping=stopping
         ),
@@ -59,6 +62,17 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
 def _forget_erased(tools: Tools, stopping: Callable[[], bool]) -> Mapping[str, int]:
     longest = tools.settings.erased_kept
     return {"cards": forget_tombstones(tools.sessions, longest=longest, now=tools.clock(), stopping=stopping)}
+
+
+def _forget_showings(tools: Tools, stopping: Callable[[], bool]) -> Mapping[str, int]:
+    forgotten = 0
+    while not stopping():
+        with tools.sessions.begin() as db:
+            some = forget_showings(db, now=tools.clock())
+        forgotten += some
+        if not some:
+            break
+    return {"showings": forgotten}
 
 
 def _reissue_renewed(tools: Tools) -> Mapping[str, int]:

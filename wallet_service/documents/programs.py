@@ -61,9 +61,15 @@ class RulesDocument(Value):
 
 
 class PressureDocument(Value):
-    """`[pressure]`: the brand's own cap on marketing notifications and its quiet hours, local time."""
+    """`[pressure]`: the brand's own cap on a member's marketing notifications and its quiet hours, by the clock where
+    the member lives.
+
+    `marketing_per_week` holds for any `marketing_days` in a row, over all offers and both wallets. Quiet hours may go
+    over midnight; a lone beginning lasts until midnight, a lone end from midnight on.
+    """
 
     marketing_per_week: Annotated[Integer, Field(ge=0, le=1000)] | None = None
+    marketing_days: Annotated[Integer, Field(ge=1, le=365)] = 7
     quiet_from: TimeOfDay | None = None
     quiet_until: TimeOfDay | None = None
 

@@ -29,13 +29,16 @@ class Place(Value):
 
 
 class OfferFacts(Value):
-    """The offer that counts most for this member now."""
+    """The offer that counts most for this member now. `news` is its title once the member may be notified of it, and
+    nothing before: a field that shows it, with `notify`, is how an iPhone notifies of an offer.
+    """
 
     code: str
     title: str
     text: str | None = None
     ends_at: Instant | None = None
     store_name: str | None = None
+    news: str | None = None
 
 
 class StoreFacts(Value):

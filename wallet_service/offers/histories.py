@@ -16,6 +16,7 @@ from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.places import ProgramPlaces, places_changed
 from wallet_service.offers.targets import NOWHERE, History, LastPurchase, Wallet
 from wallet_service.storage.tables import Delivery, GoogleObject, MemberStore, Offer, OfferUse
+from wallet_service.values import Money
 
 
 def histories_of(db: Session, places: ProgramPlaces, cards: Mapping[int, int]) -> dict[int, History]:
@@ -91,7 +92,8 @@ def lock_counted_offers(db: Session, program_id: str, codes: Collection[str]) ->
 
 
 _NOTE_USE = text("""
-INSERT INTO offer_uses (offer_id, order_id, member_pk, at) VALUES (:offer, :order, :member, :at)
+INSERT INTO offer_uses (offer_id, order_id, member_pk, at, amount, currency)
+VALUES (:offer, :order, :member, :at, :amount, :currency)
 ON CONFLICT DO NOTHING RETURNING TRUE
 """)
 _COUNT_USE = text("""
@@ -100,10 +102,18 @@ UPDATE offers SET uses = uses + 1 WHERE id = :offer AND uses_total IS NOT NULL R
 
 
 def note_uses(
-    db: Session, program_id: str, member_pk: int, order_id: str, codes: Sequence[str], *, at: datetime, now: datetime
+    db: Session,
+    program_id: str,
+    member_pk: int,
+    order_id: str,
+    paid: Money,
+    codes: Sequence[str],
+    *,
+    at: datetime,
+    now: datetime,
 ) -> None:
-    """Remember that a purchase used these offers; a second time for one order and offer nothing happens. An offer whose
-    last use this is leaves the cards by a walk.
+    """Remember that a purchase used these offers, and what it came to; a second time for one order and offer nothing
+    happens. An offer whose last use this is leaves the cards by a walk.
 
     Raises:
         Invalid: there is no offer of a code; paths begin with `offers`.
@@ -118,13 +128,40 @@ def note_uses(
     if faults:
         raise Invalid(*faults)
     for code in sorted(set(codes), key=known.__getitem__):
-        use = {"offer": known[code], "order": order_id, "member": member_pk, "at": at}
+        use: dict[str, object] = {"offer": known[code], "order": order_id, "member": member_pk, "at": at}
+        use |= {"amount": paid.amount, "currency": paid.currency}
         if db.scalar(_NOTE_USE, use) and db.scalar(_COUNT_USE, {"offer": known[code]}):
             places_changed(db, program_id)
             start_campaign(db, program_id, reason=f"offer {code} used up", now=now)
 
 
+_NOTE_RETURN = text("""
+UPDATE offer_uses u SET returned = LEAST(u.amount, u.returned + :amount)
+FROM offers f
+WHERE f.id = u.offer_id AND f.program_id = :program AND u.order_id = :order AND u.member_pk = :member
+  AND u.currency = :currency AND u.amount > 0
+RETURNING u.offer_id
+""")
+
+
+def note_return(db: Session, program_id: str, member_pk: int, order_id: str, refunded: Money) -> bool:
+    """Take what was given back of a member's purchase off the revenue of the offers that it used; returns whether it
+    used any. No more than the purchase came to is taken off, and the use stays one.
+    """
+    values: dict[str, object] = {"program": program_id, "member": member_pk, "order": order_id}
+    values |= {"amount": refunded.amount, "currency": refunded.currency}
+    return bool(db.scalars(_NOTE_RETURN, values).all())
+
+
 _COMPOSE_AGAIN = text("""
+WITH locked AS (
+    SELECT id FROM cards WHERE id = :card AND EXISTS (
+        SELECT FROM offer_showings WHERE card_id = :card AND decision = 'not_installed'
+    ) FOR NO KEY UPDATE
+), shown AS (
+    UPDATE offer_showings s SET decision = 'silent', decided_at = :now
+    FROM locked WHERE s.card_id = locked.id AND s.decision = 'not_installed'
+)
 UPDATE cards SET recompose_at = :now
 WHERE id = :card AND (recompose_at IS NULL OR recompose_at > :now) AND EXISTS (
     SELECT FROM offers o
@@ -134,7 +171,7 @@ WHERE id = :card AND (recompose_at IS NULL OR recompose_at > :now) AND EXISTS (
 
 
 def wallets_changed(db: Session, card_id: int, *, now: datetime) -> None:
-    """A card was installed somewhere, or removed: have it composed again if an offer asks where it is. The caller holds
-    the card's lock, or no other.
+    """A card was installed somewhere, or removed: have it composed again if an offer asks where it is. Offers that it
+    carries already came with it, and so silently. The caller holds the card's lock, or no other.
     """
     db.execute(_COMPOSE_AGAIN, {"card": card_id, "now": now})

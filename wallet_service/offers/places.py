@@ -149,6 +149,12 @@ class ProgramPlaces:
         """The stores at which an offer of these holds."""
         return self._stores_of_offer[offer.code]
 
+    def carried_by(self, plan: Plan) -> tuple[LiveOffer, ...]:
+        """The offers that a card with this plan carries: the one that its face shows, then those of its places."""
+        shown = [plan.offer.code] if plan.offer is not None else []
+        codes = dict.fromkeys([*shown, *(code for code in plan.offers_of_places if code is not None)])
+        return tuple(self._by_code[code] for code in codes)
+
     def holding(self, offer: LiveOffer, *, now: datetime) -> Holding:
         """At which of its stores an offer of these holds at `now` by its hours. The span is not looked at."""
         known = self._holdings.get(offer.code)
@@ -190,6 +196,10 @@ class ProgramPlaces:
             offer.code: tuple(store.store_id for store in self.stores.values() if offer.holds_at(store))
             for offer in self.offers
         }
+
+    @cached_property
+    def _by_code(self) -> Mapping[str, LiveOffer]:
+        return {offer.code: offer for offer in self.offers}
 
     @cached_property
     def _holdings(self) -> dict[str, Holding]:

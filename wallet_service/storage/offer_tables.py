@@ -119,6 +119,55 @@ class OfferUse(Base):
     returned: Mapped[int] = mapped_column(server_default=sql("0"))
 
 
+class OfferShowing(Base):
+    """An offer on a member's card: since when, and what became of its notification. One row for a card and an offer,
+    however often the offer pauses and comes back.
+
+    `version` is the card's version since which it is there (NULL: in the transaction that shows it); `gone_at`: when it
+    left (NULL: the card carries it). `announced` and `proven`: whether a far end had been told of it, and had got it,
+    by then; while it is there the deliveries say. `decision`: `sent`, `held` (by quiet hours, until `held_until`),
+    `capped`, `no_consent`, `silent` (the offer does not notify, or no wallet of this card can), `expired` (held until
+    it ended), `not_installed`. `notified_at` counts against the cap.
+    """
+
+    __tablename__ = "offer_showings"
+    __table_args__ = (
+        CheckConstraint(
+            "decision IN ('sent', 'held', 'capped', 'no_consent', 'silent', 'expired', 'not_installed')",
+            name="decision",
+        ),
+        CheckConstraint("(decision = 'sent') = (notified_at IS NOT NULL)", name="notified_at"),
+        Index("ix_offer_showings_card_id", "card_id", "notified_at"),
+    )
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
+    card_id: Mapped[int] = mapped_column(ForeignKey("cards.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int | None]
+    first_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]
+    announced: Mapped[bool] = mapped_column(server_default=sql("false"))
+    proven: Mapped[bool] = mapped_column(server_default=sql("false"))
+    decision: Mapped[str]
+    decided_at: Mapped[datetime]
+    held_until: Mapped[datetime | None]
+    notified_at: Mapped[datetime | None]
+
+
+class OfferCount(Base):
+    """What an offer's showings came to when they were last counted, where they are too many to count for each look.
+    `decisions`: decision → members.
+    """
+
+    __tablename__ = "offer_counts"
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
+    counted_at: Mapped[datetime]
+    targeted: Mapped[int]
+    announced: Mapped[int]
+    proven: Mapped[int]
+    decisions: Mapped[dict[str, Any]]
+
+
 class MemberStore(Base):
     """Where a member has bought, when last, and how often. An empty `store_id`: purchases that named no store."""
 

@@ -29,6 +29,8 @@ from wallet_service.storage.google_tables import GoogleRate as GoogleRate
 from wallet_service.storage.offer_tables import Campaign as Campaign
 from wallet_service.storage.offer_tables import MemberStore as MemberStore
 from wallet_service.storage.offer_tables import Offer as Offer
+from wallet_service.storage.offer_tables import OfferCount as OfferCount
+from wallet_service.storage.offer_tables import OfferShowing as OfferShowing
 from wallet_service.storage.offer_tables import OfferUse as OfferUse
 from wallet_service.storage.offer_tables import Overlay as Overlay
 from wallet_service.storage.offer_tables import OverlayImage as OverlayImage
@@ -197,7 +199,9 @@ class Card(Base):
     `content` is the `CardContent` that every wallet shows at `version`. `modified_at` is whole seconds and rises
     strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known. `copied`: a phone
     that is not registered any more may still have it, and come for it (see `wallets.apple.devices`). A linked pass has
-    `linked_to`, the caller's `linked_key`, the name of its design, and what was said of it (`LinkedFacts`).
+    `linked_to`, the caller's `linked_key`, the name of its design, and what was said of it (`LinkedFacts`). `offers`:
+    the numbers of the offers that the card carries, each with what became of its notification: `sent`, an instant until
+    which it is held, or nothing more to do (empty).
     """
 
     __tablename__ = "cards"
@@ -221,6 +225,7 @@ class Card(Base):
     published_at: Mapped[datetime | None]
     modified_at: Mapped[datetime | None]
     recompose_at: Mapped[datetime | None]
+    offers: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     held_version: Mapped[int | None]
     copied: Mapped[bool] = mapped_column(server_default=sql("false"))
     fetched_version: Mapped[int] = mapped_column(server_default=sql("0"))

@@ -22,7 +22,7 @@ from wallet_service.cards.template import Topic
 from wallet_service.storage.encryption import Sealer
 from wallet_service.storage.tables import GoogleMessage, GoogleNotification, GoogleObject
 from wallet_service.wallets.google.content.schema import Body
-from wallet_service.wallets.google.notifications import messages, quota
+from wallet_service.wallets.google.notifications import messages, offer_messages, quota
 from wallet_service.wallets.google.notifications.messages import PendingMessage
 from wallet_service.wallets.google.notifications.quota import DAY, NotifyKind, NotifyStatus
 from wallet_service.wallets.google.updates import Held, ObjectUpdate
@@ -55,6 +55,12 @@ def plan(db: Session, owed: Sequence[ClaimedObject], *, now: datetime, sealer: S
     Until the telling is settled it is in doubt what Google holds: the digest is emptied, so that a crash between the
     call and its record cannot make a later telling look needless.
     """
+    locales = {one.row.id: one.card.content.locale for one in owed}
+    for offer in offer_messages.due(db, locales, now=now):
+        _insert_message(
+            db, owed[0].card.program.program_id, offer.object_pk, "news", offer.message,
+            notify=True, ends_at=offer.ends_at, now=now,
+        )  # fmt: skip
     spent = _spent(db, owed, now=now)
     waiting = _messages(db, [one.row.id for one in owed])
     in_doubt = update(GoogleObject).where(

@@ -12,7 +12,17 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from wallet_service.errors import Invalid, Unsupported, WalletServiceError
-from wallet_service.web.api import cards, deliveries, events, linked_passes, members, offers, overlays, stores
+from wallet_service.web.api import (
+    cards,
+    deliveries,
+    events,
+    linked_passes,
+    members,
+    offer_reports,
+    offers,
+    overlays,
+    stores,
+)
 from wallet_service.web.api.callers import caller_with, key_in_request, require_scope_of_route
 from wallet_service.web.api.unit_of_work import close, finish, note_arrival, replay_known_answer, session
 from wallet_service.web.problems import problem, problem_of, problem_of_http
@@ -65,7 +75,7 @@ _REFUSALS: dict[Any, Any] = {
 def make_api() -> APIBlueprint:
     """The API's blueprint, made anew for each app."""
     api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_security=[{"key": []}], abp_responses=_REFUSALS)
-    for resource in (members, events, cards, linked_passes, stores, offers, overlays, deliveries):
+    for resource in (members, events, cards, linked_passes, stores, offers, offer_reports, overlays, deliveries):
         resource.add_routes(api)
     api.before_request(note_arrival)
     api.before_request(_sign_in)

@@ -25,6 +25,7 @@ from wallet_service.offers.changing import (
     unpublish_offer,
 )
 from wallet_service.offers.listing import offers_page
+from wallet_service.offers.pressure import DECISIONS
 from wallet_service.offers.publishing import draft_offer, require_offer
 from wallet_service.offers.states import OfferState, offer_state
 from wallet_service.storage.tables import Offer
@@ -85,7 +86,8 @@ class AudienceQuery(BaseModel):
 class AudienceAnswer(BaseModel):
     """Who sees the offer, and why the others do not; each member counts once. `may_notify`: with the consent that a
     notification needs; `other_offer`: another one goes first at its stores; `other_places`: ten others go first;
-    `not_for`: by the first condition of the target that is not met. `next`: where to go on, null at the end.
+    `not_for`: by the first condition of the target that is not met. `notifications`: what pressure would make of
+    those of `receives` then, as things stand now. `next`: where to go on, null at the end.
     """
 
     members: int
@@ -96,6 +98,7 @@ class AudienceAnswer(BaseModel):
     other_offer: int
     other_places: int
     not_for: dict[str, int]
+    notifications: dict[str, int]
     next: int | None
 
 
@@ -171,6 +174,7 @@ def _audience(offer: Offer | OfferDocument, query: AudienceQuery) -> dict[str, A
         reach_m=program.composer.template.document.reach_m,
         after=query.after,
         most=query.limit,
+        iphones_notify=program.composer.shows_news,
         now=now(),
     )
     reaches = {name: found.counts[name] for name in REACHES}
@@ -178,6 +182,7 @@ def _audience(offer: Offer | OfferDocument, query: AudienceQuery) -> dict[str, A
         members=found.members,
         receives=found.receives,
         **reaches,
+        notifications={name: found.notifications[name] for name in DECISIONS if found.notifications[name]},
         not_for={name: found.counts[name] for name in CONDITIONS if found.counts[name]},
         next=found.next_after,
     ).model_dump(mode="json")

@@ -39,7 +39,8 @@ def told_fields(template: Template, content: CardContent) -> dict[str, str]:
 
 
 def news_of(template: Template, content: CardContent, told: Mapping[str, str] | None) -> Sequence[FieldSpec]:
-    """The fields with news since Google was last told, the topic that matters most first. The first telling has none.
+    """The fields with news since Google was last told, the topic that matters most first. The first telling has none,
+    and fields that show an offer never have: offers have messages of their own.
 
     Args:
         told: `told_fields` of what Google holds; None: it holds nothing yet.
@@ -47,5 +48,9 @@ def news_of(template: Template, content: CardContent, told: Mapping[str, str] | 
     if told is None:
         return ()
     now = told_fields(template, content)
-    changed = [spec for spec in template.document.fields if spec.id in now and now[spec.id] != told.get(spec.id)]
+    changed = [
+        spec
+        for spec in template.document.fields
+        if spec.id in now and now[spec.id] != told.get(spec.id) and not (spec.is_silent or spec.shows_news)
+    ]
     return sorted(changed, key=lambda spec: TOPICS.index(spec.topic))

@@ -1,0 +1,129 @@
+"""The offers that cards carry: what has come, what has gone, and whether phones may notify of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from wallet_service.cards.content import CardContent
+from wallet_service.cards.program_cache import LoadedProgram
+from wallet_service.offers.live import LiveOffer
+from wallet_service.offers.places import ProgramPlaces
+from wallet_service.offers.pressure import Decision, pressure_of, zone_of_member
+from wallet_service.offers.showings import Arrival, Decided, Showing, decide, settle
+from wallet_service.offers.targets import has_consented
+from wallet_service.storage.tables import Card
+
+_SENT, _SETTLED = "sent", ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedCard:
+    """What a card shows, until when that holds by itself, and the offers that it carries, the shown one first.
+
+    Attributes:
+        shown: whether the first of them is the one that the face shows.
+    """
+
+    content: CardContent
+    valid_until: datetime | None
+    offers: tuple[LiveOffer, ...] = ()
+    shown: bool = False
+
+
+def notified_offers(card: Card) -> frozenset[int]:
+    """The offers on a card of which its phones were notified."""
+    return frozenset(int(number) for number, state in card.offers.items() if state == _SENT)
+
+
+@dataclass(slots=True)
+class OfferChanges:
+    """What a batch of locked cards does to showings."""
+
+    come: list[Showing] = field(default_factory=list)
+    gone: list[Showing] = field(default_factory=list)
+    notifying: set[int] = field(default_factory=set)
+    """The cards whose phones are to notify of an offer now."""
+
+    def settle(self, db: Session, *, now: datetime) -> None:
+        """Write it down, once the cards have their versions."""
+        if self.come or self.gone:
+            settle(db, self.come, self.gone, now=now)
+
+
+def decide_notifications(
+    db: Session, program: LoadedProgram, composed: Sequence[tuple[Card, ComposedCard]], *, now: datetime
+) -> OfferChanges:
+    """Compare what cards carry with what they carried, and decide on the notifications of what has come. Cards without
+    any such change cost nothing.
+    """
+    changes = OfferChanges()
+    carrying = [(card, one) for card, one in composed if card.offers or one.offers]
+    arrivals = [arrival for card, one in carrying for arrival in _arrivals(program, card, one, now=now)]
+    decided: dict[Showing, Decided] = {}
+    if arrivals:
+        with db.no_autoflush:
+            decided = decide(db, pressure_of(program.document.pressure), arrivals, now=now)
+    for card, one in carrying:
+        states: dict[str, str] = {}
+        for offer in one.offers:
+            number, new = str(offer.id), decided.get((card.id, offer.id))
+            if number not in card.offers:
+                changes.come.append((card.id, offer.id))
+            states[number] = card.offers.get(number, _SETTLED) if new is None else _state_of(new)
+            if new is not None and new.is_new and new.decision == "sent":
+                changes.notifying.add(card.id)
+        changes.gone += [(card.id, int(number)) for number in card.offers if number not in states]
+        if states != card.offers:
+            card.offers = states
+    return changes
+
+
+def held_until(card: Card) -> datetime | None:
+    """When the next notification that is held on a card is due."""
+    ends = [datetime.fromisoformat(state) for state in card.offers.values() if state not in (_SENT, _SETTLED)]
+    return min(ends, default=None)
+
+
+def _state_of(decided: Decided) -> str:
+    if decided.decision == "sent":
+        return _SENT
+    return decided.held_until.isoformat() if decided.held_until is not None else _SETTLED
+
+
+def _arrivals(program: LoadedProgram, card: Card, one: ComposedCard, *, now: datetime) -> Iterator[Arrival]:
+    for place, offer in enumerate(one.offers):
+        known = card.offers.get(str(offer.id))
+        if known is not None and (known in (_SENT, _SETTLED) or datetime.fromisoformat(known) > now):
+            continue
+        why_not: Decision | None = None
+        until = None
+        if not offer.notify:
+            why_not = "silent"
+        elif not has_consented(card.member.consents):
+            why_not = "no_consent"
+        else:
+            until = _quiet_until(program, card, now)
+        yield Arrival(
+            card_id=card.id,
+            offer_id=offer.id,
+            why_not=why_not,
+            held_until=until,
+            on_iphone=place == 0 and one.shown and program.design_of(card, now).composer.shows_news,
+        )
+
+
+def _quiet_until(program: LoadedProgram, card: Card, now: datetime) -> datetime | None:
+    quiet = pressure_of(program.document.pressure).quiet
+    if not quiet.spans:
+        return None
+    zone = zone_of_member(card.member.attributes, _favourite_zone(program.places, card), program.document.time_zone)
+    return quiet.until(zone, now)
+
+
+def _favourite_zone(places: ProgramPlaces, card: Card) -> str | None:
+    favourite = places.stores.get(card.member.favourite_store_id or "")
+    return favourite.time_zone if favourite is not None else None
