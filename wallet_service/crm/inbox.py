@@ -38,7 +38,7 @@ from wallet_service.documents.members import MemberDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.loyalty.earning import earned_by
 from wallet_service.metrics import EVENTS
-from wallet_service.offers.histories import lock_counted_offers, note_purchase, note_return, note_uses
+from wallet_service.offers.histories import lock_used_offers, note_purchase, note_return, note_uses
 from wallet_service.storage.tables import Member
 from wallet_service.values import LARGEST
 
@@ -88,7 +88,7 @@ def take_in(
     subjects = {event.subject for event, _ in (pair for pair in parsed if isinstance(pair, tuple))}
     members = lock_members(db, program_id, subjects)
     purchases = (pair[1] for pair in parsed if isinstance(pair, tuple) and isinstance(pair[1], Purchase))
-    lock_counted_offers(db, program_id, {code for purchase in purchases for code in purchase.offers})
+    lock_used_offers(db, program_id, {code for purchase in purchases for code in purchase.offers})
     program = publisher.program_cache.program(db, program_id)
 
     def apply(pairs: Sequence[_Parsed], known: dict[str, Member]) -> list[Taken]:
@@ -288,7 +288,15 @@ def _remember(db: Session, member: Member, purchase: Purchase, *, at: datetime, 
     if purchase.offers:
         try:
             note_uses(
-                db, member.program_id, member.id, purchase.order_id, purchase.paid, purchase.offers, at=at, now=now
+                db,
+                member.program_id,
+                member.id,
+                purchase.order_id,
+                purchase.store_id,
+                purchase.paid,
+                purchase.offers,
+                at=at,
+                now=now,
             )
         except Invalid as error:
             raise error.under("data") from error

@@ -30,7 +30,7 @@ Reach = Literal["may_notify", "silently", "not_installed", "other_offer", "other
 Verdict = Reach | Condition
 REACHES: tuple[Reach, ...] = ("may_notify", "silently", "not_installed", "other_offer", "other_places")
 CONDITIONS: tuple[Condition, ...] = (
-    *("tier", "favourite_store", "attributes", "purchase", "wallet", "uses", "consent"),
+    *("tier", "favourite_store", "attributes", "purchase", "wallet", "uses", "consent", "no_store"),
 )
 _UNSTORED = 2**63 - 1
 _SHORTEST = timedelta(microseconds=1)

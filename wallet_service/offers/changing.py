@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from wallet_service.documents.offers import OfferDocument, OfferPatch
 from wallet_service.documents.programs import ProgramDocument
-from wallet_service.errors import Conflict
+from wallet_service.errors import Conflict, Invalid
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.places import places_changed
 from wallet_service.offers.publishing import require_free_code, require_offer, values_of
 from wallet_service.offers.states import CHANGEABLE, OfferState, offer_state
 from wallet_service.parsing import parse
-from wallet_service.storage.tables import Offer, OfferUse
+from wallet_service.storage.tables import Offer, OfferUse, Store
 
 _INSTANTS = ("starts_at", "ends_at")
 _COLUMNS = tuple(name for name in OfferDocument.model_fields if not name.endswith("_local"))
@@ -125,13 +125,22 @@ def publish_offer(db: Session, program_id: str, offer_id: int, *, now: datetime)
     Raises:
         NotFound: the programme has no such offer.
         Conflict: it was cancelled, or is over.
+        Invalid: none of the stores and groups that it names is there.
     """
     offer = require_offer(db, program_id, offer_id, lock=True)
+    if offer.state == "draft" and (offer.store_ids or offer.groups) and not _has_store(db, offer):
+        path = "store_ids" if offer.store_ids else "groups"
+        raise Invalid.at(path, "names no store that is there: nobody would see the offer", "no_store_left")
     if offer.state == "cancelled":
         raise Conflict("the offer was cancelled")
     if offer.ends_at <= now:
         raise Conflict("the offer is over")
     return _write(db, offer, {"state": "published"}, "published", now=now)
+
+
+def _has_store(db: Session, offer: Offer) -> bool:
+    here = or_(Store.store_id == func.any(offer.store_ids), Store.groups.overlap(offer.groups))
+    return db.scalar(select(Store.id).where(Store.program_id == offer.program_id, here).limit(1)) is not None
 
 
 def unpublish_offer(db: Session, program_id: str, offer_id: int, *, now: datetime) -> OfferChange:

@@ -81,19 +81,20 @@ def note_purchase(db: Session, member_pk: int, store_id: str | None, at: datetim
     db.execute(_NOTE_PURCHASE, {"member": member_pk, "store": store_id or NOWHERE, "at": at})
 
 
-def lock_counted_offers(db: Session, program_id: str, codes: Collection[str]) -> None:
-    """Lock those of these offers that have a total, in one order for all: their uses are counted one after the other.
-    Call it once for a batch of purchases, after the members are locked.
+def lock_used_offers(db: Session, program_id: str, codes: Collection[str]) -> None:
+    """Lock these offers, in one order for all: those that have a total are counted one after the other, and none is
+    changed before the uses are written. Call it once for a batch of purchases, after the members are locked.
     """
     if codes:
-        counted = select(Offer.id).where(Offer.program_id == program_id, Offer.code.in_(codes))
-        counted = counted.where(Offer.uses_total.is_not(None)).order_by(Offer.id)
-        db.execute(counted.with_for_update(key_share=True))
+        used = select(Offer.id).where(Offer.program_id == program_id, Offer.code.in_(codes)).order_by(Offer.id)
+        db.execute(used.where(Offer.uses_total.is_not(None)).with_for_update(key_share=True))
+        # whoever changes an offer waits here, and not with the offer in hand for the programme that a last use takes
+        db.execute(used.where(Offer.uses_total.is_(None)).with_for_update(read=True, key_share=True))
 
 
 _NOTE_USE = text("""
-INSERT INTO offer_uses (offer_id, order_id, member_pk, at, amount, currency)
-VALUES (:offer, :order, :member, :at, :amount, :currency)
+INSERT INTO offer_uses (offer_id, order_id, store_id, member_pk, at, amount, currency)
+VALUES (:offer, :order, :store, :member, :at, :amount, :currency)
 ON CONFLICT DO NOTHING RETURNING TRUE
 """)
 _COUNT_USE = text("""
@@ -106,14 +107,15 @@ def note_uses(
     program_id: str,
     member_pk: int,
     order_id: str,
+    store_id: str | None,
     paid: Money,
     codes: Sequence[str],
     *,
     at: datetime,
     now: datetime,
 ) -> None:
-    """Remember that a purchase used these offers, and what it came to; a second time for one order and offer nothing
-    happens. An offer whose last use this is leaves the cards by a walk.
+    """Remember that a purchase used these offers, and what it came to; a second time for a member's order at a store
+    nothing happens. An offer whose last use this is leaves the cards by a walk.
 
     Raises:
         Invalid: there is no offer of a code; paths begin with `offers`.
@@ -129,6 +131,7 @@ def note_uses(
         raise Invalid(*faults)
     for code in sorted(set(codes), key=known.__getitem__):
         use: dict[str, object] = {"offer": known[code], "order": order_id, "member": member_pk, "at": at}
+        use["store"] = store_id or NOWHERE
         use |= {"amount": paid.amount, "currency": paid.currency}
         if db.scalar(_NOTE_USE, use) and db.scalar(_COUNT_USE, {"offer": known[code]}):
             places_changed(db, program_id)

@@ -164,7 +164,11 @@ class ProgramPlaces:
         return known
 
     def why_not(self, offer: LiveOffer, member: TargetMember, *, now: datetime) -> Condition | None:
-        """The condition of an offer that a member does not meet now; None: the offer is for them."""
+        """The condition of an offer that a member does not meet now; None: the offer is for them. An offer whose stores
+        are gone, or whose groups no store is in, is for nobody.
+        """
+        if (offer.store_ids or offer.groups) and not self._stores_of_offer[offer.code]:
+            return "no_store"
         return offer.targeting.why_not(member, code=offer.code, here=self._stores_of_offer[offer.code], now=now)
 
     def _boundaries(self, mine: list[LiveOffer], member: TargetMember, now: datetime) -> Iterator[datetime | None]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 Wallet = Literal["apple", "google"]
-Condition = Literal["tier", "favourite_store", "attributes", "purchase", "consent", "wallet", "uses"]
+Condition = Literal["tier", "favourite_store", "attributes", "purchase", "consent", "wallet", "uses", "no_store"]
 NOWHERE = ""
 """The store of purchases that named none."""
 OWN_FOR = timedelta(days=365)

@@ -99,19 +99,23 @@ class Offer(Base):
 
 
 class OfferUse(Base):
-    """One use of an offer: a purchase that named its code. An order uses an offer once. `member_pk` is NULL once the
-    member was erased: the use still counts. `amount` is what the order came to, in the currency's minor unit (NULL:
-    from before that was kept), `returned` what of it was given back.
+    """One use of an offer: a purchase that named its code. A member's order at a store uses an offer once; tills of two
+    stores may give the same number. `member_pk` is NULL once the member was erased: the use still counts. `amount` is
+    what the order came to, in the currency's minor unit (NULL: from before that was kept), `returned` what of it was
+    given back.
     """
 
     __tablename__ = "offer_uses"
     __table_args__ = (
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount"),
         Index("ix_offer_uses_member_pk", "member_pk", postgresql_where=sql("member_pk IS NOT NULL")),
+        UniqueConstraint("offer_id", "order_id", "store_id", "member_pk"),
     )
 
-    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"), primary_key=True)
-    order_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[int] = own_id()
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offers.id"))
+    order_id: Mapped[str]
+    store_id: Mapped[str] = mapped_column(server_default=sql("''"))
     member_pk: Mapped[int | None] = mapped_column(ForeignKey("members.id", ondelete="SET NULL"))
     at: Mapped[datetime]
     amount: Mapped[int | None]

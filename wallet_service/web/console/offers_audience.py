@@ -116,6 +116,7 @@ _WHY_NOT: Mapping[Verdict, Callable[[int], Lazy]] = {
     ),
     "purchase": lambda n: nlazy("%(num)s without a recent purchase", "%(num)s without a recent purchase", n),
     "wallet": lambda n: nlazy("%(num)s with the card in another wallet", "%(num)s with the card in another wallet", n),
+    "no_store": lambda n: nlazy("%(num)s: no store of the offer is left", "%(num)s: no store of the offer is left", n),
     "uses": lambda n: nlazy("%(num)s has used it as often as allowed", "%(num)s have used it as often as allowed", n),
     "consent": lambda n: nlazy("%(num)s without marketing consent", "%(num)s without marketing consent", n),
 }
