@@ -171,3 +171,37 @@ def test_a_running_offer_changes_in_texts_and_end_and_not_in_its_start(system: S
     past = sent | {"_version": "3", "ends_at_local": "2020-02-01T10:00"}
     over = refusal(marketing.post(f"/offers/{offer_id}/edit", past, status=422))
     assert over.title.startswith("Erreur")
+
+
+def test_the_editor_of_an_offer_that_is_over_leads_to_its_page(system: System) -> None:
+    add_stores(system)
+    offer = add_offer(system, "OVER", lasts_h=1, publish=True)
+    marketing = sign_in(system, "marketing")
+    marketing.get(f"/offers/{offer}/edit")
+    system.clock.advance(timedelta(hours=9))
+    for answer in (
+        marketing.client.get(f"/console/lumiere/offers/{offer}/edit"),
+        marketing.client.post(
+            f"/console/lumiere/offers/{offer}/edit", data={"title.fr": "x"}, headers={"Sec-Fetch-Site": "same-origin"}
+        ),
+    ):
+        assert answer.status_code == 303
+        assert "no longer allows" in marketing.get(answer.headers["Location"]).text
+
+
+def test_a_page_with_very_many_members_comes_before_its_number(system: System) -> None:
+    add_stores(system)
+    with system.services.sessions.begin() as db:
+        db.execute(
+            text(
+                "INSERT INTO members (program_id, member_id, card_number, created_at, updated_at) "
+                "SELECT 'lumiere', 'N-' || n, 'N-' || n, now(), now() FROM generate_series(1, 400) n"
+            )
+        )
+        db.execute(text("INSERT INTO balances (member_pk) SELECT id FROM members ON CONFLICT DO NOTHING"))
+    offer = add_offer(system, "MANY", publish=True)
+    marketing = sign_in(system, "marketing")
+    page = marketing.get(f"/offers/{offer}")
+    assert "will get this offer" not in page.text
+    assert len(page.all("a", href=f"/console/lumiere/offers/{offer}?count=1")) == 1
+    assert "0 cardholders will get this offer" in marketing.get(f"/offers/{offer}?count=1").text

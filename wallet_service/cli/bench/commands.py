@@ -8,6 +8,8 @@ from rich.table import Table
 
 from wallet_service.cli.bench.google import bench_google
 
+_PAGE_MS = 100
+
 
 @click.group()
 def bench() -> None:
@@ -58,16 +60,48 @@ def bench_delivery(rows: int) -> None:
 @bench.command("latency")
 @click.option("--per-second", default=100, show_default=True, help="Events each second.")
 @click.option("--seconds", default=20, show_default=True)
-def bench_latency(per_second: int, seconds: int) -> None:
+@click.option("--beside-offer", default=0, help="Meanwhile an offer begins on so many more cards.")
+def bench_latency(per_second: int, seconds: int, beside_offer: int) -> None:
     """From a CRM's request to the announcement at APNs, through real processes, at a steady rate."""
     from wallet_service.cli.bench.latency import measure_latency
 
-    found = measure_latency(per_second, seconds)
+    found = measure_latency(per_second, seconds, beside_offer=beside_offer)
     table = Table("events", "per second", "p50", "p90", "p99", "most", title="Event to APNs", title_justify="left")
     times = (f"{value:.0f} ms" for value in (found.p50_ms, found.p90_ms, found.p99_ms, found.most_ms))
     table.add_row(f"{found.events:,}", f"{found.per_second:.0f}", *times)
-    table.add_row("", "reach", "< 20 ms", "", "< 100 ms", "")
     Console().print(table)
+    if beside_offer:
+        click.echo(f"the offer was composed onto {found.composed_meanwhile:,} cards while the events came")
+
+
+@bench.command("places")
+@click.option("--members", default=1_000_000, show_default=True)
+@click.option("--stores", default=2_000, show_default=True)
+def bench_places(members: int, stores: int) -> None:
+    """The ten places of each member, beside one bare k-d tree query of the same size; processor time."""
+    from wallet_service.cli.bench.places import measure_places
+
+    table = Table("members", "stores", "choosing", "bare query", "ratio", title="Ten places", title_justify="left")
+    for one in measure_places(members, stores):
+        seconds = (f"{one.chosen_s:.2f} s", f"{one.bare_s:.2f} s")
+        table.add_row(f"{one.members:,}", f"{one.stores:,}", *seconds, f"{one.ratio:.2f} x (reach 5)")
+    Console().print(table)
+
+
+@bench.command("console")
+@click.option("--members", default=1_000_000, show_default=True)
+@click.option("--rounds", default=20, show_default=True, help="How often each page is opened.")
+def bench_console(members: int, rounds: int) -> None:
+    """The server's time for each page of the console, with very many members."""
+    from wallet_service.cli.bench.console import measure_console
+
+    table = Table("page", "p50", "p95", title=f"Console, {members:,} members", title_justify="left")
+    slow = 0
+    for one in measure_console(members, rounds):
+        table.add_row(one.path, f"{one.p50_ms:.0f} ms", f"{one.p95_ms:.0f} ms")
+        slow += one.p95_ms >= _PAGE_MS
+    Console().print(table)
+    click.echo(f"{slow} pages took {_PAGE_MS} ms or more at the 95th of a hundred")
 
 
 @bench.command("walk")

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.client import HTTPConnection
 from threading import Lock
@@ -21,7 +21,7 @@ from wallet_service.clock import system_clock
 from wallet_service.demo.processes import running, wait_until_ready
 
 SENDERS = 16
-_SETTLED_WITHIN_S = 120.0
+_SETTLED_WITHIN_S, _COMPOSED_WITHIN_S = 120.0, 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +34,31 @@ class Latency:
     p90_ms: float
     p99_ms: float
     most_ms: float
+    composed_meanwhile: int = 0
 
 
-def measure_latency(per_second: int, seconds: int) -> Latency:
-    """Send events at a steady rate, whatever the answers take, each for another card on another phone."""
+def measure_latency(per_second: int, seconds: int, *, beside_offer: int = 0) -> Latency:
+    """Send events at a steady rate, whatever the answers take, each for another card on another phone.
+
+    Args:
+        beside_offer: so many cards more, on no phone, all of which get an offer that is published as the events begin.
+    """
     count = per_second * seconds
-    with bench_installation(count) as site:
+    with bench_installation(count + beside_offer) as site:
         port = site.url.rsplit(":", 1)[1]
         with (
             running("web", ["serve", "--port", port], site.environment, site.folder),
             running("worker", ["worker"], site.environment, site.folder),
         ):
             wait_until_ready(site.url, site.folder)
-            token_of = _register_phones(site)
+            token_of = _register_phones(site, count)
             _send(site, list(token_of)[:SENDERS], per_second, 0)  # the first of each thread opens its connection
             _settle(site)
+            before = _composed(site)
+            if beside_offer:
+                _publish_offer(site)
             sent_at = _send(site, list(token_of), per_second, 1)
+            composed = _composed(site) - before
             _settle(site)
             arrived_at = {one.push_token: one.arrived_at for one in site.apns.announcements}
     took = sorted((arrived_at[token_of[member]] - at).total_seconds() * 1000 for member, at in sent_at.items())
@@ -60,18 +69,41 @@ def measure_latency(per_second: int, seconds: int) -> Latency:
         p90_ms=took[count * 9 // 10],
         p99_ms=took[count * 99 // 100],
         most_ms=took[-1],
+        composed_meanwhile=max(0, composed - count),
     )
 
 
-def _register_phones(site: BenchInstallation) -> dict[str, str]:
-    """A phone for each card, known to Apple and to us; returns member → push token."""
+def _composed(site: BenchInstallation) -> int:
+    with psycopg.connect(_address(site), autocommit=True) as connection:
+        row = connection.execute("SELECT last FROM change_counters").fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _publish_offer(site: BenchInstallation) -> None:
+    """An offer for everybody, from now on."""
+    now = system_clock()
+    offer = {
+        "code": "bench",
+        "title": {"fr": "Offre", "en": "Offer"},
+        "starts_at": now.isoformat(),
+        "ends_at": (now + timedelta(days=1)).isoformat(),
+    }
+    headers = {"Authorization": f"Bearer {site.key}"}
+    made = requests.post(f"{site.url}/api/v1/offers", json=offer, headers=headers, timeout=30)
+    made.raise_for_status()
+    published = requests.post(f"{site.url}/api/v1/offers/{made.json()['id']}/publish", headers=headers, timeout=30)
+    published.raise_for_status()
+
+
+def _register_phones(site: BenchInstallation, count: int) -> dict[str, str]:
+    """A phone for each of the first cards, known to Apple and to us; returns member → push token."""
     query = (
         b"SELECT m.member_id, c.serial_number, c.auth_token, c.id FROM cards c JOIN members m ON m.id = c.member_pk "
-        b"WHERE c.version > 0"
+        b"WHERE c.version > 0 ORDER BY c.id LIMIT %s"
     )
     with psycopg.connect(_address(site), autocommit=True) as connection:
-        _wait_for_none(connection, "SELECT count(*) FROM cards WHERE version = 0", _SETTLED_WITHIN_S)
-        rows = connection.execute(query).fetchall()
+        _wait_for_none(connection, "SELECT count(*) FROM cards WHERE version = 0", _COMPOSED_WITHIN_S)
+        rows = connection.execute(query, [count]).fetchall()
     token_of = {row[0]: f"{row[3]:064x}" for row in rows}
 
     def register(row: tuple[str, str, str, int]) -> None:

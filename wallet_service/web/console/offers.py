@@ -15,11 +15,12 @@ from sqlalchemy.sql import cast
 from sqlalchemy.types import Text
 from werkzeug.wrappers import Response as AnyResponse
 
-from wallet_service.access.roles import Permission
+from wallet_service.access.roles import STORE_ROLES, Permission
 from wallet_service.errors import NotFound
 from wallet_service.offers.listing import state_at
 from wallet_service.offers.places import text_in
 from wallet_service.offers.publishing import require_offer
+from wallet_service.offers.report import FEWEST, figures_of
 from wallet_service.offers.states import OfferState, offer_state
 from wallet_service.storage.tables import Offer, OfferUse
 from wallet_service.web.console.gate import Console
@@ -82,7 +83,7 @@ def offers() -> AnyResponse:
     counts: dict[str, int] = {row[0]: row[1] for row in rows}
     query = select(Offer).where(*conditions, of_state == state).order_by(*_ORDER[state])
     shown = db.scalars(query.offset((number - 1) * _ON_A_PAGE).limit(_ON_A_PAGE)).all()
-    uses = uses_of(shown)
+    figures = figures_of(db, [offer.id for offer in shown]) if state != "draft" else {}
     return page(
         "console/offers/offers.html",
         Audience.CONSOLE,
@@ -92,7 +93,7 @@ def offers() -> AnyResponse:
             for name, (words, _empty) in _TABS.items()
             if name != "cancelled" or counts.get(name) or state == "cancelled"
         ],
-        offers=[_row(offer, uses.get(offer.id, 0)) for offer in shown],
+        offers=[_row(offer, figures.get(offer.id, (0, 0, 0))) for offer in shown],
         caption=_TABS[state][0].to(reader),
         empty_words=_TABS[state][1].to(reader),
         number=number,
@@ -176,7 +177,8 @@ def span_in_words(reader: Reader, starts_at: datetime, ends_at: datetime, zone: 
     return f"{reader.moment(starts_at, zone)} – {reader.moment(ends_at, zone)}"
 
 
-def _row(offer: Offer, uses: int) -> dict[str, Any]:
+def _row(offer: Offer, figures: tuple[int, int, int]) -> dict[str, Any]:
+    targeted, proven, uses = figures
     state = offer_state(offer, now())
     words, mark, tone = BADGES[state]
     return {
@@ -185,9 +187,18 @@ def _row(offer: Offer, uses: int) -> dict[str, Any]:
         "stores": stores_in_words(offer.store_ids, offer.groups),
         "span": span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone_of(offer.store_ids)),
         "badge": (words.to(current_reader()), mark, tone),
+        "targeted": _people(targeted) if state in ("running", "ended", "cancelled") else "",
+        "proven": _people(proven) if state in ("running", "ended", "cancelled") else "",
         "uses": uses,
         "most": offer.uses_total,
     }
+
+
+def _people(count: int) -> str:
+    """A count of people; store roles are not told of very few."""
+    if count < FEWEST and actor().role in STORE_ROLES:
+        return f"< {FEWEST}"
+    return current_reader().number(count)
 
 
 def uses_of(shown: Sequence[Offer]) -> dict[int, int]:

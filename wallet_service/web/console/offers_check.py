@@ -24,6 +24,7 @@ from wallet_service.offers.changing import (
     stored_fields,
     unpublish_offer,
 )
+from wallet_service.offers.report import figures_of
 from wallet_service.offers.states import offer_state
 from wallet_service.storage.tables import Offer
 from wallet_service.web.console.gate import Console
@@ -39,7 +40,7 @@ from wallet_service.web.console.offers import (
     uses_of,
     zone_of,
 )
-from wallet_service.web.console.offers_audience import Counted, counted
+from wallet_service.web.console.offers_audience import Counted, counted, takes_long
 from wallet_service.web.console.offers_form import record_offer
 from wallet_service.web.console.offers_words import facts_of, warnings_of
 from wallet_service.web.console.visit import actor, may, session
@@ -108,7 +109,7 @@ def end(offer_id: int) -> AnyResponse:
         known,
         heading=reader.gettext("End “%(title)s” now?", title=title_of(known.title, known.code)),
         consequences=[
-            _lose(counted(known, known, now=now())),
+            _lose(known),
             reader.gettext("It cannot be started again; a copy can."),
         ],
         button=reader.gettext("End the offer"),
@@ -181,7 +182,8 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
     state, mine = offer_state(known, at), is_mine(known)
     words, mark, tone = BADGES[state]
     is_open = state in ("draft", "scheduled", "running")
-    audience = counted(known, known, now=at) if is_open else Counted()
+    counts_later = is_open and "count" not in request.args and takes_long()
+    audience = counted(known, known, now=at) if is_open and not counts_later else Counted()
     codes = session().scalars(select(Offer.code).where(Offer.program_id == known.program_id))
     return page(
         "console/offers/offer.html",
@@ -197,8 +199,12 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
         warnings=list(warnings_of(known, at)) if state in ("draft", "scheduled") else [],
         is_past=known.ends_at <= at,
         counted=audience,
-        appears=_appears(known, audience) if state in ("scheduled", "running") else "",
+        counts_later=counts_later,
+        appears=_appears(known, None if counts_later else audience) if state in ("scheduled", "running") else "",
         uses=uses_of([known]).get(known.id, 0),
+        report=url_for("console.offer_report_report", offer_id=known.id)
+        if mine and state in ("running", "ended") and may(Permission.FIGURES_READ)
+        else None,
         may_write=mine and may(Permission.OFFERS_WRITE),
         may_publish=mine and may(Permission.OFFERS_PUBLISH),
         copy_code=free_code(known.code, codes),
@@ -207,11 +213,18 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
     )
 
 
-def _appears(known: Offer, audience: Counted) -> str:
-    """When a published offer comes onto how many cards, and when it leaves them."""
+def _appears(known: Offer, audience: Counted | None) -> str:
+    """When a published offer comes onto how many cards (None: not counted yet), and when it leaves them."""
     reader, zone = current_reader(), zone_of(known.store_ids)
     begins, ends = reader.moment(known.starts_at, zone), reader.moment(known.ends_at, zone)
-    cards, is_running = audience.receives, known.starts_at <= now()
+    is_running = known.starts_at <= now()
+    if audience is None:
+        if is_running:
+            return reader.gettext("It is on the cards and leaves them on %(ends)s.", ends=ends)
+        return reader.gettext(
+            "It appears on the cards on %(begins)s and leaves them on %(ends)s.", begins=begins, ends=ends
+        )
+    cards = audience.receives
     if audience.among is not None:
         on = reader.ngettext("at least %(num)s card", "at least %(num)s cards", cards)
     else:
@@ -239,15 +252,13 @@ def _address(known: Offer) -> str:
     return url_for("console.offers_check_offer", offer_id=known.id)
 
 
-def _lose(audience: Counted) -> str:
-    reader, cards = current_reader(), audience.receives
-    if audience.among is not None:
-        return reader.ngettext(
-            "At least %(num)s card loses this offer within the hour.",
-            "At least %(num)s cards lose this offer within the hour.",
-            cards,
-        )
-    return reader.ngettext(
+def _lose(known: Offer) -> str:
+    """On how many cards a running offer is: counted where that is quick, else as it was written down of the cards."""
+    if takes_long():
+        cards, _proven, _uses = figures_of(session(), [known.id]).get(known.id, (0, 0, 0))
+    else:
+        cards = counted(known, known, now=now()).receives
+    return current_reader().ngettext(
         "%(num)s card loses this offer within the hour.", "%(num)s cards lose this offer within the hour.", cards
     )
 

@@ -17,7 +17,7 @@ from wallet_service.documents.offers import OfferDocument
 from wallet_service.errors import Conflict, Fault, Invalid
 from wallet_service.offers.changing import OfferChangedMeanwhile, change_offer, changed_fields, free_code, stored_fields
 from wallet_service.offers.publishing import draft_offer, require_offer, values_of
-from wallet_service.offers.states import offer_state
+from wallet_service.offers.states import CHANGEABLE, offer_state
 from wallet_service.storage.tables import Balance, Member, Offer
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
@@ -79,6 +79,10 @@ def edit(offer_id: int) -> AnyResponse:
     """Change an offer, as far as its state allows."""
     known = own_offer(offer_id)
     actor().require_stores(known.store_ids, known.groups)
+    if not CHANGEABLE[offer_state(known, now())]:  # over, or called off, perhaps while somebody typed
+        return redirect(
+            url_for("console.offers_check_offer", offer_id=offer_id, done="state_meanwhile"), code=HTTPStatus.SEE_OTHER
+        )
     if request.method == "GET":
         return _form_page(known, typed() or written(known), ())
     return _answer(known)
