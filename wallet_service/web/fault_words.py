@@ -190,12 +190,15 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "too_many_links": lazy("This card has had all the linked passes that it may have. Change one of them."),
     "unknown_type": lazy("This type of event is not known here."),
     # paths of a simulation
-    "before_previous": lambda values: lazy("“%(line)s” is before the point above it.", line=values["line"]),
+    "before_previous": lambda values: lazy("The line “%(line)s” is before the point above it.", line=values["line"]),
     "no_point": lazy("Enter at least one point: a store’s identifier, or coordinates."),
-    "nowhere": lambda values: lazy("“%(line)s” is neither a store’s identifier nor coordinates.", line=values["line"]),
+    "nowhere": lambda values: lazy(
+        "The line “%(line)s” is neither a store’s identifier nor coordinates.", line=values["line"]
+    ),
     "too_many_points": lambda values: lazy("Enter %(limit)s points at most.", limit=values["limit"]),
     "unreadable_time": lambda values: lazy(
-        "“%(line)s” has no time that can be read. Write it such as 2026-11-27 14:30, after @.", line=values["line"]
+        "The line “%(line)s” has no time that can be read. Write it such as 2026-11-27 14:30, after @.",
+        line=values["line"],
     ),
     # our own rules
     "beyond_reach": lambda values: lazy(
