@@ -41,6 +41,7 @@ ACTIONS: dict[str, Lazy] = {
     "offer_unpublished": lazy("Took back the publication of an offer"),
     "offer_ended": lazy("Ended an offer"),
     "offer_cancelled": lazy("Called an offer off"),
+    "places_looked_at": lazy("Looked at the places of a card"),
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""
