@@ -223,6 +223,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "over_midnight": lazy("Hours end at midnight (24:00). Enter what comes after it as hours of the next day."),
     "one_instant": lazy("Enter a date and a time."),
     "one_order": lazy("Give either a sequence number or an instant, not both."),
+    "reserved_id": lazy("This identifier is an address of the console itself. Choose another."),
     "several_zones": lambda values: lazy(
         "The stores lie in several time zones (%(zones)s). Make an offer for each.", zones=values["zones"]
     ),
