@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.offers.test_reasons import HOUR, NOW, offer, program, store
+from wallet_service.documents.offers import WEEKDAYS
 from wallet_service.offers.choosing_places import Point, haversine_m
 from wallet_service.offers.facts import Place
 from wallet_service.offers.places import MemberPlace
@@ -24,6 +25,7 @@ from wallet_service.offers.relevance import (
     iphone_at,
     walk,
 )
+from wallet_service.offers.weekly_hours import weekly_spans
 from wallet_service.simulators.phones.screen import RADIUS_M, Screen, ShownLocation, nearby
 
 HERE = Point(45.0, 4.8)
@@ -119,6 +121,18 @@ def test_an_offer_is_followed_before_it_begins_while_it_runs_and_after() -> None
     assert [step.places[0].text for step in steps] == [None, "maille", None, None]
     assert [step.iphone.place.text if step.iphone.place else "" for step in steps] == [None, "maille", None, None]
     assert [step.stores[0].why for step in steps] == ["nearest", "offer", "nearest", "nearest"]
+
+
+def test_an_offer_of_certain_hours_pauses_between_them() -> None:
+    evenings = replace(offer("soir", "a"), starts_at=NOW - timedelta(days=1), ends_at=NOW + timedelta(days=1))
+    hours = weekly_spans([{"day": day, "from": "18:00", "to": "20:00"} for day in WEEKDAYS])
+    places = program([store("a", 45.0)], replace(evenings, weekly=hours))
+    steps = walk(places, SOMEBODY, CARD, [stop(), stop(after=6 * HOUR)], locale="fr")  # 13:00 and 19:00 in Paris
+    assert [step.stores[0].offer for step in steps] == [
+        OfferHere(code="soir", state="paused"),
+        OfferHere(code="soir", state="running", at=NOW + timedelta(days=1)),
+    ]
+    assert [step.places[0].text for step in steps] == [None, "soir"]
 
 
 def test_an_offer_for_others_says_which_condition_is_not_met() -> None:

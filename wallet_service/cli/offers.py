@@ -178,5 +178,7 @@ def _about(store: StoreHere) -> str:
             said.append(f"; offer {offer.code} is for others ({offer.condition})")
         case offer:
             when = f" ({offer.at.isoformat(timespec='minutes')})" if offer.at else ""
-            said.append(f"; offer {offer.code}: {offer.state.replace('_', ' ')}{when}")
+            said.append(
+                f"; offer {offer.code}: {offer.state.replace('_', ' ').replace('paused', 'not at this hour')}{when}"
+            )
     return "".join(said)

@@ -22,7 +22,7 @@ from wallet_service.offers.targets import Condition
 Cause = Literal[
     "near", "too_far", "no_places", "no_relevance", "location_off", "voided", "expired", "decides_alone", "not_active"
 ]
-OfferState = Literal["running", "for_others", "not_begun", "ended"]
+OfferState = Literal["running", "paused", "for_others", "not_begun", "ended"]
 OffCard = Literal["ten_others", "too_close"]
 
 MOST_POINTS = 50
@@ -122,8 +122,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferHere:
-    """The offer that says most about a store at a moment: one for this member, else one for others, else one to come,
-    else one that is over. `at`: when it begins or ended; `condition`: what this member does not meet.
+    """The offer that says most about a store at a moment: one for this member, else one that holds there at other
+    hours, else one for others, else one to come, else one that is over. `at`: when it begins or ends; `condition`: what
+    this member does not meet.
     """
 
     code: str
@@ -281,9 +282,12 @@ def _offer_at(places: ProgramPlaces, member: MemberPlace, store: LiveStore, at: 
     here = [offer for offer in places.offers if offer.holds_at(store)]
     running = [offer for offer in here if offer.starts_at <= at < offer.ends_at]
     refused = [(offer, places.why_not(offer, member, now=at)) for offer in running]
-    mine = next((offer for offer, condition in refused if condition is None), None)
-    if mine is not None:
-        return OfferHere(code=mine.code, state="running", at=mine.ends_at)
+    mine = [offer for offer, condition in refused if condition is None]
+    for offer in mine:
+        if store.store_id in places.holding(offer, now=at).stores:
+            return OfferHere(code=offer.code, state="running", at=offer.ends_at)
+    if mine:
+        return OfferHere(code=mine[0].code, state="paused")
     if refused:
         offer, condition = refused[0]
         return OfferHere(code=offer.code, state="for_others", condition=condition)
