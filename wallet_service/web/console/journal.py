@@ -45,6 +45,12 @@ ACTIONS: dict[str, Lazy] = {
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""
+_KINDS: dict[str, Lazy] = {
+    "member": lazy("Member"),
+    "offer": lazy("Offer"),
+    "store": lazy("Store"),
+    "user": lazy("Person"),
+}
 _NOBODY: dict[str, Lazy] = {"operator": lazy("command line"), "system": lazy("the service itself")}
 _MOST_EXPORTED = 10_000
 
@@ -129,11 +135,16 @@ def _shown(entry: kept.Entry) -> dict[str, Any]:
         "at": entry.at,
         "who": _who(entry),
         "action": words.to(reader) if words else entry.action,
-        "object": f"{entry.object_kind} {entry.object_id}",
+        "object": f"{_kind(entry)} {entry.object_id}",
         "changes": [
             (name, _value(change.get("from")), _value(change.get("to"))) for name, change in entry.changes.items()
         ],
     }
+
+
+def _kind(entry: kept.Entry) -> str:
+    words = _KINDS.get(entry.object_kind)
+    return words.to(current_reader()) if words is not None else entry.object_kind
 
 
 def _who(entry: kept.Entry) -> str:
