@@ -30,6 +30,8 @@ MOST_POINTS = 50
 AROUND_M = 1000.0
 """Stores nearer than this to a point are explained one by one; where there are none, the nearest is."""
 MOST_AROUND = 5
+_AROUND_DEGREES = AROUND_M / 110_000
+"""Of latitude: whatever is farther north or south need not be measured."""
 TOLD_FOR = timedelta(days=30)
 """For so long an offer that is over is named as the reason why a store has none."""
 
@@ -255,12 +257,7 @@ def _around(
 ) -> Iterator[StoreHere]:
     """The stores around a stop, the nearest first."""
     reasons = {one.store_id: one for one in chosen}
-    measured = sorted(
-        ((haversine_m(stop.point, store.point), store) for store in places.stores.values()),
-        key=lambda pair: (pair[0], pair[1].store_id),
-    )
-    around = [pair for pair in measured[:MOST_AROUND] if pair[0] <= AROUND_M] or measured[:1]
-    for distance_m, store in around:
+    for distance_m, store in _stores_near(places, stop.point):
         reason = reasons.get(store.store_id)
         near = None if reason else _too_close(places, store, reasons)
         yield StoreHere(
@@ -272,6 +269,20 @@ def _around(
             near=near,
             offer=_offer_at(places, member, store, stop.at),
         )
+
+
+def _stores_near(places: ProgramPlaces, point: Point) -> list[tuple[float, LiveStore]]:
+    """The nearest within `AROUND_M`; where there are none, the nearest of all."""
+    stores = places.stores.values()
+    beside = [store for store in stores if abs(store.point.latitude - point.latitude) < _AROUND_DEGREES]
+    measured = sorted(
+        ((haversine_m(point, store.point), store) for store in beside), key=lambda pair: (pair[0], pair[1].store_id)
+    )
+    around = [pair for pair in measured[:MOST_AROUND] if pair[0] <= AROUND_M]
+    if around or not stores:
+        return around
+    nearest = min(stores, key=lambda store: (haversine_m(point, store.point), store.store_id))
+    return [(haversine_m(point, nearest.point), nearest)]
 
 
 def _too_close(places: ProgramPlaces, store: LiveStore, chosen: Mapping[str, ChosenPlace]) -> str | None:

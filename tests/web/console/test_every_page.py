@@ -255,7 +255,7 @@ def _both() -> Iterator[tuple[str, str]]:
         if not message.id:
             continue
         english = (message.id,) if isinstance(message.id, str) else message.id
-        french = (message.string,) if isinstance(message.string, str) else message.string
+        french = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
         yield from ((one, other) for one, other in zip(english, french, strict=True) if one != other)
 
 

@@ -155,8 +155,8 @@ def _of_certificate(state: CertificateState) -> ToDo:
 
 def _of_imports(db: Session, program_id: str, at: datetime) -> list[ToDo]:
     """The newest import, where it left rows out: a later one has taken the place of those before it."""
-    newest = db.scalars(
-        select(StoreImport)
+    newest = db.execute(
+        select(StoreImport.id, StoreImport.file_name, StoreImport.counts)  # and not the file itself
         .where(StoreImport.program_id == program_id, StoreImport.created_at > at - _IMPORTS_FOR)
         .where(StoreImport.state == "applied")
         .order_by(StoreImport.id.desc())
