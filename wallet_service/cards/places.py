@@ -51,10 +51,10 @@ def card_of_number(db: Session, program_id: str, number: str, *, by_id: bool) ->
 def walk_with_card(
     db: Session, program: LoadedProgram, card: Card, path: Sequence[Stop], *, has_location: bool = True
 ) -> tuple[Step, ...]:
-    """What phones with this card show along a path; see `offers.relevance.walk`."""
+    """What phones with this card show along a path of one stop or more; see `offers.relevance.walk`."""
     expires_at = card.content.get("expires_at")
     face = Face(
-        reach_m=program.design_of(card).composer.template.document.reach_m,
+        reach_m=program.design_of(card, path[0].at).composer.template.document.reach_m,
         voided=card.state == "void",
         expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
     )
