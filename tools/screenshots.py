@@ -82,6 +82,13 @@ PICTURES = (
     Picture("console.sign_in_reset", "/console/reset/{reset}", signed_in=False),
     Picture("console.sign_in_second_factor", "/console/second-factor"),
     Picture("console.home_home", f"{_PREFIX}/"),
+    Picture("console.offers_offers", f"{_PREFIX}/offers"),
+    Picture("console.offers_form_new", f"{_PREFIX}/offers/new"),
+    Picture("console.offers_form_edit", f"{_PREFIX}/offers/{{offer}}/edit"),
+    Picture("console.offers_check_offer", f"{_PREFIX}/offers/{{offer}}"),
+    Picture("console.offers_check_end", f"{_PREFIX}/offers/{{offer}}/end"),
+    Picture("console.offers_check_drop", f"{_PREFIX}/offers/{{draft}}/drop"),
+    Picture("console.offer_report_report", f"{_PREFIX}/offers/{{offer}}/report"),
     Picture("console.stores_stores", f"{_PREFIX}/stores"),
     Picture("console.store_form_store", f"{_PREFIX}/stores/{SHOP}"),
     Picture("console.store_form_new", f"{_PREFIX}/stores/new"),
@@ -139,6 +146,9 @@ def make_things(demo: DemoInstallation) -> dict[str, str]:
     }
     made = demo.api("POST", "/offers", offer)
     demo.api("POST", f"/offers/{made['id']}/publish")
+    draft = demo.api(
+        "POST", "/offers", offer | {"code": "brouillon", "title": {"fr": "Soirée privée", "en": "An evening"}}
+    )
     card = demo.api("POST", f"/members/{TOUR_MEMBER}/card")
     demo.iphone.open_link(card["links"]["card"])
     services = build_services(settings_from(demo.environment))
@@ -151,7 +161,7 @@ def make_things(demo: DemoInstallation) -> dict[str, str]:
                 )
                 for _ in range(2)
             ]
-            start_import(db, program, kept[1], now=services.clock())
+            start_import(db, program, kept[1], OPERATOR, now=services.clock())
             people = [
                 invite(
                     db,
@@ -167,6 +177,8 @@ def make_things(demo: DemoInstallation) -> dict[str, str]:
                 for name in ("hugo", "chloe")
             ]
             return {
+                "offer": str(made["id"]),
+                "draft": str(draft["id"]),
                 "number": str(kept[0]),
                 "applied": str(kept[1]),
                 "person": str(people[0].user_id),

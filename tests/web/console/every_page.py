@@ -39,6 +39,10 @@ class Things:
             values["number"] = self.applied_import
         elif rule.endpoint == "console.sign_in_invitation":
             values["token"] = values["invitation"]
+        elif rule.endpoint in ("console.offers_check_end", "console.offer_report_report"):
+            values["offer_id"] = values["running"]
+        elif rule.endpoint == "console.offers_check_unpublish":
+            values["offer_id"] = values["coming"]
         built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False)
         assert built is not None, rule
         return built[1]
@@ -72,7 +76,12 @@ def make_things(system: System) -> Things:
     for store_id, document in STORES.items():
         system.api.ok("PUT", f"/stores/{store_id}", document)
     number = len(system.rows("SELECT FROM users"))
-    publish(system, timedelta(hours=1), code=f"maille-{number}")
+    running = publish(system, timedelta(hours=1), code=f"maille-{number}")
+    dates = {"starts_at": (now + timedelta(days=1)).isoformat(), "ends_at": (now + timedelta(days=2)).isoformat()}
+    draft = {"code": f"soir-{number}", "title": {"fr": "Soirée", "en": "An evening"}, "store_ids": ["lyon"]} | dates
+    drafted = system.api.ok("POST", "/offers", draft)
+    coming = system.api.ok("POST", "/offers", draft | {"code": f"demain-{number}"})
+    system.api.ok("POST", f"/offers/{coming['id']}/publish")
     with services.sessions.begin() as db:
         program: ProgramDocument = services.program_cache.program(db, "lumiere").document
         invited, other = (
@@ -92,11 +101,14 @@ def make_things(system: System) -> Things:
         kept = [
             keep_file(db, "lumiere", OPERATOR, file_name="magasins.csv", text=CSV, columns={}, now=now) for _ in "ab"
         ]
-        start_import(db, program, kept[1], now=now)
+        start_import(db, program, kept[1], OPERATOR, now=now)
         values = {
             "program_id": "lumiere",
             "store_id": "lyon",
             "number": kept[0],
+            "offer_id": drafted["id"],
+            "running": running["id"],
+            "coming": coming["id"],
             "user_id": invited.user_id,
             "act": "lock",
             "session_id": 0,

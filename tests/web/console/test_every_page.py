@@ -48,6 +48,23 @@ ALLOWED: Mapping[str, str] = {
     "POST account_end_one": PROGRAM,
     # a programme's
     "GET home_home": PROGRAM,
+    "GET offers_offers": PROGRAM,
+    "GET offers_form_new": "ams",
+    "POST offers_form_new": "ams",
+    "GET offers_form_edit": "ams",
+    "POST offers_form_edit": "ams",
+    "POST offers_form_previews": "ams",
+    "POST offers_form_audience": "ams",
+    "GET offers_check_offer": PROGRAM,
+    "POST offers_check_publish": "ams",
+    "POST offers_check_unpublish": "ams",
+    "GET offers_check_end": "ams",
+    "POST offers_check_end": "ams",
+    "GET offers_check_drop": "ams",
+    "POST offers_check_drop": "ams",
+    "POST offers_check_copy": "ams",
+    "GET offer_report_report": "ams",
+    "GET offer_report_export": "ams",
     "GET stores_stores": PROGRAM,
     "GET stores_export": PROGRAM,
     "GET stores_delete": "amx",
@@ -150,6 +167,10 @@ def _ask(staff: Staff, method: str, address: str) -> int:
 _STORE = {"name": "Dijon", "latitude": "47,32", "longitude": "5,04", "time_zone": "Europe/Paris"}
 _FILE = lambda: {"file": (BytesIO(b"code;nom;lat;lon\ndijon;Dijon;47,322;5,041\n"), "magasins.csv")}  # noqa: E731
 CHANGES: Mapping[str, tuple[Any, int]] = {
+    "offers_check_publish": ({}, 1),
+    "offers_check_unpublish": ({}, 1),
+    "offers_check_end": ({}, 1),
+    "offers_check_copy": ({}, 1),
     "stores_delete": ({}, 1),
     "store_form_new": (_STORE, 1),
     "store_form_store": (_STORE | {"name": "Lyon", "latitude": "45,757", "longitude": "4,832"}, 1),
@@ -166,6 +187,11 @@ CHANGES: Mapping[str, tuple[Any, int]] = {
 }
 """A form that is accepted, and the entries that it leaves: one for each change."""
 WITHOUT_ENTRY: Mapping[str, str] = {
+    "offers_form_new": "tests/web/console/test_offers has the entries of offers",
+    "offers_form_edit": "as above",
+    "offers_form_previews": "draws, and changes nothing",
+    "offers_form_audience": "counts, and changes nothing",
+    "offers_check_drop": "as above",
     "sign_in_sign_in": "signing in is in the list of sessions and in the log",
     "sign_in_second_factor": "the second half of signing in; a recovery code that is used has its entry",
     "sign_in_sign_out": "one's own session",
@@ -239,7 +265,12 @@ def test_c4_what_is_refused_leaves_no_entry(system: System, admin: Staff) -> Non
     wrong = {"name": "", "email": "", "role": "", "member": "nobody", "password": "short", "points": "?", "code": "1"}
     before, count = _everything(system), _entries(system)
     for method, endpoint, rule in routes_of(system.app):
-        is_a_question = endpoint in ("stores_delete", "team_act", "account_remove", "sign_in_sign_out")
+        is_a_question = endpoint.startswith("offers_check") or endpoint in (
+            "stores_delete",
+            "team_act",
+            "account_remove",
+            "sign_in_sign_out",
+        )
         if method == "POST" and endpoint in CHANGES and not is_a_question:
             assert _post(admin, things.address(rule), wrong) in (200, 422), endpoint
     assert _everything(system) == before
@@ -316,7 +347,7 @@ def test_c25_no_page_holds_a_sentence_of_the_other_language(system: System) -> N
 
 
 def _refused(staff: Staff, address: str, language: str) -> Any:
-    if "/delete" in address or "/lock" in address or "/remove" in address:
+    if "/offers/" in address or "/delete" in address or "/lock" in address or "/remove" in address:
         return staff.client.get(f"{address}?lang={language}")
     wrong = {"name": "", "email": "x", "role": "", "member": "nobody", "password": "short", "points": "?"}
     return staff.client.post(f"{address}?lang={language}", data=wrong, headers=SAME_ORIGIN)
