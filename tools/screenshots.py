@@ -39,7 +39,7 @@ TALLEST = 1100
 """Pixels of the window; what is below is left out."""
 WIDEST = 960
 """Pixels of the picture: a wide window is kept smaller."""
-QUALITY = 22
+QUALITY = 14
 SHOP = "lyon-presquile"
 CARD_NUMBER = str(MEMBERS[TOUR_MEMBER]["card_number"])
 _FILE = "code;nom;lat;lon\ndijon;Maison Lumière Dijon;47,322;5,041\nreims;Maison Lumière Reims;49,254;4,034\nx;;1;2\n"
