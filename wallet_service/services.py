@@ -15,6 +15,7 @@ from wallet_service.cards.pacing import Pacing
 from wallet_service.cards.program_cache import ProgramCache
 from wallet_service.cards.publishing import Publisher
 from wallet_service.clock import Clock, clock_from
+from wallet_service.delivery.overview import InstalledCounts
 from wallet_service.delivery.policy import Backoff, Patience
 from wallet_service.delivery.queues import Tools
 from wallet_service.delivery.worker import Worker
@@ -50,6 +51,7 @@ class Services:
     digester: KeyedDigester
     outbox: Outbox
     sign_in: SignIn
+    installed: InstalledCounts
 
     def close(self) -> None:
         """Close in reverse order."""
@@ -121,6 +123,7 @@ def build_services(
             digester=digester,
             outbox=Outbox.of(settings, sessions, clock),
             sign_in=SignIn(sessions, passwords, digester, keys.sealer),
+            installed=InstalledCounts(sessions, clock),
         )
     except BaseException:
         database.close()

@@ -17,6 +17,7 @@ _FAMILIES = {
     "demo": ("wallet_service.cli.demo", "demo"),
     "google": ("wallet_service.cli.google", "google"),
     "keys": ("wallet_service.cli.keys", "keys"),
+    "offers": ("wallet_service.cli.offers", "offers"),
     "pass": ("wallet_service.cli.passes", "passes"),
     "programs": ("wallet_service.cli.programs", "programs"),
     "serve": ("wallet_service.cli.serve", "serve"),

@@ -14,6 +14,9 @@ from wallet_service.errors import Invalid
 from wallet_service.parsing import parse, refusal, require_sound
 from wallet_service.values import Value
 
+RESERVED_IDS = frozenset({"account", "forgotten", "invitation", "reset", "second-factor", "sign-in", "sign-out"})
+"""What stands in the place of a programme's id in addresses of the console; a test holds it against the routes."""
+
 
 class AppleDocument(Value):
     """`[apple]`. The files are PEM (or .cer, .p12), relative to the document; absent: imported with `certs import`.
@@ -111,4 +114,7 @@ def read_program(path: Path) -> ProgramDocument:
     except RecursionError as error:
         raise Invalid.at(str(path), "is nested too deep") from error
     require_sound(raw)
-    return parse(ProgramDocument, raw)
+    document = parse(ProgramDocument, raw)
+    if document.id in RESERVED_IDS:  # asked here, so that a programme that has such an id already still loads
+        raise Invalid.at("id", f"{document.id!r} is an address of the console itself; choose another", "reserved_id")
+    return document

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -44,6 +43,23 @@ def draw_lock_screen(
         A PNG picture of the whole phone, transparent around it.
     """
     files, content = read_pass(pass_bundle)
+    icon = next((files[f"icon{size}.png"] for size in ("@3x", "@2x", "") if f"icon{size}.png" in files), None)
+    said = title or content["organizationName"]
+    return lock_screen_of(icon, said, text, locale=locale, dark=dark, scale=scale, time_zone=time_zone, now=now)
+
+
+def lock_screen_of(
+    icon: bytes | None,
+    title: str,
+    text: str | None,
+    *,
+    locale: str = "fr_FR",
+    dark: bool = False,
+    scale: float = 2,
+    time_zone: str = "Europe/Paris",
+    now: datetime | None = None,
+) -> bytes:
+    """`draw_lock_screen` for a pass that nobody has made yet: with its icon (PNG) and the name of who says it."""
     instant = (now or system_clock()).astimezone(ZoneInfo(time_zone))
     canvas = Canvas(_WIDTH + 2 * _BEZEL, _HEIGHT + 2 * _BEZEL, scale)
     canvas.rectangle((0, 0, canvas.width, canvas.height), (24, 24, 27), radius=_RADIUS + _BEZEL)
@@ -57,12 +73,12 @@ def draw_lock_screen(
     hour = format_skeleton("Hm", instant, locale=locale)
     canvas.text(middle, 204, hour, size=92, colour=white, weight="Medium", align="centre")
     if text is not None:
-        _notification(canvas, files, title or content["organizationName"], text, _now_word(locale), dark=dark)
+        _notification(canvas, icon, title, text, _now_word(locale), dark=dark)
     canvas.rectangle((middle - 68, _BEZEL + _HEIGHT - 13, middle + 68, _BEZEL + _HEIGHT - 8), white, radius=2.5)
     return canvas.png()
 
 
-def _notification(canvas: Canvas, files: Mapping[str, bytes], title: str, text: str, when: str, *, dark: bool) -> None:
+def _notification(canvas: Canvas, icon: bytes | None, title: str, text: str, when: str, *, dark: bool) -> None:
     ink: Colour = (255, 255, 255) if dark else (18, 18, 20)
     faint: Colour = (255, 255, 255, 150) if dark else (18, 18, 20, 140)
     left, right = _BEZEL + 12, _BEZEL + _WIDTH - 12
@@ -75,7 +91,6 @@ def _notification(canvas: Canvas, files: Mapping[str, bytes], title: str, text: 
     blurred = blurred.filter(ImageFilter.GaussianBlur(12 * canvas.scale))
     tint = Image.new("RGBA", blurred.size, (74, 74, 86, 255) if dark else (255, 255, 255, 255))
     canvas.paste(Image.blend(blurred, tint, 0.55 if dark else 0.66), box, radius=22)
-    icon = next((files[f"icon{size}.png"] for size in ("@3x", "@2x", "") if f"icon{size}.png" in files), None)
     if icon is not None:
         middle = top + height / 2
         canvas.paste(Image.open(io.BytesIO(icon)), (left + 13, middle - 19, left + 51, middle + 19), radius=9)

@@ -75,19 +75,33 @@ def certificate_states(db: Session, keys: KeyRing, *, now: datetime) -> list[Cer
         UNREADABLE_KEYS.labels(program_id).set(0)
         if not identities:
             continue
-        lasting = _first_to_end(identities)
-        days = (lasting.not_after - now).days
-        passed = [threshold for threshold in WARN_AT_DAYS if days < threshold]
-        state = CertificateState(
-            program_id=program_id,
-            pass_type_id=lasting.pass_type_id,
-            not_after=lasting.not_after,
-            days_left=days,
-            warning=0 if days < 0 else min(passed, default=None),
-        )
-        CERTIFICATE_DAYS_LEFT.labels(program_id).set(days)
+        state = _state_of(program_id, identities, now)
+        CERTIFICATE_DAYS_LEFT.labels(program_id).set(state.days_left)
         states.append(state)
     return states
+
+
+def certificate_state(db: Session, keys: KeyRing, program_id: str, *, now: datetime) -> CertificateState | None:
+    """The state of one programme's certificate; None where it has none.
+
+    Raises:
+        SettingsError: there are some, and none can be read.
+    """
+    identities = keys.identities(db, program_id)
+    return _state_of(program_id, identities, now) if identities else None
+
+
+def _state_of(program_id: str, identities: Sequence[PassIdentity], now: datetime) -> CertificateState:
+    lasting = _first_to_end(identities)
+    days = (lasting.not_after - now).days
+    passed = [threshold for threshold in WARN_AT_DAYS if days < threshold]
+    return CertificateState(
+        program_id=program_id,
+        pass_type_id=lasting.pass_type_id,
+        not_after=lasting.not_after,
+        days_left=days,
+        warning=0 if days < 0 else min(passed, default=None),
+    )
 
 
 def _first_to_end(identities: Sequence[PassIdentity]) -> PassIdentity:

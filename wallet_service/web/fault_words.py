@@ -189,6 +189,17 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "too_many_events": lazy("These are too many events at once. Send fewer."),
     "too_many_links": lazy("This card has had all the linked passes that it may have. Change one of them."),
     "unknown_type": lazy("This type of event is not known here."),
+    # paths of a simulation
+    "before_previous": lambda values: lazy("The line “%(line)s” is before the point above it.", line=values["line"]),
+    "no_point": lazy("Enter at least one point: a store’s identifier, or coordinates."),
+    "nowhere": lambda values: lazy(
+        "The line “%(line)s” is neither a store’s identifier nor coordinates.", line=values["line"]
+    ),
+    "too_many_points": lambda values: lazy("Enter %(limit)s points at most.", limit=values["limit"]),
+    "unreadable_time": lambda values: lazy(
+        "The line “%(line)s” has no time that can be read. Write it such as 2026-11-27 14:30, after @.",
+        line=values["line"],
+    ),
     # our own rules
     "beyond_reach": lambda values: lazy(
         "Phones show these cards at about %(reach)s m from a store, and a radius only shrinks that. Enter %(reach)s or"
@@ -212,6 +223,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "over_midnight": lazy("Hours end at midnight (24:00). Enter what comes after it as hours of the next day."),
     "one_instant": lazy("Enter a date and a time."),
     "one_order": lazy("Give either a sequence number or an instant, not both."),
+    "reserved_id": lazy("This identifier is an address of the console itself. Choose another."),
     "several_zones": lambda values: lazy(
         "The stores lie in several time zones (%(zones)s). Make an offer for each.", zones=values["zones"]
     ),

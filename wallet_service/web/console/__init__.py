@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from wallet_service.errors import WalletServiceError
 from wallet_service.web.console import (
     account,
+    card_places,
     home,
     journal,
     offer_report,
@@ -16,6 +17,7 @@ from wallet_service.web.console import (
     offers_check,
     offers_form,
     sign_in,
+    simulator,
     store_form,
     store_imports,
     stores,
@@ -39,6 +41,8 @@ def make_console() -> Blueprint:
         stores,
         store_form,
         store_imports,
+        simulator,
+        card_places,
         team,
         journal,
     ):

@@ -28,6 +28,7 @@ from wallet_service.access.signing_in import Wait, Welcome
 from wallet_service.access.users import set_password
 from wallet_service.errors import Fault, Invalid
 from wallet_service.values import Value
+from wallet_service.web.browsers import browser_name
 from wallet_service.web.console.gate import Console, cookie_name, with_session
 from wallet_service.web.console.mails import second_factor_mail
 from wallet_service.web.console.navigation import frame
@@ -64,7 +65,7 @@ def account() -> AnyResponse:
         Audience.CONSOLE,
         frame=frame(),
         signed_in=signed_in,
-        sessions=sessions_of(session(), signed_in.user_id, now=now()),
+        sessions=[(one, browser_name(one.agent)) for one in sessions_of(session(), signed_in.user_id, now=now())],
         done=request.args.get("done"),
         now=now(),
     )

@@ -41,9 +41,17 @@ ACTIONS: dict[str, Lazy] = {
     "offer_unpublished": lazy("Took back the publication of an offer"),
     "offer_ended": lazy("Ended an offer"),
     "offer_cancelled": lazy("Called an offer off"),
+    "places_looked_at": lazy("Looked at the places of a card"),
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""
+_KINDS: dict[str, Lazy] = {
+    "member": lazy("Member"),
+    "offer": lazy("Offer"),
+    "store": lazy("Store"),
+    "user": lazy("Person"),
+}
+_NOBODY: dict[str, Lazy] = {"operator": lazy("command line"), "system": lazy("the service itself")}
 _MOST_EXPORTED = 10_000
 
 
@@ -85,7 +93,7 @@ def export() -> AnyResponse:
             shown = _shown(entry)
             changes = "; ".join(f"{name}: {old} → {new}" for name, old, new in shown["changes"])
             at = entry.at.astimezone(program_zone()).isoformat(timespec="seconds")
-            row(at, entry.actor_name, shown["action"], entry.object_kind, entry.object_id, changes)
+            row(at, shown["who"], shown["action"], entry.object_kind, entry.object_id, changes)
         if (before := found.before) is None:
             break
     headers = {"Content-Disposition": "attachment; filename=journal.csv", "Cache-Control": "no-store"}
@@ -125,13 +133,24 @@ def _shown(entry: kept.Entry) -> dict[str, Any]:
     words = ACTIONS.get(entry.action)
     return {
         "at": entry.at,
-        "who": entry.actor_name,
+        "who": _who(entry),
         "action": words.to(reader) if words else entry.action,
-        "object": f"{entry.object_kind} {entry.object_id}",
+        "object": f"{_kind(entry)} {entry.object_id}",
         "changes": [
             (name, _value(change.get("from")), _value(change.get("to"))) for name, change in entry.changes.items()
         ],
     }
+
+
+def _kind(entry: kept.Entry) -> str:
+    words = _KINDS.get(entry.object_kind)
+    return words.to(current_reader()) if words is not None else entry.object_kind
+
+
+def _who(entry: kept.Entry) -> str:
+    """A person's or a key's name; what is nobody in particular in the reader's words."""
+    nobody = _NOBODY.get(entry.actor_kind)
+    return nobody.to(current_reader()) if nobody is not None else entry.actor_name
 
 
 def _value(value: Any) -> str:

@@ -10,6 +10,8 @@ from wallet_service.offers.choosing_places import Point
 from wallet_service.storage.tables import Store
 from wallet_service.web.context import services
 
+MOST_SPOTS = 2000
+
 
 def map_values(stores: Iterable[Store]) -> dict[str, Any]:
     """The tiles, where there are any, and the stores: id, name, latitude, longitude."""

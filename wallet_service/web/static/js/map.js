@@ -23,8 +23,17 @@ function pick(map, marker, box) {
   map.whenReady(paint);
 }
 
+// A line of a path: a store's id or name, or two numbers; a time after @ is the server's to read.
+function placeOf(text, stores) {
+  const where = text.replace(/\s@.*$/, "").trim();
+  const found = /^(-?\d{1,3}(?:\.\d+)?)[,;\s]+(-?\d{1,3}(?:\.\d+)?)$/.exec(where);
+  if (!found) return stores.get(where) ?? stores.get(where.toLowerCase()) ?? null;
+  const [lat, lon] = [Number(found[1]), Number(found[2])];
+  return Math.abs(lat) <= 90 && Math.abs(lon) <= 180 ? [lat, lon] : null;
+}
+
 function show(panel) {
-  const { spots, tiles, attribution, base, latitude, longitude, picks, here } = panel.dataset;
+  const { spots, tiles, attribution, base, latitude, longitude, picks, points: path, here } = panel.dataset;
   panel.hidden = false;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const map = L.map(panel.querySelector(".map"), {
@@ -40,6 +49,7 @@ function show(panel) {
 
   const points = [];
   const markers = new Map();
+  const places = new Map();
   for (const [id, name, lat, lon] of JSON.parse(spots)) {
     const marker = L.circleMarker([lat, lon], { radius: base || picks ? 8 : 5, className: base ? "spot" : "spot other", bubblingMouseEvents: true });
     const label = document.createElement("span");
@@ -49,6 +59,7 @@ function show(panel) {
     if (picks) pick(map, marker, document.querySelector(`input[type=checkbox][name="${picks}"][value="${CSS.escape(id)}"]`));
     markers.set(id, marker);
     points.push([lat, lon]);
+    places.set(id, [lat, lon]).set(name.toLowerCase(), [lat, lon]);
   }
   for (const link of document.querySelectorAll("[data-spot]")) {
     const marker = markers.get(link.dataset.spot);
@@ -61,6 +72,25 @@ function show(panel) {
     link.addEventListener("blur", mark(false));
   }
 
+  if (path) {
+    const field = document.getElementById(path);
+    const line = L.polyline([], { className: "path" }).addTo(map);
+    const dots = L.layerGroup().addTo(map);
+    const draw = () => {
+      const stops = field.value.split("\n").map((text) => placeOf(text, places)).filter(Boolean);
+      line.setLatLngs(stops);
+      dots.clearLayers();
+      for (const stop of stops) L.circleMarker(stop, { radius: 7, className: "spot own" }).addTo(dots);
+    };
+    map.on("click", ({ latlng }) => {
+      const spot = latlng.wrap();
+      const kept = field.value.trimEnd();
+      field.value = `${kept}${kept ? "\n" : ""}${spot.lat.toFixed(5)}, ${spot.lng.toFixed(5)}`;
+      draw();
+    });
+    field.addEventListener("input", draw);
+    draw();
+  }
   if (latitude) {
     const fields = [document.getElementById(latitude), document.getElementById(longitude)];
     let own = null;
