@@ -31,7 +31,7 @@ def test_browsers_have_the_names_that_people_know(system: System) -> None:
 def test_ones_own_pages_are_within_ones_programme(system: System, path: str) -> None:
     page = sign_in(system, "marketing").get(path)
     (side, _) = page.all("nav", **{"aria-label": "Main navigation"})
-    assert [link.get("href") for link in side.iter("a")][:2] == ["/console/lumiere/", "/console/lumiere/stores"]
+    assert [link.get("href") for link in side.iter("a")][:2] == ["/console/lumiere/", "/console/lumiere/offers"]
     assert "Team" not in "".join(side.itertext()), "that is for others"
     assert "Cercle Lumière" in page.text
 
