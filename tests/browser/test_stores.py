@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit, Visitor
 from tests.browser.test_console import _keep_picture
+from tests.conftest import OpenSystem
 from tests.system import System
 from tests.web.console.staff import PASSWORD, new_person
 
@@ -53,6 +54,22 @@ def test_c34_the_map_sets_a_position_by_click_and_needs_neither_tiles_nor_draggi
     expect(page.get_by_role("status").first).to_contain_text("Enregistré")
     assert system.api.ok("GET", "/stores/lyon")["latitude"] == float(typed.replace(",", "."))
     assert visit.violations() == []
+
+
+def test_c35_with_tiles_only_their_origin_is_asked_and_their_makers_are_named(
+    visitor: Visitor, open_system: OpenSystem
+) -> None:
+    tiles = "http://127.0.0.1:9/{z}/{x}/{y}.png"  # nobody answers there: who is asked is what counts
+    system = open_system(WALLET_MAP_TILES=tiles, WALLET_MAP_ATTRIBUTION="© Les Cartes <b>Exemple</b>")
+    _stores(system)
+    visit = _sign_in(visitor(system.url), system)
+    page = visit.open("/console/lumiere/stores")
+    expect(page.locator(".leaflet-control-attribution")).to_have_text("© Les Cartes <b>Exemple</b>")
+    expect(page.locator(".map img.leaflet-tile").first).to_be_attached()
+    elsewhere = {address for address in visit.asked if not address.startswith((system.url, "data:", "blob:"))}
+    assert elsewhere
+    assert all(address.startswith("http://127.0.0.1:9/") for address in elsewhere), elsewhere
+    assert page.evaluate("window.__violations ?? []") == []
 
 
 def test_c17_c34_a_store_is_added_without_script(visitor: Visitor, system: System) -> None:

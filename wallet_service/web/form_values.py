@@ -162,8 +162,8 @@ def _time(kind: str, text: str, reader: Reader) -> Any:
         if clock is not None:
             rest = f"{int(clock[1]):02}:{clock[2] or '00'}:{clock[3] or '00'}"
             text = f"{text.split('T')[0]}T{rest}" if day is not None else rest
-        if kind in ("instant", "local_time") and ":" not in text:
-            raise ValueError("a day is not a time")
+        if kind != "date" and ":" not in text:
+            raise ValueError("a day or a number is not a time")
         match kind:
             case "date":
                 return date.fromisoformat(text)

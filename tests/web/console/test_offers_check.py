@@ -205,3 +205,13 @@ def test_a_page_with_very_many_members_comes_before_its_number(system: System) -
     assert "will get this offer" not in page.text
     assert len(page.all("a", href=f"/console/lumiere/offers/{offer}?count=1")) == 1
     assert "0 cardholders will get this offer" in marketing.get(f"/offers/{offer}?count=1").text
+
+
+def test_c76_checking_and_publishing_ask_nothing_that_was_said(system: System) -> None:
+    add_stores(system)
+    offer = add_offer(system, "ONCE")
+    marketing = sign_in(system, "marketing")
+    page = marketing.get(f"/offers/{offer}")
+    main = page.one("main")
+    assert not [each for tag in ("textarea", "select") for each in main.iter(tag)]
+    assert {each.get("type") for each in main.iter("input")} == {"hidden"}

@@ -203,7 +203,7 @@ def test_deleting_says_first_what_will_happen_in_numbers(system: System) -> None
     ]
 
 
-def test_a_file_is_rehearsed_matched_and_applied_by_the_worker(system: System) -> None:
+def test_c36_a_file_is_rehearsed_matched_and_applied_by_the_worker(system: System) -> None:
     admin = sign_in(system, locale="fr")
     page = refusal(admin.post("/stores/import", {}, status=422))
     assert "Choisissez un fichier." in page.text

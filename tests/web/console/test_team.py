@@ -96,7 +96,7 @@ def test_others_do_not_reach_the_team(system: System, role: str) -> None:
     assert "Team" not in person.get("/").text
 
 
-def test_c23_what_was_typed_when_the_session_ended_is_there_after_signing_in_again(system: System) -> None:
+def test_c23_c82_what_was_typed_when_the_session_ended_is_there_after_signing_in_again(system: System) -> None:
     admin = sign_in(system)
     system.clock.advance(timedelta(minutes=61))
     to_sign_in = admin.post("/team/invite", {"email": "paul@example.com", "role": "marketing"})
