@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.errors import Invalid
 from wallet_service.offers.audience import Audience, Verdict, audience_of
+from wallet_service.offers.pressure import Decision
 from wallet_service.parsing import parse
 from wallet_service.storage.tables import Member, Offer
 from wallet_service.web.console.visit import program, session
@@ -62,7 +63,16 @@ def counted(offer: Offer | OfferDocument, known: Offer | None, *, now: datetime)
     if known is not None:
         places = replace(places, offers=tuple(each for each in places.offers if each.id != known.id))
     reach_m = program().composer.template.document.reach_m
-    found = audience_of(session(), program().document, places, offer, reach_m=reach_m, most=MOST_COUNTED, now=now)
+    found = audience_of(
+        session(),
+        program().document,
+        places,
+        offer,
+        reach_m=reach_m,
+        most=MOST_COUNTED,
+        iphones_notify=program().composer.shows_news,
+        now=now,
+    )
     return _in_words(found, notifies=offer.notify)
 
 
@@ -76,10 +86,9 @@ def _in_words(found: Audience, *, notifies: bool) -> Counted:
     reader, is_all = current_reader(), found.next_after is None
     sentence = _will_get if is_all else _at_least
     told: list[Lazy] = []
-    if notifies and found.counts["may_notify"]:
-        told.append(_notified(found.counts["may_notify"]))
-    if notifies and found.counts["silently"]:
-        told.append(_silently(found.counts["silently"]))
+    if notifies:
+        decided = found.notifications
+        told += [words(decided[decision]) for decision, words in _NOTIFICATIONS.items() if decided[decision]]
     told += [words(found.counts[verdict]) for verdict, words in _WHY_NOT.items() if found.counts[verdict]]
     return Counted(
         said=sentence(found.receives).to(reader),
@@ -99,16 +108,31 @@ def _at_least(count: int) -> Lazy:
     )
 
 
-def _notified(count: int) -> Lazy:
-    return nlazy("%(num)s will be notified", "%(num)s will be notified", count)
-
-
-def _silently(count: int) -> Lazy:
-    return nlazy(
-        "%(num)s without marketing consent (silent update)", "%(num)s without marketing consent (silent update)", count
-    )
-
-
+_NOTIFICATIONS: Mapping[Decision, Callable[[int], Lazy]] = {
+    "sent": lambda n: nlazy("%(num)s will be notified", "%(num)s will be notified", n),
+    "held": lambda n: nlazy(
+        "%(num)s will be notified when quiet hours end", "%(num)s will be notified when quiet hours end", n
+    ),
+    "expired": lambda n: nlazy(
+        "%(num)s would be notified after its end, and so is not (silent update)",
+        "%(num)s would be notified after its end, and so are not (silent update)",
+        n,
+    ),
+    "capped": lambda n: nlazy(
+        "%(num)s has had as many notifications as allowed (silent update)",
+        "%(num)s have had as many notifications as allowed (silent update)",
+        n,
+    ),
+    "no_consent": lambda n: nlazy(
+        "%(num)s without marketing consent (silent update)", "%(num)s without marketing consent (silent update)", n
+    ),
+    "silent": lambda n: nlazy(
+        "%(num)s with a wallet that says nothing of offers (silent update)",
+        "%(num)s with a wallet that says nothing of offers (silent update)",
+        n,
+    ),
+}
+"""What becomes of the notifications of those who get the offer."""
 _WHY_NOT: Mapping[Verdict, Callable[[int], Lazy]] = {
     "not_installed": lambda n: nlazy("%(num)s without an installed card", "%(num)s without an installed card", n),
     "other_offer": lambda n: nlazy(

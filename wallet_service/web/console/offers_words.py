@@ -75,13 +75,17 @@ def notify_hint() -> str:
     if pressure.marketing_per_week is not None:
         told.append(
             reader.ngettext(
-                "A cardholder gets %(num)s a week at most.", "A cardholder gets %(num)s a week at most.",
+                "A cardholder gets %(num)s in %(days)s days at most.",
+                "A cardholder gets %(num)s in %(days)s days at most.",
                 pressure.marketing_per_week,
+                days=pressure.marketing_days,
             )
-        )  # fmt: skip
+        )
     if pressure.quiet_from is not None and pressure.quiet_until is not None:
         begins, ends = (f"{at:%H:%M}" for at in (pressure.quiet_from, pressure.quiet_until))
         told.append(_("From %(begins)s to %(ends)s it waits: these are quiet hours.", begins=begins, ends=ends))
+    if not program().composer.shows_news:
+        told.append(_("iPhones say nothing of offers with this design; near the store they show the card."))
     return " ".join(told)
 
 
