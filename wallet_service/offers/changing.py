@@ -119,6 +119,20 @@ def change_offer(
     return _write(db, offer, values, "changed", now=now)
 
 
+def locked_offer(db: Session, program_id: str, offer_id: int, *, version: int | None = None) -> Offer:
+    """The offer as it is now, kept so until the transaction ends: whoever looks at whose it is, or at what a page has
+    shown of it, looks at this.
+
+    Raises:
+        NotFound: the programme has no such offer.
+        OfferChangedMeanwhile: it has another version.
+    """
+    offer = require_offer(db, program_id, offer_id, lock=True)
+    if version is not None and version != offer.version:
+        raise OfferChangedMeanwhile(version, offer.version, {})
+    return offer
+
+
 def publish_offer(db: Session, program_id: str, offer_id: int, *, now: datetime) -> OfferChange:
     """Publish a draft: from its start to its end it is on the cards of those who may use it. Again: nothing happens.
 

@@ -64,7 +64,8 @@ def values_of(
         Invalid: as `draft_offer`.
     """
     stores = _stores_of(db, program.id, document, known_stores)
-    starts_at, ends_at = _span(document, {store.time_zone for store in stores} or {program.time_zone})
+    zones = {store.time_zone for store in stores} | _zones_of_groups(db, program.id, document)
+    starts_at, ends_at = _span(document, zones or {program.time_zone})
     locale = program.locales[0]
     proximity_text = texts_of(document.proximity_text, locale)
     require_lock_screen_texts(proximity_text, program)
@@ -120,6 +121,13 @@ def _stores_of(db: Session, program_id: str, document: OfferDocument, known: Col
     if faults:
         raise Invalid(*faults)
     return list(stores.values())
+
+
+def _zones_of_groups(db: Session, program_id: str, document: OfferDocument) -> set[str]:
+    if not document.groups:
+        return set()
+    grouped = select(Store.time_zone).where(Store.program_id == program_id, Store.groups.overlap(list(document.groups)))
+    return set(db.scalars(grouped.distinct()))
 
 
 def _require_reach(document: OfferDocument, reach_m: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
+from PIL import Image
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -44,11 +46,14 @@ class OverlayChange:
     is_new: bool = False
 
 
-def require_overlay(db: Session, program_id: str, code: str, *, lock: bool = False) -> Overlay:
+def require_overlay(
+    db: Session, program_id: str, code: str, *, lock: bool = False, version: int | None = None
+) -> Overlay:
     """The overlay of that code in that programme.
 
     Raises:
         NotFound: there is none.
+        Conflict: it has another version than the one that is wanted.
     """
     query = select(Overlay).where(Overlay.program_id == program_id, Overlay.code == code)
     if lock:
@@ -56,6 +61,8 @@ def require_overlay(db: Session, program_id: str, code: str, *, lock: bool = Fal
     overlay = db.scalar(query)
     if overlay is None:
         raise NotFound(f"there is no overlay {code!r}")
+    if version is not None and version != overlay.version:
+        raise Conflict(f"the overlay has version {overlay.version} now, your change was made from {version}")
     return overlay
 
 
@@ -84,7 +91,7 @@ def save_overlay(
     images = images_of(db, row.id) if row is not None else {}
     values: dict[str, Any] = {
         "title": document.title,
-        "template_id": document.template or program.document["template"],
+        "template_id": document.template,
         "starts_at": starts_at,
         "ends_at": ends_at,
         "priority": document.priority,
@@ -110,7 +117,15 @@ def save_overlay(
 
 
 def put_image(
-    db: Session, program_id: str, code: str, name: str, png: bytes | None, author: Author, *, now: datetime
+    db: Session,
+    program_id: str,
+    code: str,
+    name: str,
+    png: bytes | None,
+    author: Author,
+    *,
+    version: int | None = None,
+    now: datetime,
 ) -> Overlay:
     """Give an overlay a picture, or take it away (None).
 
@@ -121,10 +136,11 @@ def put_image(
     if name not in IMAGE_NAMES:
         raise Invalid.at("name", f"should be one of {', '.join(IMAGE_NAMES)}", "literal_error", expected=IMAGE_NAMES)
     program = _locked_program(db, program_id)
-    row = require_overlay(db, program_id, code, lock=True)
+    row = require_overlay(db, program_id, code, lock=True, version=version)
     if png is None:
         db.execute(delete(OverlayImage).where(OverlayImage.overlay_id == row.id, OverlayImage.name == name))
     else:
+        _require_whole(name, png)
         statement = insert(OverlayImage).values(overlay_id=row.id, name=name, png=png)
         db.execute(statement.on_conflict_do_update(index_elements=["overlay_id", "name"], set_={"png": png}))
     beneath, before = version_beneath(program, row.template_id), row.template_version_id
@@ -137,48 +153,66 @@ def put_image(
     return row
 
 
-def publish_overlay(db: Session, program_id: str, code: str, author: Author, *, now: datetime) -> Overlay:
+def publish_overlay(
+    db: Session, program_id: str, code: str, author: Author, *, version: int | None = None, now: datetime
+) -> Overlay:
     """Let an overlay begin and end by itself on every card of its design.
 
     Raises:
         NotFound: there is no such overlay.
-        Conflict: it is over, or it changes nothing.
+        Invalid: it does not fit the design any more.
+        Conflict: it is over, it changes nothing, or it has another version.
     """
     program = _locked_program(db, program_id)
-    row = require_overlay(db, program_id, code, lock=True)
+    row = require_overlay(db, program_id, code, lock=True, version=version)
     if row.state == "published":
         return row
     if row.ends_at <= now:
         raise Conflict("the overlay would be over already")
-    if row.template_version_id == version_beneath(program, row.template_id):
+    beneath = version_beneath(program, row.template_id)  # the design may be another than when it was drafted
+    row.template_version_id = overlaid_version(db, beneath, document_of(row), images_of(db, row.id), now=now)
+    if row.template_version_id == beneath:
         raise Conflict("the overlay changes nothing: give it colours, words or a picture")
     _set_state(db, program, row, "published", author, now=now)
     return row
 
 
-def withdraw_overlay(db: Session, program_id: str, code: str, author: Author, *, now: datetime) -> Overlay:
+def withdraw_overlay(
+    db: Session, program_id: str, code: str, author: Author, *, version: int | None = None, now: datetime
+) -> Overlay:
     """Take an overlay off the cards at once, or before it begins; it is a draft again.
 
     Raises:
         NotFound: there is no such overlay.
     """
     program = _locked_program(db, program_id)
-    row = require_overlay(db, program_id, code, lock=True)
+    row = require_overlay(db, program_id, code, lock=True, version=version)
     if row.state == "published":
         _set_state(db, program, row, "draft", author, now=now)
     return row
 
 
-def delete_overlay(db: Session, program_id: str, code: str, author: Author, *, now: datetime) -> None:
+def delete_overlay(
+    db: Session, program_id: str, code: str, author: Author, *, version: int | None = None, now: datetime
+) -> None:
     """Delete an overlay; one that is on the cards is taken off them.
 
     Raises:
         NotFound: there is no such overlay.
     """
-    row = withdraw_overlay(db, program_id, code, author, now=now)
+    row = withdraw_overlay(db, program_id, code, author, version=version, now=now)
     _enter(db, row, "overlay_deleted", _said(row), author, now=now, after={})
     db.delete(row)
     db.flush()
+
+
+def _require_whole(name: str, png: bytes) -> None:
+    """A picture of which a part is missing shows as grey on phones."""
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Invalid.at(f"images.{name}", "is not a whole PNG picture", "not_a_picture") from error
 
 
 def _locked_program(db: Session, program_id: str) -> Program:
@@ -206,7 +240,7 @@ def _set_state(db: Session, program: Program, row: Overlay, state: str, author: 
 
 def _bring_to_cards(db: Session, program: Program, row: Overlay, *, now: datetime, was_published: bool = False) -> None:
     db.flush()
-    if row.state != "published" and not was_published:
+    if (row.state != "published" and not was_published) or row.ends_at <= now:
         return
     show_overlays(db, program, now=now)
     start_campaign(db, program.program_id, reason=f"overlay {row.code}", now=now)

@@ -84,7 +84,7 @@ def show_overlays(db: Session, program: Program, *, now: datetime) -> None:
     mine = (Overlay.program_id == program.program_id, Overlay.state == "published", Overlay.ends_at > now)
     program.overlays = [
         overlays.Overlay(
-            over=row.template_id,
+            over=row.template_id or program.document["template"],
             template_version_id=row.template_version_id,
             starts_at=row.starts_at,
             ends_at=row.ends_at,
@@ -96,10 +96,11 @@ def show_overlays(db: Session, program: Program, *, now: datetime) -> None:
 
 
 def renew_overlays(db: Session, program: Program, *, now: datetime) -> None:
-    """Lay the overlays that are not over on the programme's present designs.
+    """Lay the overlays that are not over on the programme's present designs. A draft that does not fit any more stays
+    as it is, and is refused when somebody publishes it.
 
     Raises:
-        Invalid: one does not fit any more; the path names it.
+        Invalid: a published one does not fit any more; the path names it.
     """
     mine = (Overlay.program_id == program.program_id, Overlay.ends_at > now)
     for row in db.scalars(select(Overlay).where(*mine).order_by(Overlay.id)):
@@ -107,7 +108,8 @@ def renew_overlays(db: Session, program: Program, *, now: datetime) -> None:
             beneath = version_beneath(program, row.template_id)
             row.template_version_id = overlaid_version(db, beneath, document_of(row), images_of(db, row.id), now=now)
         except Invalid as error:
-            raise error.under(f"overlays.{row.code}") from error
+            if row.state == "published":
+                raise error.under(f"overlays.{row.code}") from error
     db.flush()
     show_overlays(db, program, now=now)
 

@@ -184,7 +184,8 @@ class MemberStore(Base):
 
 
 class Overlay(Base):
-    """Another face over a design for a half-open span. `changes`: its colours and words, as its document says them.
+    """Another face over a design for a half-open span. `changes`: its colours and words, as its document says them;
+    `template_id`: the design, NULL: whichever the programme's own is.
 
     `template_version_id`: the design with it on, made anew when either changes.
     """
@@ -200,7 +201,7 @@ class Overlay(Base):
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.program_id"))
     code: Mapped[str]
     title: Mapped[str]
-    template_id: Mapped[str]
+    template_id: Mapped[str | None]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     priority: Mapped[int]

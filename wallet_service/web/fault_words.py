@@ -214,6 +214,7 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "no_store_chosen": lazy("Choose at least one store, a group, or all stores."),
     "no_such_member": lazy("There is no such member. Check the number on the back of the card."),
     "no_such_store": lambda values: lazy("There is no store “%(store)s”.", store=values["store_id"]),
+    "not_a_picture": lazy("This is not a whole PNG picture."),
     "no_store_left": lazy("None of these stores is there any more. Choose one that is."),
     "no_such_template": lazy("This programme has no such design."),
     "not_a_language_of_design": lazy("The design has no texts in this language."),

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from wallet_service.access.journal import record
 from wallet_service.documents.offers import OfferDocument, OfferPatch
-from wallet_service.errors import Invalid
 from wallet_service.offers.audience import CONDITIONS, REACHES, audience_of
 from wallet_service.offers.changing import (
     OfferChange,
@@ -20,6 +18,7 @@ from wallet_service.offers.changing import (
     changed_fields,
     copy_offer,
     end_offer,
+    locked_offer,
     publish_offer,
     stored_fields,
     unpublish_offer,
@@ -32,6 +31,7 @@ from wallet_service.storage.tables import Offer
 from wallet_service.web.api.callers import caller, needs
 from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.pages import page_of
+from wallet_service.web.api.stores import version_wanted
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
 
@@ -193,11 +193,11 @@ def patch_offer_route(path: OfferPath, body: OfferPatch) -> dict[str, Any]:
     """Change an offer: a draft and a scheduled one in everything, a running one in its texts, end, audience and
     options. With `If-Match: <version>` only if nobody else has changed it since.
     """
-    db, _ = session(), _own_offer(path)
+    db, _ = session(), _own_offer(path, looks_at_version=False)
     program = program_of_caller(db)
     reach_m = program.composer.template.document.reach_m
     change = change_offer(
-        db, program.document, path.offer_id, body, reach_m=reach_m, version=_version_wanted(), now=now()
+        db, program.document, path.offer_id, body, reach_m=reach_m, version=version_wanted(), now=now()
     )
     caller().require_store(change.offer.store_ids, change.offer.groups)
     return _answer(_journalled(change, "offer_changed"))
@@ -238,21 +238,12 @@ def copy_offer_route(path: OfferPath) -> tuple[dict[str, Any], int]:
     return _answer(_drafted(copy_offer(session(), offer.program_id, offer.id))), 201
 
 
-def _own_offer(path: OfferPath) -> Offer:
-    """The offer, which is the caller's to change."""
-    offer = require_offer(session(), caller().program_id, path.offer_id)
+def _own_offer(path: OfferPath, *, looks_at_version: bool = True) -> Offer:
+    """The offer, locked, which is the caller's to change and has the version that `If-Match` names."""
+    version = version_wanted() if looks_at_version else None
+    offer = locked_offer(session(), caller().program_id, path.offer_id, version=version)
     caller().require_store(offer.store_ids, offer.groups)
     return offer
-
-
-def _version_wanted() -> int | None:
-    """The version that `If-Match` names."""
-    wanted = request.headers.get("If-Match", "").strip().strip('"')
-    if not wanted or wanted == "*":
-        return None
-    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 18):
-        raise Invalid.at("If-Match", "should be the version of the offer, a whole number")
-    return int(wanted)
 
 
 def _journalled(change: OfferChange, action: str) -> Offer:

@@ -60,7 +60,7 @@ class OverlayAnswer(BaseModel):
     state: OfferState
     version: int
     title: str
-    template: str
+    template: str | None
     starts_at: datetime
     ends_at: datetime
     priority: int
@@ -117,20 +117,20 @@ def get_overlay_route(path: OverlayPath) -> dict[str, Any]:
 @needs("offers")
 def delete_overlay_route(path: OverlayPath) -> Response:
     """Delete an overlay; one that is on the cards is taken off them."""
-    delete_overlay(*_mine(), path.code, caller().actor.author, now=now())
+    delete_overlay(*_mine(), path.code, caller().actor.author, version=version_wanted(), now=now())
     return Response(status=204)
 
 
 @needs("offers")
 def publish_overlay_route(path: OverlayPath) -> dict[str, Any]:
     """Let an overlay begin and end by itself on every card of its design."""
-    return _answer(publish_overlay(*_mine(), path.code, caller().actor.author, now=now()))
+    return _answer(publish_overlay(*_mine(), path.code, caller().actor.author, version=version_wanted(), now=now()))
 
 
 @needs("offers")
 def withdraw_overlay_route(path: OverlayPath) -> dict[str, Any]:
     """Take an overlay off the cards at once, or before it begins; it is a draft again."""
-    return _answer(withdraw_overlay(*_mine(), path.code, caller().actor.author, now=now()))
+    return _answer(withdraw_overlay(*_mine(), path.code, caller().actor.author, version=version_wanted(), now=now()))
 
 
 @needs("read")
@@ -149,13 +149,18 @@ def put_image_route(path: ImagePath) -> dict[str, Any]:
     png = request.get_data(cache=True)
     if len(png) > LARGEST_IMAGE:
         raise Invalid.at("", f"the picture has more than {LARGEST_IMAGE:,} bytes", "too_large", most=LARGEST_IMAGE)
-    return _answer(put_image(*_mine(), path.code, path.name, png, caller().actor.author, now=now()))
+    return _answer(_put_image(path, png))
 
 
 @needs("offers")
 def delete_image_route(path: ImagePath) -> dict[str, Any]:
     """Take a picture from an overlay: the design's own is seen again."""
-    return _answer(put_image(*_mine(), path.code, path.name, None, caller().actor.author, now=now()))
+    return _answer(_put_image(path, None))
+
+
+def _put_image(path: ImagePath, png: bytes | None) -> Overlay:
+    author, version = caller().actor.author, version_wanted()
+    return put_image(*_mine(), path.code, path.name, png, author, version=version, now=now())
 
 
 def _mine() -> tuple[Any, str]:

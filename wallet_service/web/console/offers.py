@@ -109,11 +109,11 @@ def offers() -> AnyResponse:
     )
 
 
-def own_offer(offer_id: int) -> Offer:
+def own_offer(offer_id: int, *, lock: bool = False) -> Offer:
     """An offer of this programme that holds at a store of this person; others do not exist here."""
     if offer_id > _LARGEST_ID:
         raise NotFound("no offer has such a number")
-    offer = require_offer(session(), program().program_id, offer_id)
+    offer = require_offer(session(), program().program_id, offer_id, lock=lock)
     if session().scalar(select(Offer.id).where(Offer.id == offer_id, *_visible())) is None:
         raise NotFound("the offer is at none of this person's stores")
     return offer
@@ -142,10 +142,12 @@ def title_of(texts: Mapping[str, str], code: str) -> str:
     return text_in(texts, program().document.locales[0]) or code
 
 
-def zone_of(store_ids: Iterable[str]) -> str:
-    """The time zone of an offer's stores: that of the first, else the programme's."""
-    known = program().places.stores
-    return next((known[each].time_zone for each in store_ids if each in known), program().document.time_zone)
+def zone_of(store_ids: Iterable[str], groups: Iterable[str] = ()) -> str:
+    """The time zone of an offer's stores: that of the first, else of the first of its groups, else the programme's."""
+    known, wanted = program().places.stores, frozenset(groups)
+    named = (known[each].time_zone for each in store_ids if each in known)
+    grouped = (store.time_zone for store in known.values() if wanted & store.groups)
+    return next(named, None) or next(grouped, None) or program().document.time_zone
 
 
 def clock_city(store_ids: Sequence[str], zone: str) -> str:
@@ -185,18 +187,18 @@ def _row(offer: Offer, figures: tuple[int, int, int]) -> dict[str, Any]:
         "id": offer.id,
         "title": title_of(offer.title, offer.code),
         "stores": stores_in_words(offer.store_ids, offer.groups),
-        "span": span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone_of(offer.store_ids)),
+        "span": span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone_of(offer.store_ids, offer.groups)),
         "badge": (words.to(current_reader()), mark, tone),
         "targeted": _people(targeted) if state in ("running", "ended", "cancelled") else "",
         "proven": _people(proven) if state in ("running", "ended", "cancelled") else "",
-        "uses": uses,
+        "uses": _people(uses),
         "most": offer.uses_total,
     }
 
 
 def _people(count: int) -> str:
     """A count of people; store roles are not told of very few."""
-    if count < FEWEST and actor().role in STORE_ROLES:
+    if 0 < count < FEWEST and actor().role in STORE_ROLES:
         return f"< {FEWEST}"
     return current_reader().number(count)
 

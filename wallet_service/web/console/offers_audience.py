@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from wallet_service.access.roles import STORE_ROLES
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.errors import Invalid
 from wallet_service.offers.audience import Audience, Verdict, audience_of
 from wallet_service.offers.pressure import Decision
+from wallet_service.offers.report import FEWEST
 from wallet_service.parsing import parse
 from wallet_service.storage.tables import Member, Offer
-from wallet_service.web.console.visit import program, session
+from wallet_service.web.console.visit import actor, program, session
 from wallet_service.web.locale import Lazy, nlazy
 from wallet_service.web.pages import current_reader
 
@@ -83,19 +85,27 @@ def takes_long() -> bool:
 
 
 def _in_words(found: Audience, *, notifies: bool) -> Counted:
-    reader, is_all = current_reader(), found.next_after is None
+    is_all = found.next_after is None
     sentence = _will_get if is_all else _at_least
-    told: list[Lazy] = []
+    told: list[str] = []
     if notifies:
         decided = found.notifications
-        told += [words(decided[decision]) for decision, words in _NOTIFICATIONS.items() if decided[decision]]
-    told += [words(found.counts[verdict]) for verdict, words in _WHY_NOT.items() if found.counts[verdict]]
+        told += [people(words, decided[decision]) for decision, words in _NOTIFICATIONS.items() if decided[decision]]
+    told += [people(words, found.counts[verdict]) for verdict, words in _WHY_NOT.items() if found.counts[verdict]]
     return Counted(
-        said=sentence(found.receives).to(reader),
+        said=people(sentence, found.receives),
         receives=found.receives,
-        reasons=tuple(each.to(reader) for each in told),
+        reasons=tuple(told),
         among=None if is_all else found.members,
     )
+
+
+def people(words: Callable[[int], Lazy], count: int) -> str:
+    """A sentence about so many people; store roles are not told of very few, who could be known by their number."""
+    reader = current_reader()
+    if not 0 < count < FEWEST or actor().role not in STORE_ROLES:
+        return words(count).to(reader)
+    return words(FEWEST).to(reader).replace(str(FEWEST), f"<\u00a0{FEWEST}", 1)
 
 
 def _will_get(count: int) -> Lazy:

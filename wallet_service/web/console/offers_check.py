@@ -24,6 +24,7 @@ from wallet_service.offers.changing import (
     stored_fields,
     unpublish_offer,
 )
+from wallet_service.offers.places import live_offer
 from wallet_service.offers.report import figures_of
 from wallet_service.offers.states import offer_state
 from wallet_service.storage.tables import Offer
@@ -40,13 +41,13 @@ from wallet_service.web.console.offers import (
     uses_of,
     zone_of,
 )
-from wallet_service.web.console.offers_audience import Counted, counted, takes_long
+from wallet_service.web.console.offers_audience import Counted, counted, people, takes_long
 from wallet_service.web.console.offers_form import record_offer
 from wallet_service.web.console.offers_words import facts_of, warnings_of
-from wallet_service.web.console.visit import actor, may, session
+from wallet_service.web.console.visit import actor, may, program, session
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
-from wallet_service.web.locale import Lazy, lazy
+from wallet_service.web.locale import Lazy, lazy, nlazy
 from wallet_service.web.pages import current_reader, page
 
 _ENTRIES = 20
@@ -118,9 +119,11 @@ def end(offer_id: int) -> AnyResponse:
 
 def drop(offer_id: int) -> AnyResponse:
     """Drop a draft."""
-    known = _mine(offer_id)
+    known = _mine(offer_id, lock=request.method == "POST")
+    if request.method == "POST" and _has_changed(known):
+        return _offer_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
     if offer_state(known, now()) != "draft":
-        raise Conflict("only a draft is dropped")
+        return _offer_page(known, status=HTTPStatus.CONFLICT, done="state_meanwhile")
     if request.method == "POST":
         change = cancel_offer(session(), known.program_id, known.id, now=now())
         _record(change, "offer_cancelled")
@@ -136,7 +139,7 @@ def drop(offer_id: int) -> AnyResponse:
 
 def copy(offer_id: int) -> AnyResponse:
     """Make a draft of an offer; the same button twice makes one."""
-    known, db = _mine(offer_id), session()
+    known, db = _mine(offer_id, lock=True), session()
     made = db.scalar(
         select(Offer.id).where(Offer.program_id == known.program_id, Offer.code == request.form.get("_code"))
     )
@@ -149,8 +152,8 @@ def copy(offer_id: int) -> AnyResponse:
 
 def _acted(offer_id: int, act: Callable[..., OfferChange], action: str, done: str) -> AnyResponse:
     """Do what was asked if the offer is still as the page has shown it."""
-    known = _mine(offer_id)
-    if (wanted := request.form.get("_version")) is not None and wanted != str(known.version):
+    known = _mine(offer_id, lock=True)
+    if _has_changed(known):
         return _offer_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
     try:
         _record(act(session(), known.program_id, known.id, now=now()), action)
@@ -160,19 +163,25 @@ def _acted(offer_id: int, act: Callable[..., OfferChange], action: str, done: st
     return redirect(url_for("console.offers_check_offer", offer_id=offer_id, done=done), code=HTTPStatus.SEE_OTHER)
 
 
+def _has_changed(known: Offer) -> bool:
+    """Whether a locked offer is another than the page that was sent has shown."""
+    wanted = request.form.get("_version")
+    return wanted is not None and wanted != str(known.version)
+
+
 def _record(change: OfferChange, action: str) -> None:
     if changes := changed_fields(change.before, change.after):
         record_offer(change.offer, action, changes)
 
 
-def _mine(offer_id: int) -> Offer:
+def _mine(offer_id: int, *, lock: bool = False) -> Offer:
     """An offer that the person may change.
 
     Raises:
         NotFound: it is at none of their stores.
         Forbidden: it reaches beyond them.
     """
-    known = own_offer(offer_id)
+    known = own_offer(offer_id, lock=lock)
     actor().require_stores(known.store_ids, known.groups)
     return known
 
@@ -184,6 +193,7 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
     is_open = state in ("draft", "scheduled", "running")
     counts_later = is_open and "count" not in request.args and takes_long()
     audience = counted(known, known, now=at) if is_open and not counts_later else Counted()
+    uses = uses_of([known]).get(known.id, 0)
     codes = session().scalars(select(Offer.code).where(Offer.program_id == known.program_id))
     return page(
         "console/offers/offer.html",
@@ -194,14 +204,14 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
         title=title_of(known.title, known.code),
         state=state,
         state_badge=(words.to(reader), mark, tone),
-        zone=zone_of(known.store_ids),
+        zone=zone_of(known.store_ids, known.groups),
         facts=list(facts_of(known)),
         warnings=list(warnings_of(known, at)) if state in ("draft", "scheduled") else [],
         is_past=known.ends_at <= at,
         counted=audience,
         counts_later=counts_later,
         appears=_appears(known, None if counts_later else audience) if state in ("scheduled", "running") else "",
-        uses=uses_of([known]).get(known.id, 0),
+        used=people(_used, uses) if uses or state in ("running", "ended") else "",
         report=url_for("console.offer_report_report", offer_id=known.id)
         if mine and state in ("running", "ended") and may(Permission.FIGURES_READ)
         else None,
@@ -215,25 +225,36 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
 
 def _appears(known: Offer, audience: Counted | None) -> str:
     """When a published offer comes onto how many cards (None: not counted yet), and when it leaves them."""
-    reader, zone = current_reader(), zone_of(known.store_ids)
+    reader, zone = current_reader(), zone_of(known.store_ids, known.groups)
     begins, ends = reader.moment(known.starts_at, zone), reader.moment(known.ends_at, zone)
     is_running = known.starts_at <= now()
+    live = live_offer(known)
+    if is_running and not program().places.with_offer(live).holding(live, now=now()).is_on:
+        return reader.gettext("It pauses now, outside its hours, and leaves the cards for good on %(ends)s.", ends=ends)
     if audience is None:
         if is_running:
             return reader.gettext("It is on the cards and leaves them on %(ends)s.", ends=ends)
         return reader.gettext(
             "It appears on the cards on %(begins)s and leaves them on %(ends)s.", begins=begins, ends=ends
         )
-    cards = audience.receives
-    if audience.among is not None:
-        on = reader.ngettext("at least %(num)s card", "at least %(num)s cards", cards)
-    else:
-        on = reader.ngettext("%(num)s card", "%(num)s cards", cards)
+    on = people(_at_least_cards if audience.among is not None else _cards, audience.receives)
     if is_running:
         return reader.gettext("It is on %(cards)s and leaves them on %(ends)s.", cards=on, ends=ends)
     return reader.gettext(
         "It appears on %(begins)s on %(cards)s and leaves them on %(ends)s.", begins=begins, cards=on, ends=ends
     )
+
+
+def _used(count: int) -> Lazy:
+    return nlazy("Used %(num)s time so far.", "Used %(num)s times so far.", count)
+
+
+def _cards(count: int) -> Lazy:
+    return nlazy("%(num)s card", "%(num)s cards", count)
+
+
+def _at_least_cards(count: int) -> Lazy:
+    return nlazy("at least %(num)s card", "at least %(num)s cards", count)
 
 
 def _confirm_page(known: Offer, **values: Any) -> AnyResponse:
@@ -258,8 +279,11 @@ def _lose(known: Offer) -> str:
         cards, _proven, _uses = figures_of(session(), [known.id]).get(known.id, (0, 0, 0))
     else:
         cards = counted(known, known, now=now()).receives
-    return current_reader().ngettext(
-        "%(num)s card loses this offer within the hour.", "%(num)s cards lose this offer within the hour.", cards
+    return people(
+        lambda count: nlazy(
+            "%(num)s card loses this offer within the hour.", "%(num)s cards lose this offer within the hour.", count
+        ),
+        cards,
     )
 
 

@@ -223,7 +223,7 @@ def _local(at: datetime) -> str:
 
 
 def _written_times(known: Offer) -> dict[str, str]:
-    zone = ZoneInfo(zone_of(known.store_ids))
+    zone = ZoneInfo(zone_of(known.store_ids, known.groups))
     times = {name: getattr(known, name).astimezone(zone).replace(tzinfo=None) for name in _INSTANTS}
     return {
         f"{name}_local": at.isoformat(timespec="seconds" if at.second or at.microsecond else "minutes")

@@ -283,7 +283,8 @@ def _conflict_page(raw: Raw, known: Offer | None, error: OfferChangedMeanwhile) 
 
 
 def _zone(raw: Raw, known: Offer | None) -> str:
-    return zone_of(raw.get("store_ids") or (known.store_ids if known is not None else own_stores()[:1]))
+    groups = raw.get("groups") or (known.groups if known is not None else ())
+    return zone_of(raw.get("store_ids") or (known.store_ids if known is not None else own_stores()[:1]), groups)
 
 
 def _tiers(raw: Raw) -> list[str]:

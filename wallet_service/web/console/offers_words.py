@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from wallet_service.documents.programs import PressureDocument
 from wallet_service.offers.choosing_places import MOST_PLACES
 from wallet_service.offers.opening_hours import Opening
 from wallet_service.offers.places import LiveOffer, LiveStore, live_offer
+from wallet_service.offers.pressure import pressure_of
 from wallet_service.storage.tables import Offer
 from wallet_service.web.console.offers import span_in_words, stores_in_words, title_of, zone_of
 from wallet_service.web.console.offers_fields import LANGUAGE_NAMES, stores_in
@@ -30,7 +29,7 @@ def facts_of(offer: Offer) -> Iterator[tuple[str, list[str]]]:
     for locale in program().document.locales:
         if locale in offer.title or locale in offer.text or locale in offer.proximity_text:
             yield LANGUAGE_NAMES.get(locale.split("-")[0], locale), list(_what(offer, locale))
-    zone = zone_of(offer.store_ids)
+    zone = zone_of(offer.store_ids, offer.groups)
     when = [span_in_words(current_reader(), offer.starts_at, offer.ends_at, zone)]
     if offer.weekly_hours:
         when.append(_("Only at these hours: %(hours)s.", hours=hours_in_words(offer.weekly_hours)))
@@ -58,7 +57,8 @@ def warnings_of(offer: Offer, now: datetime) -> Iterator[str]:
         for texts, missing in ((offer.text, _("the text")), (offer.proximity_text, _("the lock-screen text"))):
             if texts and locale not in texts:
                 yield _("In %(language)s %(what)s is missing.", language=language, what=missing)
-    if offer.notify and _is_quiet(program().document.pressure, begins):
+    rules = pressure_of(program().document.pressure)
+    if offer.notify and rules.quiet.until(zone_of(offer.store_ids, offer.groups), begins) is not None:
         yield _("It begins in quiet hours: whoever is to be notified hears of it when these are over.")
     if len(stores) > MOST_PLACES:
         yield reader.gettext(
@@ -81,8 +81,9 @@ def notify_hint() -> str:
                 days=pressure.marketing_days,
             )
         )
-    if pressure.quiet_from is not None and pressure.quiet_until is not None:
-        begins, ends = (f"{at:%H:%M}" for at in (pressure.quiet_from, pressure.quiet_until))
+    if pressure_of(pressure).quiet.spans:
+        begins = f"{pressure.quiet_from:%H:%M}" if pressure.quiet_from else "00:00"
+        ends = f"{pressure.quiet_until:%H:%M}" if pressure.quiet_until else "24:00"
         told.append(_("From %(begins)s to %(ends)s it waits: these are quiet hours.", begins=begins, ends=ends))
     if not program().composer.shows_news:
         told.append(_("iPhones say nothing of offers with this design; near the store they show the card."))
@@ -221,12 +222,3 @@ def _names(names: list[str]) -> str:
     if len(names) > _NAMED:
         return reader.ngettext("%(num)s store", "%(num)s stores", len(names))
     return ", ".join(names)
-
-
-def _is_quiet(pressure: PressureDocument, at: datetime) -> bool:
-    """Whether an instant lies in the brand's quiet hours, which may pass midnight."""
-    begins, ends = pressure.quiet_from, pressure.quiet_until
-    if begins is None or ends is None:
-        return False
-    clock = at.astimezone(ZoneInfo(program().document.time_zone)).time()
-    return begins <= clock < ends if begins <= ends else clock >= begins or clock < ends

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("program_id", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("template_id", sa.Text(), nullable=False),
+        sa.Column("template_id", sa.Text(), nullable=True),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("priority", sa.BigInteger(), nullable=False),
