@@ -314,7 +314,7 @@ class DemoSession:
             changes = self._installation.api("GET", f"/cards/{self.serial_number}/timeline")["changes"]
         except requests.RequestException:
             return self._sight.far_ends, self._sight.cause
-        last = changes[0] if changes else {"cause": "issued", "far_ends": []}
+        last: dict[str, Any] = changes[0] if changes else {"cause": "issued", "far_ends": []}
         took = {
             one["far_end"]: one["fetched_ms"] if one["kind"] == "apple" else one["told_ms"] for one in last["far_ends"]
         }
@@ -331,7 +331,7 @@ class DemoSession:
                 )
                 for end in card["far_ends"]
             ),
-            last["cause"],
+            str(last["cause"]),
         )
 
 
