@@ -12,6 +12,8 @@ from tests.browser.conftest import SIZES, Visitor
 from tests.demo.conftest import Playing, playing
 
 __all__ = ["playing"]  # the fixture
+_SETTLED_MS = 30_000
+"""Without a script the page waits until the phones show what was done."""
 
 
 @pytest.mark.parametrize("size", ["small", "desktop"])
@@ -37,9 +39,10 @@ def test_on_a_phone_what_a_button_changes_is_seen_without_scrolling(
     visit = visitor(playing.url, size="phone", script=script)
     page = visit.open("/?lang=fr")
     page.get_by_role("button", name="Achat de 25 €").click()
+    expect(page.get_by_role("status")).to_contain_text("L’achat est enregistré", timeout=_SETTLED_MS)
     _seen(page, page.locator("#picture-iphone"))
     page.get_by_role("button", name="Offre d’une minute à Lyon").click()
-    expect(page.get_by_role("status")).to_contain_text("L’offre est publiée")
+    expect(page.get_by_role("status")).to_contain_text("L’offre est publiée", timeout=_SETTLED_MS)
     _seen(page, page.locator("#picture-lock"))
     _keep_picture(page, f"demo.phone.{script}")
     if script:
