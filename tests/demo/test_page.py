@@ -144,7 +144,7 @@ def test_the_phones_are_drawn_whole_and_equally_wide(playing: Playing) -> None:
     assert sizes == {(824, 1732)}
 
 
-def test_each_person_has_a_door_with_a_password_that_fits_and_a_route(playing: Playing) -> None:
+def test_each_person_has_an_address_a_password_and_a_task_for_today(playing: Playing) -> None:
     page = playing.get("/?lang=fr").text
     for person in STAFF:
         assert person.email in page

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wallet_service.demo.brand import TIME_ZONE
 from wallet_service.demo.commands import commands
-from wallet_service.demo.doors import doors
+from wallet_service.demo.entry_points import entry_points
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.demo.pictures import NAMES, Pictures, digest, in_words
 from wallet_service.demo.sentences import in_seconds, sentences_of
@@ -46,7 +46,7 @@ _SHOWN_BY = {"purchase": "iphone", "offer": "lock", "offline": "iphone", "online
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # under "no-referrer" a form without script names no origin
     "Cache-Control": "no-store",
 }
 _SETTLE_S = 2.0
@@ -87,7 +87,7 @@ class DemoPage:
         self._session, self._installation, self._timeline = session, installation, timeline
         self._server = LoopbackServer(self._handle, port=port, name="demo-page")
         self._pictures = Pictures()
-        self._doors = doors(staff, console=f"{installation.url}/console/", card=session.link)
+        self._entry_points = entry_points(staff, console=f"{installation.url}/console/", card=session.link)
         self._settle_s = settle_s
         self._lock = threading.Lock()
         self._visitors: list[_Visitor] = []
@@ -160,7 +160,7 @@ class DemoPage:
             fragments=_fragments(snapshot, language, words),
             serial_number=self._session.serial_number,
             city=get_timezone_location(ZoneInfo(TIME_ZONE), locale=language, return_city=True),
-            doors=self._doors,
+            entry_points=self._entry_points,
             tour_done=_done_in_words(self._timeline, language, words),
             tour=[
                 (step.title.in_other_words(in_french), [(ms, one.in_other_words(in_french)) for ms, one in rows])

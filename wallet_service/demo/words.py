@@ -115,12 +115,12 @@ _FR = {
     "log_lead": "À l’heure des magasins ({city}), comme l’écran verrouillé.",
     "tour_done": "{count} étapes, toutes réussies, en {took}",
     "tour_done_one": "1 étape, réussie, en {took}",
-    "doors": "À chacun sa porte",
-    "doors_lead": "Quatre personnes, chacune avec ce qu’elle ferait aujourd’hui.",
-    "door_store": "Le magasin de Lyon",
-    "door_marketing": "Le marketing",
-    "door_customer": "La cliente",
-    "door_support": "Le service client",
+    "entries": "Qui fait quoi",
+    "entries_lead": "Quatre personnes, chacune avec ce qu’elle ferait aujourd’hui.",
+    "entry_store": "Le magasin de Lyon",
+    "entry_marketing": "Le marketing",
+    "entry_customer": "La cliente",
+    "entry_support": "Le service client",
     "route_store": (
         "Publier une offre pour ce soir à Lyon : Offres, « Créer une offre », « Vérifier », « Publier » — "
         "l’iPhone ci-dessus la montre à la porte du magasin."
@@ -134,9 +134,9 @@ _FR = {
         "Claire dit que sa carte n’a pas changé : lire la phrase de son téléphone, puis le chemin de chaque "
         "changement et le choix de ses magasins."
     ),
-    "door_address": "Adresse",
-    "door_email": "E-mail",
-    "door_password": "Mot de passe",
+    "entry_address": "Adresse",
+    "entry_email": "E-mail",
+    "entry_password": "Mot de passe",
     "open_console": "Ouvrir la console",
     "open_card": "Ouvrir le lien de la carte",
     "open_timeline": "Le chemin de chaque changement",
@@ -248,12 +248,12 @@ _EN = {
     "log_lead": "By the clock of the stores ({city}), like the lock screen.",
     "tour_done": "{count} steps, all of them well, in {took}",
     "tour_done_one": "1 step, well, in {took}",
-    "doors": "A door for each",
-    "doors_lead": "Four people, each with what they would do today.",
-    "door_store": "The Lyon store",
-    "door_marketing": "Marketing",
-    "door_customer": "The customer",
-    "door_support": "Customer support",
+    "entries": "Who does what",
+    "entries_lead": "Four people, each with what they would do today.",
+    "entry_store": "The Lyon store",
+    "entry_marketing": "Marketing",
+    "entry_customer": "The customer",
+    "entry_support": "Customer support",
     "route_store": (
         "Publish an offer for tonight in Lyon: Offers, “Create an offer”, “Review”, “Publish” — the iPhone above "
         "shows it at the store’s door."
@@ -269,9 +269,9 @@ _EN = {
         "Claire says that her card has not changed: read her phone’s sentence, then the way of every change and "
         "the choice of her stores."
     ),
-    "door_address": "Address",
-    "door_email": "E-mail",
-    "door_password": "Password",
+    "entry_address": "Address",
+    "entry_email": "E-mail",
+    "entry_password": "Password",
     "open_console": "Open the console",
     "open_card": "Open the card’s link",
     "open_timeline": "The way of every change",

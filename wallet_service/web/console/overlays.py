@@ -20,6 +20,7 @@ from wallet_service.storage.tables import Card, Overlay, Program
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
 from wallet_service.web.console.offers import BADGES, span_in_words
+from wallet_service.web.console.offers_fields import LANGUAGE_NAMES
 from wallet_service.web.console.overlays_previews import stored_pictures
 from wallet_service.web.console.visit import may, program, session, visit
 from wallet_service.web.context import now
@@ -146,6 +147,12 @@ def design_of(known: Overlay) -> Template:
     return found.get(known.template_id, program().composer.template)
 
 
+def language_names(design: Template) -> list[tuple[str, str]]:
+    """The languages of a design, the programme's first."""
+    own = [each for each in program().document.locales if each in design.words]
+    return [(each, _language_name(each)) for each in dict.fromkeys((*own, *sorted(design.words)))]
+
+
 def trail() -> tuple[tuple[str, str], ...]:
     """The way back to the list."""
     return ((current_reader().gettext("Overlays"), url_for(HERE)),)
@@ -184,9 +191,9 @@ def _overlay_page(known: Overlay, *, status: HTTPStatus = HTTPStatus.OK, done: s
     at, reader = now(), current_reader()
     state = offer_state(known, at)
     words, mark, tone = BADGES[state]
-    locales = list(design_of(known).words)
-    shown = request.args.get("language", "")
-    language = shown if shown in locales else _first_language(locales)
+    locales = [locale for locale, _name in language_names(design_of(known))]
+    language = request.args.get("language", "")
+    language = language if language in locales else locales[0]
     changes_nothing = known.template_version_id == _beneath(known)
     return page(
         "console/overlays/overlay.html",
@@ -202,7 +209,7 @@ def _overlay_page(known: Overlay, *, status: HTTPStatus = HTTPStatus.OK, done: s
         changes_nothing=changes_nothing,
         is_past=known.ends_at <= at,
         pictures=stored_pictures(known, design_of(known), language, now=at),
-        languages=[(each, each == language) for each in locales],
+        languages=[(each, name, each == language) for each, name in language_names(design_of(known))],
         may_write=may(Permission.TEXTS_WRITE),
         may_publish=may(Permission.TEXTS_WRITE) and not changes_nothing,
         done=done or request.args.get("done"),
@@ -300,11 +307,15 @@ def _facts(known: Overlay) -> list[tuple[str, list[str]]]:
             for key, text in texts.items()
         ]
         if told:
-            facts.append((reader.gettext("Texts (%(language)s)", language=locale), told))
+            facts.append((reader.gettext("Texts (%(language)s)", language=_language_name(locale)), told))
     names = picture_names()
     if kept := [names.get(name, name) for name in sorted(images_of(session(), known.id))]:
         facts.append((reader.gettext("Pictures"), kept))
     return facts
+
+
+def _language_name(locale: str) -> str:
+    return LANGUAGE_NAMES.get(locale.split("-")[0], locale)
 
 
 def _row(row: Overlay) -> dict[str, Any]:
@@ -321,11 +332,6 @@ def _row(row: Overlay) -> dict[str, Any]:
 
 def _beneath(known: Overlay) -> int | None:
     return version_beneath(session().get_one(Program, known.program_id), known.template_id)
-
-
-def _first_language(locales: list[str]) -> str:
-    wanted = program().document.locales[0]
-    return wanted if wanted in locales else locales[0]
 
 
 def _confirm_page(known: Overlay, **values: Any) -> AnyResponse:

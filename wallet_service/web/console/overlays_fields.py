@@ -17,7 +17,7 @@ from wallet_service.parsing import parse
 from wallet_service.programs.overlays import document_of
 from wallet_service.storage.tables import Overlay
 from wallet_service.values import Value
-from wallet_service.web.console.offers_fields import LANGUAGE_NAMES, proposed_code
+from wallet_service.web.console.offers_fields import proposed_code
 from wallet_service.web.console.overlays import colour_names, picture_names
 from wallet_service.web.console.visit import program
 from wallet_service.web.form_values import Raw, flatten, nest
@@ -57,14 +57,6 @@ def labels_of(design: Template, *, is_new: bool) -> dict[str, str]:
     for locale, texts in design.words.items():
         labels |= {f"words.{locale}.{key}": _shortened(text) for key, text in texts.items()}
     return labels
-
-
-def language_names(design: Template) -> list[tuple[str, str]]:
-    """The languages of a design, the programme's first."""
-    own = [each for each in program().document.locales if each in design.words]
-    return [
-        (each, LANGUAGE_NAMES.get(each.split("-")[0], each)) for each in dict.fromkeys((*own, *sorted(design.words)))
-    ]
 
 
 def fields_of(raw: Raw, known: Overlay | None, design: Template) -> dict[str, Any]:

@@ -22,12 +22,14 @@ from wallet_service.programs.overlays import document_of, images_of
 from wallet_service.storage.tables import Overlay
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
+from wallet_service.web.console.offers import clock_city
 from wallet_service.web.console.offers_previews import NOTHING_DRAWN, Pictures
 from wallet_service.web.console.overlays import (
     HERE,
     colour_names,
     design_of,
     designs,
+    language_names,
     own_overlay,
     picture_names,
     trail,
@@ -39,7 +41,6 @@ from wallet_service.web.console.overlays_fields import (
     document_in,
     fields_of,
     labels_of,
-    language_names,
     written,
 )
 from wallet_service.web.console.overlays_previews import empty_document, pictures_with
@@ -209,6 +210,7 @@ def _form_page(
         designs=list(designs()) if known is None else [],
         version=_first(raw, "_version"),
         zone=program().document.time_zone,
+        city=clock_city((), program().document.time_zone),
         colours=[(name, before[name]) for name in colour_names()],
         images=[(name, *least_size(cast("ImageName", name)), name in kept) for name in picture_names()],
         locales=language_names(design),
