@@ -144,7 +144,7 @@ def designs() -> dict[str, Template]:
 def design_of(known: Overlay) -> Template:
     """The design that an overlay lies over; the programme's own where that is no more."""
     found = designs()
-    return found.get(known.template_id, program().composer.template)
+    return found.get(_design_name(known), program().composer.template)
 
 
 def language_names(design: Template) -> list[tuple[str, str]]:
@@ -251,10 +251,14 @@ def _happens(known: Overlay, state: OfferState) -> str:
             )
 
 
+def _design_name(known: Overlay) -> str:
+    return known.template_id or program().composer.template.template_id
+
+
 def _cards(known: Overlay) -> str:
     """How many cards have the design."""
-    own = program().composer.template.template_id
-    design = Card.linked_template.is_(None) if known.template_id == own else Card.linked_template == known.template_id
+    name, own = _design_name(known), program().composer.template.template_id
+    design = Card.linked_template.is_(None) if name == own else Card.linked_template == name
     query = select(func.count()).where(Card.program_id == known.program_id, Card.state == "active", design)
     return current_reader().ngettext("%(num)s card", "%(num)s cards", session().scalar(query) or 0)
 
@@ -263,7 +267,7 @@ def _rivals(known: Overlay) -> list[Overlay]:
     """Published overlays that are seen instead, while both hold."""
     query = select(Overlay).where(
         Overlay.program_id == known.program_id,
-        Overlay.template_id == known.template_id,
+        func.coalesce(Overlay.template_id, program().composer.template.template_id) == _design_name(known),
         Overlay.state == "published",
         Overlay.id != known.id,
         Overlay.starts_at < known.ends_at,
@@ -291,7 +295,7 @@ def _facts(known: Overlay) -> list[tuple[str, list[str]]]:
         (reader.gettext("Priority"), [str(known.priority)]),
     ]
     if len(designs()) > 1:
-        facts.append((reader.gettext("Design"), [known.template_id]))
+        facts.append((reader.gettext("Design"), [_design_name(known)]))
     before = design.document.colours.model_dump()
     colours = known.changes.get("colours", {})
     if told := [
@@ -325,7 +329,7 @@ def _row(row: Overlay) -> dict[str, Any]:
         "title": row.title,
         "span": span_in_words(current_reader(), row.starts_at, row.ends_at, program().document.time_zone),
         "priority": row.priority,
-        "design": row.template_id,
+        "design": _design_name(row),
         "badge": (words.to(current_reader()), mark, tone),
     }
 

@@ -63,7 +63,8 @@ def fields_of(raw: Raw, known: Overlay | None, design: Template) -> dict[str, An
     """What was typed, as the fields of the document. A time that was not touched keeps its seconds."""
     tree = nest(OverlayForm, raw, current_reader())
     fields: dict[str, Any] = {name: tree[name] for name in ("title", "priority", "colours", "words") if name in tree}
-    fields["template"] = design.template_id
+    if design.template_id != program().composer.template.template_id:  # absent: the programme's own, whichever that is
+        fields["template"] = design.template_id
     kept = _written_times(known) if known is not None else {}
     for name in _INSTANTS:
         local = f"{name}_local"

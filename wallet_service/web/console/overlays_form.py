@@ -142,8 +142,10 @@ def _new_code(raw: Raw, document: OverlayDocument) -> str:
 
 def _is_same(there: Overlay, document: OverlayDocument) -> bool:
     """Whether a draft says what the form says; times are compared as the form writes them."""
-    names = {"title", "template", "priority", "colours", "words"}
-    times = written(there)
+    names = {"title", "priority", "colours", "words"}
+    own, times = program().composer.template.template_id, written(there)
+    if (there.template_id or own) != (document.template or own):
+        return False
     return document_of(there).model_dump(include=names) == document.model_dump(include=names) and all(
         at is None or times[name] == [at.isoformat(timespec="seconds" if at.second else "minutes")]
         for name, at in (("starts_at_local", document.starts_at_local), ("ends_at_local", document.ends_at_local))
