@@ -10,12 +10,19 @@ import requests
 from rich.console import Console
 
 from tests.conftest import OpenSystem
+from wallet_service.access.roles import Role
 from wallet_service.clock import system_clock
 from wallet_service.demo.brand import MEMBERS, POINTS, STORES, TOUR_MEMBER
 from wallet_service.demo.installation import Api, DemoInstallation
 from wallet_service.demo.page import DemoPage
 from wallet_service.demo.session import SHOP, DemoSession
+from wallet_service.demo.staff import StaffMember
 from wallet_service.demo.tour_record import Timeline
+
+STAFF = (
+    StaffMember("Léa Martin", "lea@maison-lumiere.example", Role.MARKETING, (), "marketing-password"),
+    StaffMember("Paul Durand", "paul@maison-lumiere.example", Role.STORE, (SHOP,), "store-password"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ def playing(open_system: OpenSystem) -> Iterator[Playing]:
         timeline = Timeline(_silent(), system_clock)
         with timeline.step("The CRM reports a purchase of 79.90 €") as step:
             step.note("Android shows {points} points", system_clock(), points=79)
-        page = DemoPage(session, installation, timeline, settle_s=20)
+        page = DemoPage(session, installation, timeline, staff=STAFF, settle_s=20)
         with session.playing(), page.serving():
             yield Playing(page.url, session, installation)
 

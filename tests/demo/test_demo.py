@@ -50,6 +50,8 @@ def test_the_tour_then_the_page_in_one_folder(folder: Path) -> None:
         assert demo.output.count("✓") == STEPS
         page = requests.get(url, headers={"Accept-Language": "fr"}, timeout=20).text
         assert "prouvé" in page
+        assert "événement order-1 : appliqué" in page
+        assert re.search(r"<summary>\d+ étapes, toutes réussies, en [\d,]+\xa0s</summary>", page)
         assert "Points 79" in page
         docs = requests.get(demo.wait_for(r"API documentation +(\S+)"), timeout=20)
         assert "openapi.json" in docs.text
@@ -57,6 +59,7 @@ def test_the_tour_then_the_page_in_one_folder(folder: Path) -> None:
         requests.post(f"{url}/do/purchase", timeout=20).raise_for_status()
         eventually(lambda: "Points 104" in requests.get(url, timeout=20).text)
         console = demo.wait_for(r"Sign in to the console at (\S+)").removesuffix("/console/")
+        assert all(one in page for one in re.findall(r"(?:paul|lea)@\S+  (\S+)  ", demo.output))
         email, password = re.findall(r"(paul@\S+)  (\S+)  \(store, lyon-presquile\)", demo.output)[0]
         with requests.Session() as browser:
             headers = {"Origin": console}

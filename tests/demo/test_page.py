@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 from PIL import Image, ImageChops
 
-from tests.demo.conftest import Playing
+from tests.demo.conftest import STAFF, Playing
 from tests.system import eventually
+from wallet_service.demo.brand import MEMBERS, TIME_ZONE
 from wallet_service.demo.commands import commands
 from wallet_service.demo.words import WORDS, language_of
 
@@ -71,7 +75,7 @@ def test_a_purchase_changes_the_pictures_and_tells_who_listens(playing: Playing)
         heard = []
         for change in told:
             heard.append(change)
-            if change["fragments"]["proof"].count("up to date") == 2 and all(
+            if change["fragments"]["proof"].count('<li class="good">') == 2 and all(
                 "25" in picture["alt"] for picture in change["pictures"].values()
             ):
                 break
@@ -90,10 +94,79 @@ def test_offline_then_online(playing: Playing) -> None:
     assert WORDS["fr"]["online"] in page.text
     playing.press("purchase")
     eventually(lambda: WORDS["fr"]["state_told"] in playing.get("/?lang=fr").text)
+    assert "n’est pas encore venu chercher la carte" in playing.get("/?lang=fr").text
     assert playing.installation.iphone.shows(playing.session.serial_number).text("points") == "0"
     assert playing.press("online", script=True).json()["message"] == WORDS["fr"]["done_online"]
     playing.wait_for_points("25")
     eventually(lambda: WORDS["fr"]["state_told"] not in playing.get("/?lang=fr").text)
+
+
+def test_one_sentence_for_each_phone_says_how_it_stands(playing: Playing) -> None:
+    playing.press("purchase")
+    said = r"iPhone de Claire\u202f: <strong>à jour</strong> depuis [\d:]{8} — récupérée [\d,]+\xa0m?s après l’achat\."
+    page = playing.get("/?lang=fr").text
+    assert re.search(said, page), page
+    assert re.search(r"Google <strong>a la dernière version</strong> \([\d:]{8}\)\u202f; l’affichage", page)
+    versions, sentences = page.index('data-fragment="versions"'), page.index('data-fragment="proof"')
+    assert sentences < page.index("<details>") < versions < page.index("</details>")
+
+
+def test_the_log_and_the_sentences_have_the_clock_of_the_stores(playing: Playing) -> None:
+    playing.press("purchase")
+    shown = next(one for one in reversed(playing.session.snapshot.log_entries) if one.step == "fetched")
+    here = shown.at.astimezone(ZoneInfo(TIME_ZONE))
+    assert here.utcoffset()  # it differs from UTC, where this machine may run
+    page = playing.get("/?lang=fr").text
+    assert f'<time datetime="{shown.at.isoformat()}">{here:%H:%M:%S}</time>' in page
+    fetched = next(end.fetched_at for end in playing.session.snapshot.far_ends if end.kind == "apple")
+    assert fetched is not None
+    assert f"depuis {fetched.astimezone(ZoneInfo(TIME_ZONE)):%H:%M:%S}" in page
+
+
+def test_a_note_about_another_card_does_not_come_to_the_lock_screen(playing: Playing) -> None:
+    playing.press("purchase")
+    before = playing.session.snapshot.lock_screen
+    assert before is not None
+    api, iphone = playing.installation.api, playing.installation.iphone
+    api("PUT", "/members/M-1002", MEMBERS["M-1002"])
+    other = api("POST", "/members/M-1002/card")
+    iphone.open_link(other["links"]["card"])
+    playing.session.settle(1)
+    api("PUT", "/members/M-1002/balances", {"sequence": 1, "points": 700, "tier": "Or"})
+    iphone.wait_until(lambda phone: any(one.serial_number == other["serial_number"] for one in phone.notifications), 60)
+    playing.press("refresh")
+    playing.session.settle(1)
+    assert playing.session.snapshot.lock_screen == before
+
+
+def test_the_phones_are_drawn_whole_and_equally_wide(playing: Playing) -> None:
+    sizes = {picture.size for picture in pictures(playing).values()}
+    assert sizes == {(824, 1732)}
+
+
+def test_each_person_has_an_address_a_password_and_a_task_for_today(playing: Playing) -> None:
+    page = playing.get("/?lang=fr").text
+    for person in STAFF:
+        assert person.email in page
+        assert person.password in page
+        assert WORDS["fr"][f"route_{person.role}"] in page
+    assert f'href="{playing.installation.url}/console/"' in page
+    assert f'href="{playing.session.link}"' in page
+    assert 'id="command-places"' in page
+
+
+def test_the_tour_is_closed_and_says_how_it_went(playing: Playing) -> None:
+    page = playing.get("/?lang=fr").text
+    assert re.search(r"<summary>1 étape, réussie, en [\d,]+\xa0m?s</summary>", page)
+    assert "<details open" not in page
+
+
+def test_the_look_is_that_of_the_console(playing: Playing) -> None:
+    shared = files("wallet_service.web").joinpath("static/css/tokens.css").read_text(encoding="utf-8")
+    assert playing.get("/static/tokens.css").text == shared
+    own = playing.get("/static/page.css").text
+    assert "var(--space-" in own
+    assert re.search(r"#[0-9a-f]{3,6}\b", own) is None
 
 
 def test_pull_to_refresh_fetches_without_a_push(playing: Playing) -> None:
@@ -138,6 +211,7 @@ def test_every_command_does_what_it_says(playing: Playing) -> None:
         return done.stdout
 
     run("purchase")
+    assert json.loads(run("places"))["chosen"]
     playing.wait_for_points("49")
     run("balances")
     playing.wait_for_points("480")

@@ -230,6 +230,11 @@ def _links(document: TemplateDocument) -> Iterator[Fault]:
         yield Fault("links", f"there are {len(document.links)} links; Google shows {MOST_LINKS}")
 
 
+def least_size(name: ImageName) -> tuple[int, int]:
+    """The least width and height that an image must have, in pixels."""
+    return _SHAPES[name].width, _SHAPES[name].height
+
+
 def _faults_in_images(document: TemplateDocument, images: Images) -> Iterator[Fault]:
     needed: Iterable[ImageName] = _NEEDED + (_STAMPS if document.stamps is not None else ())
     for name in needed:

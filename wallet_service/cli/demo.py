@@ -58,7 +58,8 @@ def demo(tour_only: bool, port: int, page_port: int) -> None:
 
 def _stay_up(installation: DemoInstallation, timeline: Timeline, console: Console, page_port: int) -> None:
     session = DemoSession(installation)
-    page = DemoPage(session, installation, timeline, port=free_port(page_port))
+    staff = create_staff(installation.environment)
+    page = DemoPage(session, installation, timeline, staff=staff, port=free_port(page_port))
     with session.playing(), page.serving():
         console.print(f"\n[bold]Open {page.url}[/] to see both phones live, and to play.")
         for what, address in {
@@ -70,7 +71,7 @@ def _stay_up(installation: DemoInstallation, timeline: Timeline, console: Consol
         }.items():
             console.print(f"  {what:<18} {address}")
         console.print(f"\n[bold]Sign in to the console[/] at {installation.url}/console/")
-        for person in create_staff(installation.environment):
+        for person in staff:
             works = f"{person.role}, {', '.join(person.store_ids)}" if person.store_ids else str(person.role)
             console.print(f"  {person.name:<18} {person.email}  {person.password}  ({works})")
         console.print("\nCtrl-C stops everything.")

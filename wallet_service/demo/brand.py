@@ -9,6 +9,8 @@ from wallet_service.simulators.apple_pki import Chain
 
 TEAM_ID = "LUMIERE123"
 ISSUER_ID = "3388000000012345678"
+TIME_ZONE = "Europe/Paris"
+"""Of all its shops: what the phones show and what the page says has one clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ id = "{self.program_id}"
 name = "{self.name}"
 brand = "Maison Lumière"
 locales = ["fr", "en"]
-time_zone = "Europe/Paris"
+time_zone = "{TIME_ZONE}"
 master = "builtin"
 template = "{self.template}"
 

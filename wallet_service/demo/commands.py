@@ -60,6 +60,7 @@ def commands(url: str, key: str, serial_number: str) -> tuple[Command, ...]:
         ),
         Command("card", f"{_call('GET', card, key)} | python3 -m json.tool"),
         Command("timeline", f"{_call('GET', f'{card}/timeline', key)} | python3 -m json.tool"),
+        Command("places", f"{_call('GET', f'{card}/places', key)} | python3 -m json.tool"),
         Command(
             "offer",
             f"OFFER=$({drafted}\n)\n{_ID_OF_OFFER}\n{publish}",

@@ -4,35 +4,49 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import requests
+from babel.dates import get_timezone_location
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from wallet_service.demo.brand import TIME_ZONE
 from wallet_service.demo.commands import commands
+from wallet_service.demo.entry_points import entry_points
 from wallet_service.demo.installation import DemoInstallation
 from wallet_service.demo.pictures import NAMES, Pictures, digest, in_words
+from wallet_service.demo.sentences import in_seconds, sentences_of
 from wallet_service.demo.session import DemoSession, Snapshot
+from wallet_service.demo.staff import StaffMember
 from wallet_service.demo.tour_record import Timeline
-from wallet_service.demo.tour_words import TOUR_IN_FRENCH
+from wallet_service.demo.tour_words import ANSWERS_IN_FRENCH, TOUR_IN_FRENCH
 from wallet_service.demo.words import WORDS, language_of
 from wallet_service.simulators.loopback_http import EventStream, LineStream, LoopbackServer, Reply, Request
 
+_CSS = "text/css; charset=utf-8"
+_OWN, _SHARED = "wallet_service.demo", "wallet_service.web"
 _ASSETS = {
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    "tokens.css": (_SHARED, "static/css/tokens.css", _CSS),
+    "base.css": (_SHARED, "static/css/base.css", _CSS),
+    "parts.css": (_SHARED, "static/css/parts.css", _CSS),
+    "page.css": (_OWN, "static/page.css", _CSS),
+    "page.js": (_OWN, "static/page.js", "text/javascript; charset=utf-8"),
+    "icon.svg": (_OWN, "static/icon.svg", "image/svg+xml"),
 }
+"""Name → package, path in it and kind; the look is the console's."""
+_SHOWN_BY = {"purchase": "iphone", "offer": "lock", "offline": "iphone", "online": "iphone", "refresh": "iphone"}
+"""Which phone's picture shows what a button did."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # under "no-referrer" a form without script names no origin
     "Cache-Control": "no-store",
 }
 _SETTLE_S = 2.0
@@ -55,6 +69,7 @@ class DemoPage:
         session: what is shown and played with.
         installation: for addresses and the API key.
         timeline: of the tour that has been played.
+        staff: who has a password for the console.
         port: 0 takes a free one.
         settle_s: how long a visitor without the page's script waits at most to see what a button did.
     """
@@ -65,12 +80,14 @@ class DemoPage:
         installation: DemoInstallation,
         timeline: Timeline,
         *,
+        staff: Sequence[StaffMember] = (),
         port: int = 0,
         settle_s: float = _SETTLE_S,
     ) -> None:
         self._session, self._installation, self._timeline = session, installation, timeline
         self._server = LoopbackServer(self._handle, port=port, name="demo-page")
         self._pictures = Pictures()
+        self._entry_points = entry_points(staff, console=f"{installation.url}/console/", card=session.link)
         self._settle_s = settle_s
         self._lock = threading.Lock()
         self._visitors: list[_Visitor] = []
@@ -107,7 +124,7 @@ class DemoPage:
                 picture = self._pictures.png(name.removesuffix(".png"), self._session.snapshot)
                 return Reply(200, picture, "image/png", _HEADERS)
             case "GET" | "HEAD", ["static", name] if name in _ASSETS:
-                return Reply(200, _asset(name), _ASSETS[name], _HEADERS)
+                return Reply(200, _asset(name), _ASSETS[name][2], _HEADERS)
             case "POST", ["do", move] if move in self._moves:
                 return self._do(move, request, language)
             case _:
@@ -128,11 +145,11 @@ class DemoPage:
             return Reply.json({"message": message}, status, _HEADERS)
         if status != 200:
             return self._page(language, None, problem=message, status=status)
-        return Reply(303, headers={**_HEADERS, "Location": f"/?lang={language}&done={move}"})
+        return Reply(303, headers={**_HEADERS, "Location": f"/?lang={language}&done={move}#picture-{_SHOWN_BY[move]}"})
 
     def _page(self, language: str, done: str | None, *, problem: str | None = None, status: int = 200) -> Reply:
         installation, words, snapshot = self._installation, WORDS[language], self._session.snapshot
-        in_french = TOUR_IN_FRENCH if language == "fr" else {}
+        in_french = {**TOUR_IN_FRENCH, **ANSWERS_IN_FRENCH} if language == "fr" else {}
         page = _template("page.html").render(
             language=language,
             other="en" if language == "fr" else "fr",
@@ -141,6 +158,10 @@ class DemoPage:
             message=problem or (words[f"done_{done}"] if done in self._moves else ""),
             pictures=_pictures(snapshot, words),
             fragments=_fragments(snapshot, language, words),
+            serial_number=self._session.serial_number,
+            city=get_timezone_location(ZoneInfo(TIME_ZONE), locale=language, return_city=True),
+            entry_points=self._entry_points,
+            tour_done=_done_in_words(self._timeline, language, words),
             tour=[
                 (step.title.in_other_words(in_french), [(ms, one.in_other_words(in_french)) for ms, one in rows])
                 for step in self._timeline.steps
@@ -211,9 +232,20 @@ def _pictures(snapshot: Snapshot, words: Mapping[str, str]) -> dict[str, dict[st
 
 def _fragments(snapshot: Snapshot, language: str, words: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: _template(f"{name}.html").render(snapshot=snapshot, words=words, language=language)
-        for name in ("connection", "network", "proof", "log")
+        name: _template(f"{name}.html").render(
+            snapshot=snapshot,
+            words=words,
+            language=language,
+            zone=ZoneInfo(TIME_ZONE),
+            sentences=tuple(sentences_of(snapshot, words, language=language, zone=TIME_ZONE)),
+        )
+        for name in ("connection", "network", "proof", "versions", "log")
     }
+
+
+def _done_in_words(timeline: Timeline, language: str, words: Mapping[str, str]) -> str:
+    took = in_seconds(timeline.took, language)
+    return words["tour_done_one" if timeline.moments == 1 else "tour_done"].format(count=timeline.moments, took=took)
 
 
 def _reason(error: requests.RequestException) -> str:
@@ -239,4 +271,5 @@ def _template(name: str) -> Any:
 
 @cache
 def _asset(name: str) -> bytes:
-    return (files("wallet_service.demo") / "static" / name).read_bytes()
+    package, path, _kind = _ASSETS[name]
+    return files(package).joinpath(path).read_bytes()

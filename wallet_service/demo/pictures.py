@@ -7,8 +7,9 @@ import json
 import threading
 from collections.abc import Callable
 
+from wallet_service.demo.brand import TIME_ZONE
 from wallet_service.demo.session import Snapshot
-from wallet_service.previews import draw_android, draw_iphone, draw_lock_screen, image_from_web
+from wallet_service.previews import draw_android, draw_in_phone, draw_iphone, draw_lock_screen, image_from_web
 
 NAMES = ("iphone", "lock", "android")
 
@@ -55,16 +56,21 @@ def in_words(name: str, snapshot: Snapshot) -> str:
 def _draw_lock_screen(snapshot: Snapshot) -> bytes:
     lock = snapshot.lock_screen
     if lock is None:
-        return draw_lock_screen(snapshot.iphone_bundle, text=None)
-    return draw_lock_screen(snapshot.iphone_bundle, text=lock.text, title=lock.title, now=lock.at)
+        return draw_lock_screen(snapshot.iphone_bundle, text=None, time_zone=TIME_ZONE)
+    return draw_lock_screen(snapshot.iphone_bundle, text=lock.text, title=lock.title, now=lock.at, time_zone=TIME_ZONE)
+
+
+def _draw_iphone(snapshot: Snapshot) -> bytes:
+    return draw_in_phone(draw_iphone(snapshot.iphone_bundle, time_zone=TIME_ZONE))
 
 
 def _draw_android(snapshot: Snapshot) -> bytes:
-    return draw_android(snapshot.android_object, snapshot.android_class, fetch_image=image_from_web)
+    card = draw_android(snapshot.android_object, snapshot.android_class, fetch_image=image_from_web)
+    return draw_in_phone(card, "android")
 
 
 _DRAW: dict[str, Callable[[Snapshot], bytes]] = {
-    "iphone": lambda snapshot: draw_iphone(snapshot.iphone_bundle),
+    "iphone": _draw_iphone,
     "lock": _draw_lock_screen,
     "android": _draw_android,
 }

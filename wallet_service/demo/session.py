@@ -51,6 +51,11 @@ class FarEnd:
     told: int
     fetched: int | None
     state: str
+    told_at: datetime | None = None
+    fetched_at: datetime | None = None
+    gone_at: datetime | None = None
+    took_ms: int | None = None
+    """From when the last change came in to when this far end had it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,8 @@ class Snapshot:
     android_object: Mapping[str, Any] = field(default_factory=dict, repr=False)
     android_class: Mapping[str, Any] = field(default_factory=dict, repr=False)
     far_ends: tuple[FarEnd, ...] = ()
+    cause: str = "issued"
+    """Of the last change, as the service names it."""
     log_entries: tuple[LogEntry, ...] = ()
 
     @property
@@ -232,12 +239,15 @@ class DemoSession:
 
     def _on_event(self, event: PhoneEvent | AndroidEvent | None = None) -> None:
         with self._state:
-            if event is not None:
+            if event is not None and not self._is_of_another_card(event):
                 phone = "iPhone" if isinstance(event, PhoneEvent) else "Android"
                 self._happenings = [*self._happenings, LogEntry(event.at, phone, event.step, event.detail)]
                 self._happenings = self._happenings[-_LOG_LINES:]
             self._is_stale = True
             self._state.notify_all()
+
+    def _is_of_another_card(self, event: PhoneEvent | AndroidEvent) -> bool:
+        return isinstance(event, PhoneEvent) and event.serial_number not in (None, self.serial_number)
 
     def _keep_looking(self) -> None:
         while True:
@@ -265,6 +275,7 @@ class DemoSession:
         screen, card = iphone.shows(self.serial_number), android.shows()
         with self._state:
             online, log_entries = self._online, tuple(self._happenings)
+        far_ends, cause = self._far_ends()
         return Snapshot(
             iphone=tuple(
                 Line(one.label, one.text) for one in screen.fields.values() if one.slot != "backFields" and one.text
@@ -275,16 +286,19 @@ class DemoSession:
             android=tuple(Line(one.label, one.text) for one in card.fields.values()),
             android_object=card.object,
             android_class=card.cls,
-            far_ends=self._far_ends(),
+            far_ends=far_ends,
+            cause=cause,
             log_entries=log_entries,
         )
 
     def _lock_screen(self) -> LockScreen | None:
-        """What came last: a notification, or an offer since the phone lies at the shop's door."""
+        """What came last for this card: a notification, or an offer since the phone lies at the shop's door."""
         iphone, shop = self._installation.iphone, STORES[SHOP]
-        found = [LockScreen(one.at, one.title, one.text) for one in iphone.notifications]
+        mine = [one for one in iphone.notifications if one.serial_number == self.serial_number]
+        found = [LockScreen(one.at, one.title, one.text) for one in mine]
         usual = shop["proximity_text"]["fr"]
-        near = next((one for one in iphone.near(shop["latitude"], shop["longitude"]) if one.text != usual), None)
+        here = iphone.near(shop["latitude"], shop["longitude"])
+        near = next((one for one in here if one.serial_number == self.serial_number and one.text != usual), None)
         if near is None:
             self._offer = None
         else:
@@ -293,12 +307,33 @@ class DemoSession:
             found.append(LockScreen(self._offer[1], near.title, near.text))
         return max(found, key=lambda one: one.at, default=None)
 
-    def _far_ends(self) -> tuple[FarEnd, ...]:
+    def _far_ends(self) -> tuple[tuple[FarEnd, ...], str]:
+        """Each with how long the last change took to it; and what that change was."""
         try:
             card = self._installation.api("GET", f"/cards/{self.serial_number}")
+            changes = self._installation.api("GET", f"/cards/{self.serial_number}/timeline")["changes"]
         except requests.RequestException:
-            return self._sight.far_ends
-        return tuple(
-            FarEnd(end["kind"], end["wanted_version"], end["told_version"], end["fetched_version"], end["state"])
-            for end in card["far_ends"]
+            return self._sight.far_ends, self._sight.cause
+        last: dict[str, Any] = changes[0] if changes else {"cause": "issued", "far_ends": []}
+        took = {
+            one["far_end"]: one["fetched_ms"] if one["kind"] == "apple" else one["told_ms"] for one in last["far_ends"]
+        }
+        return (
+            tuple(
+                FarEnd(
+                    end["kind"],
+                    end["wanted_version"],
+                    end["told_version"],
+                    end["fetched_version"],
+                    end["state"],
+                    **{name: _instant(end[name]) for name in ("told_at", "fetched_at", "gone_at")},
+                    took_ms=took.get(end["id"]),
+                )
+                for end in card["far_ends"]
+            ),
+            str(last["cause"]),
         )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None

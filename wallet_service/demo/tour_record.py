@@ -25,7 +25,8 @@ class Told:
 
     def in_other_words(self, words: Mapping[str, str]) -> str:
         """The same by a table from our words to another language's; our own where it has none."""
-        return words.get(self.words, self.words).format(**self.values)
+        values = {name: words.get(str(value), value) for name, value in self.values.items()}
+        return words.get(self.words, self.words).format(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Step:
         """Something happened; `values` fill the gaps of `what`."""
         self.moments.append(Moment(at, Told(what, values)))
 
+    @property
+    def took(self) -> timedelta:
+        """From its beginning to the last thing that was noted."""
+        return max((moment.at for moment in self.moments), default=self.began_at) - self.began_at
+
     def in_order(self) -> list[tuple[int, Told]]:
         """What happened, in order of time, each with the whole milliseconds since the step began."""
         return [
@@ -67,6 +73,16 @@ class Timeline:
     console: Console
     clock: Clock
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def moments(self) -> int:
+        """How many things were noted."""
+        return sum(len(step.moments) for step in self.steps)
+
+    @property
+    def took(self) -> timedelta:
+        """What all steps took together."""
+        return sum((step.took for step in self.steps), timedelta())
 
     @contextmanager
     def step(self, title: str, **values: object) -> Iterator[Step]:

@@ -50,3 +50,14 @@ TOUR_IN_FRENCH: Mapping[str, str] = MappingProxyType(
         "the service has forgotten the registration": "le service a oublié l’enregistrement",
     }
 )
+
+ANSWERS_IN_FRENCH: Mapping[str, str] = MappingProxyType(
+    {
+        "applied": "appliqué",
+        "repeated": "déjà connu, laissé de côté",
+        "ignored": "laissé de côté",
+        "refused": "refusé",
+        "accepted": "acceptée",
+    }
+)
+"""What the service and the platforms answer, where the tour repeats it."""

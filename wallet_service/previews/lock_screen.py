@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 from wallet_service.clock import system_clock
 from wallet_service.previews.canvas import Canvas, Colour
 from wallet_service.previews.pass_content import read_pass
+from wallet_service.previews.phone_frame import BEZEL, WIDTH, camera_and_handle, phone_body, screen_radius
 
-_WIDTH, _HEIGHT, _BEZEL, _RADIUS = 390.0, 844.0, 11.0, 54.0
 _LIGHT: tuple[Colour, Colour] = ((232, 150, 118), (64, 104, 176))
 _DARK: tuple[Colour, Colour] = ((38, 44, 84), (10, 10, 24))
 
@@ -61,12 +61,9 @@ def lock_screen_of(
 ) -> bytes:
     """`draw_lock_screen` for a pass that nobody has made yet: with its icon (PNG) and the name of who says it."""
     instant = (now or system_clock()).astimezone(ZoneInfo(time_zone))
-    canvas = Canvas(_WIDTH + 2 * _BEZEL, _HEIGHT + 2 * _BEZEL, scale)
-    canvas.rectangle((0, 0, canvas.width, canvas.height), (24, 24, 27), radius=_RADIUS + _BEZEL)
-    screen = (_BEZEL, _BEZEL, _BEZEL + _WIDTH, _BEZEL + _HEIGHT)
-    canvas.paste(_wallpaper(_DARK if dark else _LIGHT), screen, radius=_RADIUS)
+    canvas, screen = phone_body(scale)
+    canvas.paste(_wallpaper(_DARK if dark else _LIGHT), screen, radius=screen_radius())
     middle = canvas.width / 2
-    canvas.rectangle((middle - 62, _BEZEL + 12, middle + 62, _BEZEL + 48), (0, 0, 0), radius=18)
     white: Colour = (255, 255, 255)
     today = format_date(instant, "EEEE d MMMM" if not locale.startswith("en") else "EEEE, MMMM d", locale=locale)
     canvas.text(middle, 116, today[:1].upper() + today[1:], size=20, colour=white, weight="Medium", align="centre")
@@ -74,14 +71,14 @@ def lock_screen_of(
     canvas.text(middle, 204, hour, size=92, colour=white, weight="Medium", align="centre")
     if text is not None:
         _notification(canvas, icon, title, text, _now_word(locale), dark=dark)
-    canvas.rectangle((middle - 68, _BEZEL + _HEIGHT - 13, middle + 68, _BEZEL + _HEIGHT - 8), white, radius=2.5)
+    camera_and_handle(canvas, white)
     return canvas.png()
 
 
 def _notification(canvas: Canvas, icon: bytes | None, title: str, text: str, when: str, *, dark: bool) -> None:
     ink: Colour = (255, 255, 255) if dark else (18, 18, 20)
     faint: Colour = (255, 255, 255, 150) if dark else (18, 18, 20, 140)
-    left, right = _BEZEL + 12, _BEZEL + _WIDTH - 12
+    left, right = BEZEL + 12, BEZEL + WIDTH - 12
     x, most = left + 62, right - left - 62 - 16
     body = canvas.lines(text, 15, most)[:4]
     height = max(64.0, 36 + 20 * len(body) + 10)

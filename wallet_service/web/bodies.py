@@ -17,6 +17,8 @@ LARGEST: tuple[tuple[str, int], ...] = (
 """The first prefix that fits counts."""
 LARGEST_FILES = 40 * MIB
 """What staff bring to the console as files; the pages that read them say how much of it they take."""
+LARGEST_PICTURES = 8 * MIB
+"""The form of an overlay, with its pictures."""
 LARGEST_ELSEWHERE = 1 * MIB
 FLAW = "wallet_service.body_flaw"
 """In the WSGI environment: why the server gives no body, though there is one."""
@@ -33,6 +35,8 @@ def largest_body(path: str) -> int:
     """Bytes."""
     if path.startswith("/console/") and path.endswith("/import"):
         return LARGEST_FILES
+    if path.startswith("/console/") and "/overlays/" in path:
+        return LARGEST_PICTURES
     return next((limit for prefix, limit in LARGEST if path.startswith(prefix)), LARGEST_ELSEWHERE)
 
 

@@ -23,6 +23,7 @@ _YES_OR_NO = lazy("Choose yes or no.")
 _LIST = lazy("Enter a list of values.")
 _TABLE = lazy("Enter named values.")
 _NO_OFFSET = lazy("Enter the time as the store’s clocks show it, without a time zone.")
+_COLOUR = lazy("Enter a colour such as #101010, or leave it empty.")
 _NOT_ACCEPTED = lazy("This value is not accepted.")
 
 
@@ -208,6 +209,19 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     ),
     "code_taken": lazy("Another offer has this code. Choose another."),
     "end_is_past": lazy("This end is past. Choose a later one, or end the offer now on its page."),
+    "colours_alike": lazy("Background and text, or label, are too alike to be read. Choose a lighter or darker one."),
+    "design_unfit": lazy(
+        "The card would be wrong with one of these texts. A text that announces a change keeps the marks of the"
+        " design’s own."
+    ),
+    "overlay_code_taken": lazy("Another overlay has this code. Choose another."),
+    "overlay_ends_before_start": lazy("This overlay ends before it begins. Change the end date."),
+    "overlay_is_over": lazy("This overlay is over, or would be. Withdraw it, or make another."),
+    "picture_unfit": lambda values: lazy(
+        "This picture does not fit. Choose a PNG of at least %(width)s × %(height)s pixels, 2 MB at most.",
+        width=values["width"],
+        height=values["height"],
+    ),
     "ends_before_start": lazy("This offer ends before it begins. Change the end date."),
     "line_break": lazy("A lock screen shows one line. Remove the line break."),
     "names_brand": lazy("The phone shows the name of the brand already. Leave it out."),
@@ -236,6 +250,9 @@ _OF_FIELD: Mapping[tuple[str, str], Lazy] = {
     ("string_pattern_mismatch", "email"): lazy("Enter an e-mail address such as claire@example.com."),
     ("string_pattern_mismatch", "phone"): lazy("Enter a phone number such as 06 12 34 56 78 or +33 6 12 34 56 78."),
     ("string_pattern_mismatch", "uuid"): lazy("Enter the beacon’s identifier: 32 hexadecimal digits with hyphens."),
+    ("string_pattern_mismatch", "background"): _COLOUR,
+    ("string_pattern_mismatch", "label"): _COLOUR,
+    ("string_pattern_mismatch", "text"): _COLOUR,
     ("string_pattern_mismatch", "code"): lazy("Enter a code without spaces and without “/”."),
 }
 """Where the field says better than the code what to do."""

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from tests.routes.test_offer import publish
+from tests.routes.test_overlays import strip
 from tests.system import System
 from wallet_service.access.links import make_link
 from wallet_service.access.roles import OPERATOR
@@ -43,6 +44,8 @@ class Things:
             values["offer_id"] = values["running"]
         elif rule.endpoint == "console.offers_check_unpublish":
             values["offer_id"] = values["coming"]
+        elif rule.endpoint == "console.overlays_withdraw":
+            values["code"] = values["published_overlay"]
         built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False)
         assert built is not None, rule
         return built[1]
@@ -67,7 +70,8 @@ def routes_of(app: Flask) -> list[tuple[str, str, Rule]]:
 
 def is_a_page(rule: Rule) -> bool:
     """Whether a GET gives HTML, and not a file or a way to another page."""
-    return "GET" in (rule.methods or ()) and not rule.rule.endswith(".csv") and rule.endpoint != "console.sign_in_start"
+    others = ("console.sign_in_start", "console.overlays_image")
+    return "GET" in (rule.methods or ()) and not rule.rule.endswith(".csv") and rule.endpoint not in others
 
 
 def make_things(system: System) -> Things:
@@ -82,6 +86,7 @@ def make_things(system: System) -> Things:
     drafted = system.api.ok("POST", "/offers", draft)
     coming = system.api.ok("POST", "/offers", draft | {"code": f"demain-{number}"})
     system.api.ok("POST", f"/offers/{coming['id']}/publish")
+    _make_overlays(system, dates)
     with services.sessions.begin() as db:
         program: ProgramDocument = services.program_cache.program(db, "lumiere").document
         invited, other = (
@@ -109,6 +114,9 @@ def make_things(system: System) -> Things:
             "offer_id": drafted["id"],
             "running": running["id"],
             "coming": coming["id"],
+            "code": "habit",
+            "published_overlay": "soiree",
+            "name": "strip",
             "user_id": invited.user_id,
             "act": "lock",
             "session_id": 0,
@@ -116,3 +124,16 @@ def make_things(system: System) -> Things:
             "invitation": make_link(db, other.user_id, "invitation", now=now),
         }
     return Things(values, kept[1])
+
+
+def _make_overlays(system: System, dates: dict[str, str]) -> None:
+    """A draft with a picture, and one that is published; those that are there as they should be stay."""
+    states = {row["code"]: row["state"] for row in system.rows("SELECT code, state FROM overlays")}
+    for code, state, act in (("habit", "draft", "withdraw"), ("soiree", "published", "publish")):
+        if states.get(code) == state:
+            continue
+        overlay = {"title": "Soirée", "colours": {"background": "#101010"}} | dates
+        system.api.ok("PUT", f"/overlays/{code}", overlay)
+        system.api.ok("POST", f"/overlays/{code}/{act}")
+        if state == "draft":
+            assert system.api("PUT", f"/overlays/{code}/images/strip", strip("#cc0000")).ok

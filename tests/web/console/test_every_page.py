@@ -65,6 +65,19 @@ ALLOWED: Mapping[str, str] = {
     "POST offers_check_copy": "ams",
     "GET offer_report_report": "ams",
     "GET offer_report_export": "ams",
+    "GET overlays_overlays": "amx",
+    "GET overlays_overlay": "amx",
+    "GET overlays_image": "amx",
+    "GET overlays_form_new": "am",
+    "POST overlays_form_new": "am",
+    "GET overlays_form_edit": "am",
+    "POST overlays_form_edit": "am",
+    "POST overlays_form_previews": "am",
+    "POST overlays_publish": "am",
+    "GET overlays_withdraw": "am",
+    "POST overlays_withdraw": "am",
+    "GET overlays_delete": "am",
+    "POST overlays_delete": "am",
     "GET stores_stores": PROGRAM,
     "GET stores_export": PROGRAM,
     "GET stores_delete": "amx",
@@ -166,11 +179,17 @@ def _ask(staff: Staff, method: str, address: str) -> int:
 
 _STORE = {"name": "Dijon", "latitude": "47,32", "longitude": "5,04", "time_zone": "Europe/Paris"}
 _FILE = lambda: {"file": (BytesIO(b"code;nom;lat;lon\ndijon;Dijon;47,322;5,041\n"), "magasins.csv")}  # noqa: E731
+_OVERLAY = {"title": "Noël", "starts_at_local": "2098-12-24T10:00", "ends_at_local": "2098-12-26T10:00"}
 CHANGES: Mapping[str, tuple[Any, int]] = {
     "offers_check_publish": ({}, 1),
     "offers_check_unpublish": ({}, 1),
     "offers_check_end": ({}, 1),
     "offers_check_copy": ({}, 1),
+    "overlays_form_new": (_OVERLAY, 1),
+    "overlays_form_edit": (_OVERLAY, 1),
+    "overlays_publish": ({}, 1),
+    "overlays_withdraw": ({}, 1),
+    "overlays_delete": ({}, 1),
     "stores_delete": ({}, 1),
     "store_form_new": (_STORE, 1),
     "store_form_store": (_STORE | {"name": "Lyon", "latitude": "45,757", "longitude": "4,832"}, 1),
@@ -192,6 +211,7 @@ WITHOUT_ENTRY: Mapping[str, str] = {
     "offers_form_previews": "draws, and changes nothing",
     "offers_form_audience": "counts, and changes nothing",
     "offers_check_drop": "as above",
+    "overlays_form_previews": "draws, and changes nothing",
     "sign_in_sign_in": "signing in is in the list of sessions and in the log",
     "sign_in_second_factor": "the second half of signing in; a recovery code that is used has its entry",
     "sign_in_sign_out": "one's own session",
@@ -206,7 +226,7 @@ WITHOUT_ENTRY: Mapping[str, str] = {
 _DUMP = """
 SELECT md5(string_agg(row_to_json(t)::text, '' ORDER BY row_to_json(t)::text)) AS digest FROM {table} t
 """
-_TABLES = ("stores", "users", "grants", "user_links", "mails", "members", "offers")
+_TABLES = ("stores", "users", "grants", "user_links", "mails", "members", "offers", "overlays", "overlay_images")
 
 
 def _everything(system: System) -> list[Any]:
@@ -266,6 +286,9 @@ def test_c4_what_is_refused_leaves_no_entry(system: System, admin: Staff) -> Non
     before, count = _everything(system), _entries(system)
     for method, endpoint, rule in routes_of(system.app):
         is_a_question = endpoint.startswith("offers_check") or endpoint in (
+            "overlays_publish",
+            "overlays_withdraw",
+            "overlays_delete",
             "stores_delete",
             "team_act",
             "account_remove",
@@ -347,7 +370,7 @@ def test_c25_no_page_holds_a_sentence_of_the_other_language(system: System) -> N
 
 
 def _refused(staff: Staff, address: str, language: str) -> Any:
-    if "/offers/" in address or "/delete" in address or "/lock" in address or "/remove" in address:
+    if any(part in address for part in ("/offers/", "/delete", "/lock", "/remove", "/withdraw")):
         return staff.client.get(f"{address}?lang={language}")
     wrong = {"name": "", "email": "x", "role": "", "member": "nobody", "password": "short", "points": "?"}
     return staff.client.post(f"{address}?lang={language}", data=wrong, headers=SAME_ORIGIN)

@@ -25,9 +25,17 @@ events.addEventListener("message", (event) => show(JSON.parse(event.data)));
 events.addEventListener("open", () => { if (status.textContent === lost) status.textContent = ""; });
 events.addEventListener("error", () => { status.textContent = lost; });
 
+// On a narrow screen the phones lie in a row: bring the one forward that is about to change.
+function bringForward(name) {
+  const row = document.querySelector(".screens");
+  const figure = document.getElementById(`picture-${name}`)?.closest("figure");
+  if (figure) row.scrollTo({ left: figure.offsetLeft - (row.clientWidth - figure.clientWidth) / 2 });
+}
+
 document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = event.target.querySelector("button");
+  bringForward(event.target.dataset.shows);
   button.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(event.target.action, {
@@ -46,6 +54,7 @@ document.addEventListener("submit", async (event) => {
 for (const command of document.querySelectorAll(".command")) {
   const button = document.createElement("button");
   button.type = "button";
+  button.className = "button second small";
   button.textContent = copy;
   button.setAttribute("aria-describedby", command.querySelector("h3").id);
   button.addEventListener("click", async () => {

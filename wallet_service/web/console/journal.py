@@ -42,6 +42,11 @@ ACTIONS: dict[str, Lazy] = {
     "offer_ended": lazy("Ended an offer"),
     "offer_cancelled": lazy("Called an offer off"),
     "places_looked_at": lazy("Looked at the places of a card"),
+    "overlay_created": lazy("Drafted an overlay"),
+    "overlay_changed": lazy("Changed an overlay"),
+    "overlay_published": lazy("Published an overlay"),
+    "overlay_withdrawn": lazy("Withdrew an overlay"),
+    "overlay_deleted": lazy("Deleted an overlay"),
     "recovery_code_used": lazy("Used a recovery code"),
 }
 """The words of each action; one without is shown as it is kept."""

@@ -26,6 +26,7 @@ class _Subject:
 SUBJECTS = (
     _Subject(lazy("Home"), "console.home_home", "home", Permission.STORES_READ),
     _Subject(lazy("Offers"), "console.offers_offers", "offer", Permission.OFFERS_READ),
+    _Subject(lazy("Overlays"), "console.overlays_overlays", "look", Permission.TEXTS_READ),
     _Subject(lazy("Stores"), "console.stores_stores", "store", Permission.STORES_READ),
     _Subject(lazy("Near a store"), "console.simulator_simulator", "card", Permission.OFFERS_READ),
     _Subject(lazy("Team"), "console.team_team", "members", Permission.TEAM_READ),

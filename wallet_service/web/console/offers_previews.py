@@ -69,9 +69,9 @@ class Pictures:
 
 
 NOTHING_DRAWN = Pictures()
-_NOT_YET = lazy("This cannot be drawn yet. Fill in title and text.")
+NOT_YET = lazy("This cannot be drawn yet. Fill in title and text.")
 _NO_TITLE = lazy("This card’s design does not show the offer’s title: it appears on the lock screen alone.")
-_NO_TYPEFACE = lazy("Pictures cannot be drawn here: their typeface is not installed. Ask who operates the service.")
+NO_TYPEFACE = lazy("Pictures cannot be drawn here: their typeface is not installed. Ask who operates the service.")
 
 
 def pictures_for(fields: Mapping[str, Any], locales: Sequence[str], language: str, *, now: datetime) -> Pictures:
@@ -90,21 +90,27 @@ def pictures_for(fields: Mapping[str, Any], locales: Sequence[str], language: st
     try:
         plan = _plan(offer, stores, wanted, at)
         card = _card(template, plan, locale, at)
-        return _drawn(card, plan, stores, at)
+        return drawn(card, plan, stores, at)
     except Invalid:
-        return Pictures(note=_NOT_YET)
+        return Pictures(note=NOT_YET)
     except SettingsError:
-        return Pictures(note=_NO_TYPEFACE)
+        return Pictures(note=NO_TYPEFACE)
 
 
-def _drawn(card: CardView, plan: Plan, stores: Sequence[LiveStore], at: datetime) -> Pictures:
+def drawn(card: CardView, plan: Plan, stores: Sequence[LiveStore], at: datetime) -> Pictures:
+    """Draw a card, and the lock screen at its first place.
+
+    Raises:
+        Invalid: it cannot be made into a pass or an object.
+        SettingsError: the typeface is not installed.
+    """
     reader, phone = current_reader(), card.content.locale.replace("-", "_")
-    _, drawn = reader.gettext, list[Picture]()
+    _, pictures = reader.gettext, list[Picture]()
     zone = stores[0].time_zone if stores else program().document.time_zone
     if card.program.pass_type_id is not None:
         bundle, design = _bundle(card), f"{card.program.organization_name} {card.template.digest}"
         words = _("iPhone card: %(fields)s", fields=_on_iphone(card))
-        drawn.append(_picture("iphone", _iphone(bundle, phone, zone, at), words))
+        pictures.append(_picture("iphone", _iphone(bundle, phone, zone, at), words))
         if plan.places and (text := plan.places[0].text):
             words = _(
                 "iPhone lock screen near %(store)s: %(brand)s – %(text)s",
@@ -112,15 +118,15 @@ def _drawn(card: CardView, plan: Plan, stores: Sequence[LiveStore], at: datetime
                 brand=card.program.organization_name,
                 text=text,
             )
-            drawn.append(_picture("lock", _lock_screen(design, bundle, text, phone, zone, at), words))
+            pictures.append(_picture("lock", _lock_screen(design, bundle, text, phone, zone, at), words))
     if card.program.issuer_id is not None:
         item, made = _google_bodies(card)
         shown = _on_android(card_of(item, made, phone))
         png = _android(orjson.dumps(item), orjson.dumps(made), phone, card.template)
-        drawn.append(_picture("android", png, _("Android card: %(fields)s", fields=shown)))
+        pictures.append(_picture("android", png, _("Android card: %(fields)s", fields=shown)))
     title = plan.offer.title if plan.offer is not None else ""
     is_shown = any(title in (field.text or "") for field in card.content.fields)
-    return Pictures(tuple(drawn), None if is_shown else _NO_TITLE)
+    return Pictures(tuple(pictures), None if is_shown else _NO_TITLE)
 
 
 def _picture(kind: str, png: bytes, text: str) -> Picture:
