@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from wallet_service.access.roles import Permission
 from wallet_service.cards.template import Template
-from wallet_service.errors import Conflict, NotFound
+from wallet_service.errors import Conflict, Invalid, NotFound
 from wallet_service.offers.states import OfferState, offer_state
 from wallet_service.overlays.changing import delete_overlay, publish_overlay, require_overlay, withdraw_overlay
 from wallet_service.programs.overlays import images_of, version_beneath
@@ -114,9 +114,11 @@ def delete(code: str) -> AnyResponse:
     """Delete an overlay: first what will happen, then the button."""
     known, reader = own_overlay(code), current_reader()
     if request.method == "POST":
-        if _is_changed(known):
-            return _overlay_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
-        delete_overlay(session(), known.program_id, code, visit().author, now=now())
+        try:
+            delete_overlay(session(), known.program_id, code, visit().author, version=_version_shown(), now=now())
+        except Conflict:
+            session().rollback()
+            return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="changed_meanwhile")
         return redirect(url_for(HERE, done="deleted", title=known.title), code=HTTPStatus.SEE_OTHER)
     consequences = [reader.gettext("Its texts, colours and pictures are gone. It cannot be taken back.")]
     if offer_state(known, now()) in ("running", "scheduled"):
@@ -175,11 +177,20 @@ def _acted(code: str, act: Callable[..., Overlay], *, is_done: Callable[[Overlay
         if _is_changed(known):
             return _overlay_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
         try:
-            act(session(), known.program_id, code, visit().author, now=now())
+            act(session(), known.program_id, code, visit().author, version=_version_shown(), now=now())
+        except Invalid:
+            session().rollback()
+            return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="does_not_fit")
         except Conflict:
             session().rollback()
             return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="state_meanwhile")
     return redirect(url_for("console.overlays_overlay", code=code, done=done), code=HTTPStatus.SEE_OTHER)
+
+
+def _version_shown() -> int | None:
+    """The version that the page has shown."""
+    shown = request.form.get("_version", "")
+    return int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 18 else None
 
 
 def _is_changed(known: Overlay) -> bool:
