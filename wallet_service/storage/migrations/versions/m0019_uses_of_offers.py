@@ -17,4 +17,4 @@ def upgrade() -> None:
     op.add_column("offer_uses", sa.Column("store_id", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.create_primary_key("pk_offer_uses", "offer_uses", ["id"])
     columns = ["offer_id", "order_id", "store_id", "member_pk"]
-    op.create_unique_constraint(op.f("uq_offer_uses_offer_id"), "offer_uses", columns)
+    op.create_unique_constraint(op.f("uq_offer_uses_offer_id_order_id_store_id_member_pk"), "offer_uses", columns)
