@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -73,6 +73,8 @@ class Book:
         self._now = now
         self._whole = False
         self.account = account
+        self.booked_due = 0
+        """How many postings time itself has made since the book was opened."""
 
     @property
     def account_id(self) -> int:
@@ -106,19 +108,18 @@ class Book:
         self._write(account, posting, transaction_id, record)
         return Posted(transaction_id=transaction_id, repeated=False, posting=posting)
 
-    def book_due(self) -> int:
-        """Book what time has done to the account; returns how many postings that were."""
+    def book_due(self) -> None:
+        """Book what time has done to the account."""
         if self._row.due_at is None or self._row.due_at > self._now:
-            return 0
+            return
         self.read_open()
-        count = 0
         for name, posting, _ in postings_due(self.account, now=self._now):
             kind, _, rest = name.partition(":")
             fact = Fact(key=f"{kind}:{self.account_id}.{rest}", content={}, actor=SYSTEM)
             self.post(fact, lambda _account, posting=posting: posting)  # type: ignore[misc]
-            count += 1
+            self.booked_due += 1
         self._update_due()
-        return count
+        self._db.flush()
 
     def read_open(self, *, lot: int | None = None, reservation: str | None = None) -> None:
         """Read the open lots and reservations, and of those that are not open the ones named."""
@@ -298,7 +299,7 @@ def read_lots(db: Session, account_id: int, *, open_only: bool = False) -> dict[
     """The lots of an account, by number."""
     query = select(LedgerLot).where(LedgerLot.account_id == account_id).order_by(LedgerLot.number)
     if open_only:
-        query = query.where(text(" OR ".join(f"{part} > 0" for part in OPEN)))
+        query = query.where(or_(*(getattr(LedgerLot, part) > 0 for part in OPEN)))
     return {row.number: lot_of(row) for row in db.scalars(query.execution_options(populate_existing=True))}
 
 
