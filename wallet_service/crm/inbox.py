@@ -214,13 +214,13 @@ def _apply_once(
             member = members.get(event.subject)
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")
-            if isinstance(data, Purchase):
-                _remember(db, member, data, at=min(event.time or now, now), now=now)
-            if isinstance(data, Return):
-                note_return(db, member.program_id, member.id, data.order_id, data.refunded)
             if isinstance(data, LinkedPassDocument):
                 put_linked_card(db, program_cache, member, data, now=now)
             done = _apply(db, program.document, event, member, data, now=now)
+            if isinstance(data, Purchase) and done.status == "applied":
+                _remember(db, member, data, at=min(event.time or now, now), now=now)
+            if isinstance(data, Return) and done.status == "applied":
+                note_return(db, member.program_id, member.id, data.order_id, data.refunded)
     except NotFound as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
     except Conflict as error:
