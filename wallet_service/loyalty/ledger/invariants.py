@@ -49,8 +49,10 @@ def faults_of_books(account: Account, postings: Iterable[Posting]) -> Iterator[s
 
 
 def earned_by(postings: Iterable[Posting]) -> int:
-    """I15: what was granted for earning, less what reversals took; nothing else counts."""
+    """I15: what was granted for earning, less what reversals took; nothing else counts. Who merges takes over both."""
     return sum(
-        sum(lot.granted for lot in posting.grants if lot.origin == "earn") - posting.total("reversed")
+        posting.earned
+        if posting.kind in ("merge_in", "merge_out")
+        else sum(lot.granted for lot in posting.grants if lot.origin == "earn") - posting.total("reversed")
         for posting in postings
     )

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from wallet_service.errors import Conflict, Invalid
+from wallet_service.errors import Conflict
 from wallet_service.loyalty.ledger.posting import Draft
 from wallet_service.loyalty.ledger.values import Account, Posting, RefundPolicy, by_expiry
-from wallet_service.values import LARGEST
 
 
 def open_with(account: Account, balance: int, *, now: datetime) -> Posting:
@@ -41,8 +40,8 @@ def earn(
     Raises:
         Invalid: the balance would be more than a wallet can carry.
     """
-    _require_room(account, amount)
     draft = Draft(account, "earn", now=now)
+    draft.require_room(account.earned, amount)
     draft.grant(
         amount,
         origin="earn",
@@ -97,15 +96,13 @@ def adjust(account: Account, amount: int, *, expires_at: datetime | None, may_ow
     """
     draft = Draft(account, "adjust", now=now)
     if amount >= 0:
-        _require_room(account, amount)
         draft.grant(amount, origin="adjust", source="adjust", granted_at=now, expires_at=expires_at)
         draft.settle_debt()
         return draft.done()
     taken = draft.take(draft.spendable(), "available", "clawed", -amount)
     if taken < -amount and not may_owe:
         raise Conflict(f"{-amount} points should be taken, and {account.available} are available")
-    if account.debt - amount - taken > LARGEST:
-        raise _out_of_range()
+    draft.require_room(account.debt, -amount - taken)
     draft.enter("available", -taken)
     draft.enter("debt", amount + taken)
     draft.enter("adjust", -amount)
@@ -124,12 +121,3 @@ def waive(account: Account, amount: int, *, now: datetime) -> Posting:
     draft.enter("debt", amount)
     draft.enter("waived", -amount)
     return draft.done()
-
-
-def _require_room(account: Account, amount: int) -> None:
-    if max(account.available + account.pending + account.locked, account.earned) + amount > LARGEST:
-        raise _out_of_range()
-
-
-def _out_of_range() -> Invalid:
-    return Invalid.at("", "takes the balance beyond what a wallet can carry", "balance_out_of_range")

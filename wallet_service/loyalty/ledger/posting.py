@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from wallet_service.errors import Invalid
 from wallet_service.loyalty.ledger.values import (
     Account,
     Bucket,
@@ -20,6 +21,7 @@ from wallet_service.loyalty.ledger.values import (
     Reservation,
     by_expiry,
 )
+from wallet_service.values import LARGEST
 
 
 class Draft:
@@ -50,9 +52,14 @@ class Draft:
         available_at: datetime | None = None,
         expires_at: datetime | None = None,
     ) -> None:
-        """A new lot, taken from a bucket of the programme."""
+        """A new lot, taken from a bucket of the programme.
+
+        Raises:
+            Invalid: the balance would be more than a wallet can carry.
+        """
         if amount == 0:
             return
+        self.require_room(self.account.available + self.account.pending + self.account.locked, amount)
         part: Part = "pending" if available_at is not None and available_at > self.now else "available"
         lot = Lot(
             number=self.account.last_lot + len(self._grants) + 1,
@@ -67,6 +74,11 @@ class Draft:
         self.lots[lot.number] = lot
         self.enter(source, -amount)
         self.enter("pending" if part == "pending" else "available", amount)
+
+    def require_room(self, known: int, more: int) -> None:
+        """Refuse what no wallet can carry."""
+        if known + sum(grant.granted for grant in self._grants) + more > LARGEST:
+            raise Invalid.at("", "takes the balance beyond what a wallet can carry", "balance_out_of_range")
 
     def move(self, lot: int, origin: Part, target: Part, amount: int) -> None:
         """Points of a lot from part to part; entries are the caller's."""
