@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
@@ -243,7 +243,8 @@ def upgrade() -> None:
 
 def _open_accounts() -> None:
     """One opening transaction for each balance: `loyalty.ledger` as it was when this was written."""
-    db, now, after = op.get_bind(), datetime.now(UTC).isoformat(), 0
+    db, after = op.get_bind(), 0
+    now = db.execute(sa.text("SELECT now()")).scalar_one().astimezone(UTC).isoformat()
     while True:
         rows = db.execute(sa.text(_BALANCES), {"after": after, "portion": _PORTION}).all()
         if not rows:
