@@ -227,7 +227,6 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "names_brand": lazy("The phone shows the name of the brand already. Leave it out."),
     "no_store_chosen": lazy("Choose at least one store, a group, or all stores."),
     "month_day": lazy("Enter a month and a day of it, for example 12-31."),
-    "not_above_zero": lazy("Enter an amount above zero."),
     "not_of_this_kind": lazy("This does not go with the kind that was chosen. Leave it out."),
     "one_span": lazy("Give either a number of months or a number of days, not both."),
     "other_currency": lazy("The order was paid in another currency. Enter the amount in that one."),
