@@ -28,4 +28,7 @@ DUE_OLDEST = Gauge(
     "wallet_deliveries_oldest_due_seconds", "How long the oldest due row has waited", ["kind", "program"]
 )
 PARKED = Gauge("wallet_deliveries_refused", "Far ends that wait for a person", ["kind", "program"])
+LEDGER_DIFFERENCES = Gauge(
+    "wallet_ledger_differences", "What the last audit found that the points ledger contradicts; 0 is right", ["program"]
+)
 STALE = Gauge("wallet_phones_stale", "Phones that were told often enough and never came", ["kind", "program"])

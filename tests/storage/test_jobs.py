@@ -151,6 +151,8 @@ def test_periodic_tasks_follow_a_moved_clock(open_system: OpenSystem) -> None:
     defers = system.rows("SELECT task_name FROM procrastinate_periodic_defers WHERE periodic_id = 'moved'")
     assert sorted({row["task_name"] for row in defers}) == [
         "audit_google",
+        "audit_points",
+        "book_due_points",
         "count_offers",
         "forget_access",
         "forget_erased",

@@ -322,9 +322,10 @@ def test_concurrent_purchases_all_count(open_system: OpenSystem) -> None:
     """A statement that waits for a lock has read the rest before it waited: balances are read afterwards."""
     system = open_system(master="builtin")
     system.enrol()
-    data = {"order_id": "x", "paid": {"amount": 1000, "currency": "EUR"}}
+    paid = {"amount": 1000, "currency": "EUR"}
 
     def buy(number: int) -> int:
+        data = {"order_id": f"o-{number}", "paid": paid}
         event = EVENT | {"id": f"p-{number}", "type": "purchase.completed", "data": data}
         return Api(system.url, system.api.key)("POST", "/events", event).status_code
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.cards.members import lock_member
 from wallet_service.cards.publishing import Cause, Publisher
+from wallet_service.loyalty.ledger.books import forget_account
 from wallet_service.storage.apple_tables import GoneRegistration
 from wallet_service.storage.tables import (
     Balance,
@@ -50,6 +51,7 @@ def erase_member(db: Session, publisher: Publisher, member: Member, *, now: date
     The CRM may create the same id again at once: that is another member, with a card of its own.
     """
     _forget_what_was_received(db, member)
+    forget_account(db, member)
     if not member.cards:
         db.execute(delete(Member).where(Member.id == member.id))
         return

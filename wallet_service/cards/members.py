@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session, joinedload
 from wallet_service.documents.balances import BalancesDocument, VoucherDocument, VoucherFacts
 from wallet_service.documents.members import MemberDocument
 from wallet_service.documents.programs import ProgramDocument
-from wallet_service.errors import Conflict, NotFound
+from wallet_service.errors import Conflict, Invalid, NotFound
+from wallet_service.loyalty.ledger.orders import book_balance
 from wallet_service.offers.windows import end_of_day
 from wallet_service.storage.tables import Balance, Member
 
@@ -186,17 +187,19 @@ _BALANCE_FIELDS = ("points", "tier", "tier_points", "stamps", "cashback", "vouch
 _EMPTY: dict[str, Any] = {"vouchers": [], "badges": [], "lines": {}}
 
 
-def set_balances(balance: Balance, document: BalancesDocument, *, zone: str) -> bool:
-    """Put the CRM's absolute state into a locked balance; returns False, and changes nothing, if it is older news.
+def set_balances(
+    db: Session, program: ProgramDocument, member: Member, document: BalancesDocument, *, now: datetime
+) -> bool:
+    """Put the CRM's absolute state into a locked member's balance; returns False, and changes nothing, if it is older
+    news. Where we keep the books ourselves the points go through the ledger, as an adjustment.
 
     Equal is older: the same sequence twice is a repeat.
 
-    Args:
-        zone: the programme's, in which a voucher's last day ends.
-
     Raises:
+        Invalid: the points are more than a wallet can carry, with those that are pending.
         Conflict: the member's balances are in the other order, and which of the two is newer cannot be known.
     """
+    balance = member.balance
     if (balance.as_of if document.sequence is not None else balance.sequence) is not None:
         known, given = ("as_of", "sequence") if document.sequence is not None else ("sequence", "as_of")
         raise Conflict(f"this member's balances are in the order of {known}; {given} cannot be compared with it")
@@ -210,7 +213,14 @@ def set_balances(balance: Balance, document: BalancesDocument, *, zone: str) -> 
         balance.as_of = document.as_of
     plain = document.model_dump(mode="json", include=document.model_fields_set)
     if document.vouchers is not None:
-        plain["vouchers"] = [voucher_facts(one, zone).model_dump(mode="json") for one in document.vouchers]
+        plain["vouchers"] = [voucher_facts(one, program.time_zone).model_dump(mode="json") for one in document.vouchers]
+    if program.master == "builtin" and "points" in plain:
+        order = f"sequence {document.sequence}" if document.sequence is not None else f"as_of {plain['as_of']}"
+        key = f"balance:{member.id}:{order}"
+        try:
+            book_balance(db, member, plain.pop("points") or 0, key=key, actor="balances", now=now)
+        except Invalid as error:
+            raise error.under("points") from error
     for name in _BALANCE_FIELDS:
         if name in plain:
             value = plain[name] if plain[name] is not None else _EMPTY.get(name)

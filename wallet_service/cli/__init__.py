@@ -19,6 +19,7 @@ _FAMILIES = {
     "keys": ("wallet_service.cli.keys", "keys"),
     "offers": ("wallet_service.cli.offers", "offers"),
     "pass": ("wallet_service.cli.passes", "passes"),
+    "points": ("wallet_service.cli.points", "points"),
     "programs": ("wallet_service.cli.programs", "programs"),
     "serve": ("wallet_service.cli.serve", "serve"),
     "simulate": ("wallet_service.cli.simulate", "simulate"),

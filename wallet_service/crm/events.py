@@ -70,10 +70,18 @@ class Purchase(Value):
 
 
 class Return(Value):
-    """The data of `return.accepted`: what of an order was given back. It takes no points: `points.adjusted` does."""
+    """The data of `return.accepted`: a part of an order, or all of it, was paid back. Several of one order add up.
 
+    `refund_id` names the refund within its source; without it the event's id does. `order_source`: the source that
+    reported the order, where it is another than this event's.
+    """
+
+    refund_id: ShortText | None = None
     order_id: ShortText
+    order_source: Name | None = None
     refunded: Money
+    store_id: Identifier | None = None
+    reason: ShortText | None = None
 
     @model_validator(mode="after")
     def _gives_back(self) -> Self:

@@ -35,8 +35,17 @@ from wallet_service.crm.events import (
 from wallet_service.documents.balances import BalancesDocument
 from wallet_service.documents.linked_passes import LinkedPassDocument
 from wallet_service.documents.members import MemberDocument
+from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
-from wallet_service.loyalty.earning import earned_by
+from wallet_service.loyalty.earning import stamps_of
+from wallet_service.loyalty.ledger.orders import (
+    OrderName,
+    Refund,
+    book_adjustment,
+    book_order,
+    book_refund,
+    effect_key,
+)
 from wallet_service.metrics import EVENTS
 from wallet_service.offers.histories import lock_used_offers, note_purchase, note_return, note_uses
 from wallet_service.storage.tables import Member
@@ -44,6 +53,7 @@ from wallet_service.values import LARGEST
 
 log = structlog.get_logger()
 _OLDER = "older than what is known"
+_OF_CRM = "this programme's points come from its CRM"
 Status = Literal["applied", "repeated", "ignored", "refused"]
 
 
@@ -204,24 +214,23 @@ def _apply_once(
             member = members.get(event.subject)
             if member is None:
                 raise NotFound(f"there is no member {event.subject!r}")
-            if isinstance(data, Purchase):
-                _remember(db, member, data, at=min(event.time or now, now), now=now)
-            if isinstance(data, Return):
-                note_return(db, member.program_id, member.id, data.order_id, data.refunded)
             if isinstance(data, LinkedPassDocument):
                 put_linked_card(db, program_cache, member, data, now=now)
-            detail = _apply(program, member, data)
+            done = _apply(db, program.document, event, member, data, now=now)
+            if isinstance(data, Purchase) and done.status == "applied":
+                _remember(db, member, data, at=min(event.time or now, now), now=now)
+            if isinstance(data, Return) and done.status == "applied":
+                note_return(db, member.program_id, member.id, data.order_id, data.refunded)
     except NotFound as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("subject", str(error), "no_such_member"),))
     except Conflict as error:
         return Taken(event_id=event.id, status="refused", faults=(Fault("data", str(error), "conflict"),))
     except Invalid as error:
-        faults = error.under("data").faults if isinstance(data, LinkedPassDocument) else error.faults
+        faults = error.under("data").faults if isinstance(data, _REFUSED_LATE) else error.faults
         return Taken(event_id=event.id, status="refused", faults=faults)
-    if detail is not None:
-        return Taken(event_id=event.id, status="ignored", detail=detail)
-    touched[member.id] = member
-    return Taken(event_id=event.id, status="applied")
+    if done.status == "applied":
+        touched[member.id] = member
+    return Taken(event_id=event.id, status=done.status, detail=done.detail)
 
 
 _NOTE = text("""
@@ -258,28 +267,82 @@ def _repeated(db: Session, program_id: str, event: CloudEvent) -> Taken:
     return Taken(event_id=event.id, status="refused", faults=(fault,))
 
 
-def _apply(program: LoadedProgram, member: Member, data: Data) -> str | None:
-    """Change the member's state; returns in words why there was nothing to change, or None."""
-    balance = member.balance
+_REFUSED_LATE = (LinkedPassDocument, BalancesDocument, Return)
+"""Data whose faults show only when it is applied, with paths of its own."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    status: Status = "applied"
+    detail: str | None = None
+
+
+def _apply(
+    db: Session, program: ProgramDocument, event: CloudEvent, member: Member, data: Data, *, now: datetime
+) -> _Done:
+    """Change the member's state."""
+    keeps_books = program.master == "builtin"
     match data:
-        case MemberDocument() | LinkedPassDocument() | Return():
-            return None
+        case MemberDocument() | LinkedPassDocument():
+            return _Done()
         case BalancesDocument():
-            return None if set_balances(balance, data, zone=program.document.time_zone) else _OLDER
+            return _Done() if set_balances(db, program, member, data, now=now) else _Done("ignored", _OLDER)
         case Purchase():
-            if program.document.master != "builtin":
-                return None
-            earned = earned_by(program.document.rules, data.paid)
-            balance.points = _sum("paid.amount", balance.points, earned.points)
-            balance.stamps = _sum("paid.amount", balance.stamps, earned.stamps)
-            return None
+            return _earn(db, program, event, member, data, now=now) if keeps_books else _Done()
+        case Return():
+            return _take_back(db, program, event, member, data, now=now) if keeps_books else _Done()
         case PointsAdjustment():
-            if program.document.master != "builtin":
-                return "this programme's points come from its CRM"
-            balance.points = _sum("points", balance.points, data.points)
-            return None
+            return _adjust(db, program, event, member, data, now=now) if keeps_books else _Done("ignored", _OF_CRM)
         case _:
             assert_never(data)
+
+
+def _earn(
+    db: Session, program: ProgramDocument, event: CloudEvent, member: Member, data: Purchase, *, now: datetime
+) -> _Done:
+    order = OrderName(source=event.source, order_id=data.order_id)
+    at = min(event.time or now, now)
+    try:
+        result = book_order(db, program, member, order, data.paid, at=at, now=now)
+    except Invalid as error:
+        raise error.under("data.paid.amount") from error
+    if result == "repeated":
+        return _Done("repeated", "this order has earned its points before")
+    stamps = (member.balance.stamps or 0) + stamps_of(program.rules, data.paid)
+    if stamps > LARGEST:
+        raise Invalid.at("data.paid.amount", "takes the balance beyond what a wallet can carry", "balance_out_of_range")
+    member.balance.stamps = stamps
+    return _Done()
+
+
+def _take_back(
+    db: Session, program: ProgramDocument, event: CloudEvent, member: Member, data: Return, *, now: datetime
+) -> _Done:
+    refund = Refund(
+        key=effect_key("reverse", event.source, data.refund_id or f"event {event.id}"),
+        order=OrderName(source=data.order_source or event.source, order_id=data.order_id),
+        refunded=data.refunded,
+        reason=data.reason,
+        actor=f"event:{event.source}",
+    )
+    match book_refund(db, program, member, refund, now=now):
+        case "booked":
+            return _Done()
+        case "repeated":
+            return _Done("repeated", "this refund was booked before")
+        case "parked":
+            return _Done(detail="kept until its order arrives")
+
+
+def _adjust(
+    db: Session, program: ProgramDocument, event: CloudEvent, member: Member, data: PointsAdjustment, *, now: datetime
+) -> _Done:
+    key, actor = effect_key("adjust", event.source, event.id), f"event:{event.source}"
+    try:
+        book_adjustment(db, program, member, data.points, key=key, reason=data.reason, actor=actor, now=now)
+    except Invalid as error:
+        raise error.under("data.points") from error
+    return _Done()
 
 
 def _remember(db: Session, member: Member, purchase: Purchase, *, at: datetime, now: datetime) -> None:
@@ -300,10 +363,3 @@ def _remember(db: Session, member: Member, purchase: Purchase, *, at: datetime, 
             )
         except Invalid as error:
             raise error.under("data") from error
-
-
-def _sum(path: str, known: int | None, more: int) -> int:
-    total = (known or 0) + more
-    if not -LARGEST <= total <= LARGEST:
-        raise Invalid.at(f"data.{path}", "takes the balance beyond what a wallet can carry", "balance_out_of_range")
-    return total

@@ -13,6 +13,8 @@ from wallet_service.delivery.channels import renewing_google_channel
 from wallet_service.delivery.google_bodies import audit_of
 from wallet_service.delivery.queues import Tools
 from wallet_service.errors import WalletServiceError
+from wallet_service.loyalty.ledger.audit import audit_all
+from wallet_service.loyalty.ledger.walk import book_what_is_due
 from wallet_service.mail.outbox import SEND_DUE_MAILS, SEND_MAIL, Outbox
 from wallet_service.metrics import GOOGLE_AUDIT_FINDINGS, GOOGLE_AUDITS
 from wallet_service.offers.report import count_offers, forget_showings
@@ -34,6 +36,7 @@ def background_jobs(tools: Tools, keys: KeyRing, stopping: Callable[[], bool]) -
         often={
             SEND_DUE_MAILS: lambda: outbox.send_due(stopping),
             "count_offers": lambda: {"offers": count_offers(tools.sessions, now=tools.clock(), stopping=stopping)},
+            "book_due_points": lambda: book_what_is_due(tools.sessions, now=tools.clock(), stopping=stopping),
             RESUME_IMPORTS: lambda: resume_imports(tools.sessions, now=tools.clock()),
         },
         deferred={
@@ -51,6 +54,7 @@ def maintenance_tasks(tools: Tools, keys: KeyRing, stopping: Callable[[], bool])
         "forget_history": lambda: forget_history(tools.sessions, now=tools.clock(), stopping=stopping),
         "forget_erased": lambda: _forget_erased(tools, stopping),
         "audit_google": lambda: audit_google(tools, keys, stopping),
+        "audit_points": lambda: audit_all(tools.sessions, now=tools.clock(), stopping=stopping),
         "reissue_renewed": lambda: _reissue_renewed(tools),
         "forget_showings": lambda: _forget_showings(tools, stopping),
         "forget_access": lambda: forget_access(

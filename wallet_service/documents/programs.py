@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from wallet_service.documents.linked_passes import TemplateName
 from wallet_service.documents.types import Integer, Locale, ShortText, TimeOfDay, TimeZone, Truth
@@ -56,11 +57,54 @@ class GoogleDocument(Value):
     id_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,16}$")
 
 
+def _month_day(text: str) -> str:
+    try:
+        date.fromisoformat(f"{_LEAP_YEAR}-{text}")
+    except ValueError as error:
+        raise refusal("month_day", "should be a month and a day of it, e.g. 12-31") from error
+    return text
+
+
+_LEAP_YEAR = 2024
+MonthDay = Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$"), AfterValidator(_month_day)]
+"""A day of every year; 29 February is the 28th in a common one."""
+
+
+class ExpiryDocument(Value):
+    """`[rules.expiry]`: until when points are valid, counted from the day on which they become available.
+
+    `none`: for ever. `rolling`: for so many `months` or `days`. `calendar`: through the next of the days `on`.
+    """
+
+    kind: Literal["none", "rolling", "calendar"] = "none"
+    months: Annotated[Integer, Field(ge=1, le=120)] | None = None
+    days: Annotated[Integer, Field(ge=1, le=3660)] | None = None
+    on: tuple[MonthDay, ...] = Field(default=(), max_length=24)
+
+    @model_validator(mode="after")
+    def _says_what_its_kind_needs(self) -> Self:
+        if self.kind == "rolling" and (self.months is None) == (self.days is None):
+            raise refusal("one_span", "give either months or days", path="months")
+        if self.kind == "calendar" and not self.on:
+            raise refusal("too_short", "give at least one day, e.g. 12-31", path="on", min_length=1)
+        for name, kind in (("months", "rolling"), ("days", "rolling"), ("on", "calendar")):
+            if getattr(self, name) and kind != self.kind:
+                raise refusal("not_of_this_kind", "is for the kind {kind}", path=name, kind=kind)
+        return self
+
+
 class RulesDocument(Value):
-    """`[rules]`, for `master = "builtin"`: what a purchase earns. Whole euros count, cents do not."""
+    """`[rules]`, for `master = "builtin"`: what a purchase earns. Whole euros count, cents do not.
+
+    `pending_days`: whole days after that of the purchase before its points can be spent. `refund_policy`: where what a
+    refund takes back comes from (`loyalty.ledger.operations.reverse`).
+    """
 
     points_per_unit: Annotated[Integer, Field(ge=0, le=1_000_000)] = 1
     stamps_per_purchase: Annotated[Integer, Field(ge=0, le=1000)] = 0
+    pending_days: Annotated[Integer, Field(ge=0, le=366)] = 0
+    expiry: ExpiryDocument = ExpiryDocument()
+    refund_policy: Literal["only_pending", "within_balance", "unlimited"] = "within_balance"
 
 
 class PressureDocument(Value):

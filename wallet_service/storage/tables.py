@@ -26,6 +26,13 @@ from wallet_service.storage.google_tables import GoogleMessage as GoogleMessage
 from wallet_service.storage.google_tables import GoogleNotification as GoogleNotification
 from wallet_service.storage.google_tables import GoogleObject as GoogleObject
 from wallet_service.storage.google_tables import GoogleRate as GoogleRate
+from wallet_service.storage.ledger_tables import LedgerAccount as LedgerAccount
+from wallet_service.storage.ledger_tables import LedgerEntry as LedgerEntry
+from wallet_service.storage.ledger_tables import LedgerLot as LedgerLot
+from wallet_service.storage.ledger_tables import LedgerOrder as LedgerOrder
+from wallet_service.storage.ledger_tables import LedgerParkedRefund as LedgerParkedRefund
+from wallet_service.storage.ledger_tables import LedgerReservation as LedgerReservation
+from wallet_service.storage.ledger_tables import LedgerTransaction as LedgerTransaction
 from wallet_service.storage.offer_tables import Campaign as Campaign
 from wallet_service.storage.offer_tables import MemberStore as MemberStore
 from wallet_service.storage.offer_tables import Offer as Offer

@@ -131,7 +131,7 @@ def put_balances_route(path: MemberPath, body: BalancesDocument) -> dict[str, An
     """Set the member's balances, absolutely; older news is ignored."""
     db = session()
     member = lock_member(db, caller().program_id, path.member_id)
-    if not set_balances(member.balance, body, zone=program_of_caller(db).document.time_zone):
+    if not set_balances(db, program_of_caller(db).document, member, body, now=now()):
         return {"status": "ignored"}
     _publish_cards_of(db, member, "balances set")
     return {"status": "applied"}
