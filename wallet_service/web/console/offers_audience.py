@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-
 from wallet_service.access.roles import STORE_ROLES
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.errors import Invalid
@@ -16,15 +14,13 @@ from wallet_service.offers.audience import Audience, Verdict, audience_of
 from wallet_service.offers.pressure import Decision
 from wallet_service.offers.report import FEWEST
 from wallet_service.parsing import parse
-from wallet_service.storage.tables import Member, Offer
+from wallet_service.storage.tables import Offer
 from wallet_service.web.console.visit import actor, program, session
 from wallet_service.web.locale import Lazy, nlazy
 from wallet_service.web.pages import current_reader
 
 MOST_COUNTED = 2_000
 """So many members are counted while somebody waits; beyond them is said "at least"."""
-AT_ONCE = 300
-"""With more members than these a page comes before its number, and fetches it."""
 _TEXTS = ("title", "text", "proximity_text", "radius_m", "code")
 """What does not matter for counting, and may still be wrong while somebody types."""
 
@@ -76,12 +72,6 @@ def counted(offer: Offer | OfferDocument, known: Offer | None, *, now: datetime)
         now=now,
     )
     return _in_words(found, notifies=offer.notify)
-
-
-def takes_long() -> bool:
-    """Whether counting takes longer than a page may."""
-    some = select(Member.id).where(Member.program_id == program().program_id).limit(AT_ONCE + 1)
-    return (session().scalar(select(func.count()).select_from(some.subquery())) or 0) > AT_ONCE
 
 
 def _in_words(found: Audience, *, notifies: bool) -> Counted:

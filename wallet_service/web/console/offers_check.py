@@ -41,10 +41,10 @@ from wallet_service.web.console.offers import (
     uses_of,
     zone_of,
 )
-from wallet_service.web.console.offers_audience import Counted, counted, people, takes_long
+from wallet_service.web.console.offers_audience import Counted, counted, people
 from wallet_service.web.console.offers_form import record_offer
 from wallet_service.web.console.offers_words import facts_of, warnings_of
-from wallet_service.web.console.visit import actor, may, program, session
+from wallet_service.web.console.visit import actor, has_many_members, may, program, session
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.locale import Lazy, lazy, nlazy
@@ -191,7 +191,7 @@ def _offer_page(known: Offer, *, status: HTTPStatus = HTTPStatus.OK, done: str |
     state, mine = offer_state(known, at), is_mine(known)
     words, mark, tone = BADGES[state]
     is_open = state in ("draft", "scheduled", "running")
-    counts_later = is_open and "count" not in request.args and takes_long()
+    counts_later = is_open and "count" not in request.args and has_many_members()
     audience = counted(known, known, now=at) if is_open and not counts_later else Counted()
     uses = uses_of([known]).get(known.id, 0)
     codes = session().scalars(select(Offer.code).where(Offer.program_id == known.program_id))
@@ -275,7 +275,7 @@ def _address(known: Offer) -> str:
 
 def _lose(known: Offer) -> str:
     """On how many cards a running offer is: counted where that is quick, else as it was written down of the cards."""
-    if takes_long():
+    if has_many_members():
         cards, _proven, _uses = figures_of(session(), [known.id]).get(known.id, (0, 0, 0))
     else:
         cards = counted(known, known, now=now()).receives

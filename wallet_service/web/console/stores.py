@@ -21,7 +21,7 @@ from wallet_service.stores.importing import export_stores
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
 from wallet_service.web.console.store_map import map_values
-from wallet_service.web.console.visit import actor, may, number_asked, program, session, visit
+from wallet_service.web.console.visit import actor, has_many_members, may, number_asked, program, session, visit
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, page
@@ -83,13 +83,16 @@ def delete(store_id: str) -> AnyResponse:
     if request.method == "POST":
         remove_store(session(), program().program_id, store_id, visit().author, now=now())
         return redirect(url_for(HERE, done="deleted", name=store.name), code=HTTPStatus.SEE_OTHER)
-    counted = {name: _count(query, store_id) for name, query in _CONCERNED.items()}
+    counted = {name: _count(query, store_id) for name, query in _CONCERNED.items() if name != "cards"}
+    # of very many cards the number would take longer than the page
+    counted_cards = None if has_many_members() else _count(_CONCERNED["cards"], store_id)
     return page(
         "console/stores/delete.html",
         Audience.CONSOLE,
         frame=frame(HERE, trail=trail()),
         store=store,
         counted=counted,
+        counted_cards=counted_cards,
     )
 
 

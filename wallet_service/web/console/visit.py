@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from flask import g, request
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from wallet_service.access.roles import Actor, Author, Permission
 from wallet_service.access.sessions import SignedIn
 from wallet_service.cards.program_cache import LoadedProgram
+from wallet_service.storage.tables import Member
 from wallet_service.web.context import services
 from wallet_service.web.locale import Reader
+
+_FEW = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,3 +90,9 @@ def typed() -> Mapping[str, Sequence[str]]:
 def program_zone() -> ZoneInfo:
     """The programme's time zone."""
     return ZoneInfo(program().document.time_zone)
+
+
+def has_many_members() -> bool:
+    """Whether the programme has so many that a page comes before numbers that are counted member by member."""
+    some = select(Member.id).where(Member.program_id == program().program_id).limit(_FEW + 1)
+    return (session().scalar(select(func.count()).select_from(some.subquery())) or 0) > _FEW
