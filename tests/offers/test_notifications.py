@@ -218,6 +218,74 @@ def test_an_iphone_is_notified_by_a_field_that_shows_the_offer_s_news(open_syste
     assert "Offre : Offre laut" in str(iphone.notifications[0])
 
 
+def fetched(system: System) -> None:
+    """Every phone has the present version of its card."""
+    eventually(lambda: not system.rows("SELECT FROM cards WHERE recompose_at <= :now", now=system.clock()))
+    eventually(lambda: not system.rows(
+        "SELECT FROM registrations r JOIN deliveries d ON d.registration_id = r.id"
+        " WHERE r.fetched_version < d.wanted_version OR d.told_version < d.wanted_version"
+    ))  # fmt: skip
+
+
+def test_an_iphone_hears_of_an_offer_once_whatever_changes_afterwards(open_system: OpenSystem, tmp_path: Path) -> None:
+    """Another offer in between, another title, another consent, quiet hours: none of them makes it speak again."""
+    system = system_with_news(open_system, tmp_path)
+    set_pressure(system, marketing_per_week=1)
+    member = {"first_name": "Camille", "consents": {"marketing": True}}
+    card = system.enrol(**member)
+    iphone = system.iphone()
+    iphone.open_link(card["links"]["card"])
+    with system.working():
+        fetched(system)
+        offer_id = publish(system, "maille", lasts=timedelta(days=20))
+        iphone.wait_until(lambda phone: len(phone.notifications) == 1, 20)
+        other = publish(system, "leise", priority=5, notify=False)
+        iphone.wait_until(lambda phone: "Offre leise" in str(phone.shows()), 20)
+        system.api.ok("POST", f"/offers/{other}/end")
+        iphone.wait_until(lambda phone: "Offre leise" not in str(phone.shows()), 20)
+        system.api.ok("PUT", "/members/M-1", member | {"first_name": "Clara"})
+        fetched(system)
+        now = system.clock()
+        hours = {"quiet_from": clock_time(now - HOUR), "quiet_until": clock_time(now + HOUR)}
+        set_pressure(system, marketing_per_week=1, **hours)
+        for title, change in (("Zwei", {}), ("Drei", {"notify": False})):
+            system.api.ok("PATCH", f"/offers/{offer_id}", {"title": {"fr": title}} | change)
+            iphone.wait_until(lambda phone, title=title: title in str(phone.shows()), 20)  # type: ignore[misc]
+        system.api.ok("PUT", "/members/M-1", {"consents": {"marketing": False}})
+        system.api.ok("PATCH", f"/offers/{offer_id}", {"title": {"fr": "Vier"}})
+        iphone.wait_until(lambda phone: "Vier" in str(phone.shows()), 20)
+        fetched(system)
+    assert len(iphone.notifications) == 1
+    assert "Offre : Offre maille" in str(iphone.notifications[0])
+
+
+def test_the_news_stays_as_it_was_announced_and_speaks_in_that_version_alone(
+    open_system: OpenSystem, tmp_path: Path
+) -> None:
+    system = system_with_news(open_system, tmp_path)
+    card = system.enrol(consents={"marketing": True})
+    system.iphone().open_link(card["links"]["card"])
+
+    def news() -> tuple[str | None, str | None]:
+        content = CardContent.model_validate(system.rows("SELECT content FROM cards")[0]["content"])
+        field = content.field("news")
+        return (field.text if field is not None else None, content.notify_field)
+
+    offer_id = publish(system)
+    assert news() == ("Offre maille", "news")
+    system.api.ok("PATCH", f"/offers/{offer_id}", {"title": {"fr": "Autre"}})
+    compose(system)
+    assert news() == ("Offre maille", None)
+    system.api.ok("PATCH", f"/offers/{offer_id}", {"target": {"tiers": ["Or"]}})
+    compose(system)
+    assert news() == (None, None)
+    system.api.ok("PATCH", f"/offers/{offer_id}", {"target": {}})
+    compose(system)
+    assert news() == (None, None), "what was decided stays decided: it is not announced again"
+    publish(system, "soie", priority=5)
+    assert news() == ("Offre soie", "news")
+
+
 def test_an_iphone_s_design_without_such_a_field_stays_silent(system: System) -> None:
     card = system.enrol(consents={"marketing": True})
     system.iphone().open_link(card["links"]["card"])
