@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -196,6 +197,36 @@ def test_an_android_hears_of_an_offer_once_and_only_of_one_that_notifies(system:
     assert decisions(system, offer_id) == {"M-1": "sent"}
 
 
+def test_a_message_that_google_has_not_taken_goes_out_when_its_offer_comes_back(system: System) -> None:
+    """It counts as sent and has used the cap, so another offer in between does not lose it."""
+    card = system.enrol(consents={"marketing": True})
+    android = system.android()
+    with system.working():
+        android.open_link(card["links"]["card"])
+        eventually(lambda: system.rows("SELECT FROM google_objects WHERE saved_at IS NOT NULL"))
+    system.google.fail_share(1.0)
+    offer_id = publish(system, lasts=timedelta(days=5), text={"fr": "Toute la maille"})
+    with system.working():
+        eventually(lambda: system.rows("SELECT FROM google_messages WHERE attempted_at IS NOT NULL"))
+    over = publish(system, "leise", priority=5, notify=False)
+    assert system.rows("SELECT ends_at <= :now AS is_over FROM google_messages", now=system.clock()) == [
+        {"is_over": True}
+    ]
+    system.api.ok("POST", f"/offers/{over}/end")
+    compose(system)
+    system.google.fail_share(0.0)
+    with system.working():
+        android.wait_until(lambda phone: "Toute la maille" in str(phone.notifications), 20)
+    assert len(android.notifications) == 1
+    for target in ({"tiers": ["Or"]}, {}):
+        system.api.ok("PATCH", f"/offers/{offer_id}", {"target": target})
+        compose(system)
+    sent = system.rows(
+        "SELECT sent_at IS NOT NULL AS sent, ends_at <= :now AS is_over FROM google_messages", now=system.clock()
+    )
+    assert sent == [{"sent": True, "is_over": True}], "what was sent once is not sent again"
+
+
 def test_an_iphone_is_notified_by_a_field_that_shows_the_offer_s_news(open_system: OpenSystem, tmp_path: Path) -> None:
     """Of one that does not notify the card is updated and no field speaks; of one that is held it speaks afterwards."""
     system = system_with_news(open_system, tmp_path)
@@ -231,7 +262,7 @@ def test_an_iphone_hears_of_an_offer_once_whatever_changes_afterwards(open_syste
     """Another offer in between, another title, another consent, quiet hours: none of them makes it speak again."""
     system = system_with_news(open_system, tmp_path)
     set_pressure(system, marketing_per_week=1)
-    member = {"first_name": "Camille", "consents": {"marketing": True}}
+    member: dict[str, Any] = {"first_name": "Camille", "consents": {"marketing": True}}
     card = system.enrol(**member)
     iphone = system.iphone()
     iphone.open_link(card["links"]["card"])

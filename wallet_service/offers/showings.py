@@ -152,6 +152,13 @@ WITH here AS (
     JOIN offers o ON o.id = g.offer_id
     WHERE s.offer_id = g.offer_id AND s.card_id = g.card_id
     RETURNING s.card_id, s.offer_id, s.notified_at
+), reopened AS (
+    UPDATE google_messages m SET ends_at = f.ends_at
+    FROM unnest(CAST(:cards AS bigint[]), CAST(:offers AS bigint[])) AS a(card_id, offer_id)
+    JOIN offers f ON f.id = a.offer_id
+    JOIN google_objects o ON o.card_id = a.card_id
+    WHERE m.google_object_id = o.id AND m.message_id = 'offer-' || a.offer_id
+      AND m.sent_at IS NULL AND m.removed_at IS NULL AND m.ends_at <= :now
 )
 UPDATE google_messages m SET ends_at = :now
 FROM gone JOIN google_objects o ON o.card_id = gone.card_id
@@ -162,7 +169,8 @@ WHERE gone.notified_at IS NOT NULL AND m.google_object_id = o.id AND m.message_i
 
 def settle(db: Session, come: Sequence[Showing], gone: Sequence[Showing], *, now: datetime) -> None:
     """Write down in which version offers came, and which have left their cards; call it when the cards have their
-    versions. What has left needs no message at Google any more, and what was held until the end has expired.
+    versions. What has left needs no message at Google any more, unless it comes back before that was sent: a
+    notification that counts goes out. What was held until the end has expired.
     """
     db.execute(
         _SETTLE,
