@@ -29,11 +29,18 @@ class QuietHours:
 
     spans: tuple[WeeklySpan, ...] = ()
 
+    @property
+    def is_always(self) -> bool:
+        """Whether they never end. New documents are refused with such hours; older ones are as they were stored."""
+        return {span.day for span in self.spans if (span.begins, span.ends) == (0, _DAY_ENDS)} == set(range(7))
+
     def until(self, zone: str, now: datetime) -> datetime | None:
-        """When the quiet hours end that it is in now; None: it is in none."""
+        """When the quiet hours end that it is in now; None: it is in none. Hours that never end are looked at again
+        after a day, for the rules may be others by then.
+        """
         if not self.spans or not in_weekly_hours(self.spans, zone, now):
             return None
-        return weekly_hours_change_at(self.spans, zone, now)
+        return weekly_hours_change_at(self.spans, zone, now) or now + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,8 @@ def forecast(
     counts: Counter[Decision] = Counter()
     for recipient in recipients:
         decision, until = decision_for(rules, recipient, notify=notify, now=starts_at)
-        counts["expired" if until is not None and until >= ends_at else decision] += 1
+        is_over = until is not None and (until >= ends_at or rules.quiet.is_always)
+        counts["expired" if is_over else decision] += 1
     return counts
 
 
