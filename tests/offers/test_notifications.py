@@ -5,12 +5,15 @@ released; the card itself is updated at once whatever is decided.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.conftest import OpenSystem
@@ -26,6 +29,9 @@ from tests.offers.pressure_system import (
 )
 from tests.system import System, eventually
 from wallet_service.cards.content import CardContent
+from wallet_service.offers.pressure import Pressure, Recipient, forecast, quiet_hours
+from wallet_service.offers.showings import Arrival, decide
+from wallet_service.storage.tables import OfferShowing
 
 HOUR = timedelta(hours=1)
 
@@ -130,6 +136,88 @@ def test_what_is_released_is_counted_again(system: System) -> None:
     system.clock.advance(HOUR + timedelta(minutes=1))
     compose(system)
     assert sorted(decisions(system, offer)["M-1"] for offer in offers) == ["capped", "sent"]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "one by one"])
+def test_the_cap_is_asked_when_quiet_hours_are_over_and_not_by_what_is_held(system: System, together: bool) -> None:
+    """In whichever transactions offers come, an offer that ends in the night silences nobody for the next one, and of
+    what is released the highest priority goes first.
+    """
+    enrol(system, 1)
+    now = system.clock()
+    hours = {"quiet_from": clock_time(now - HOUR), "quiet_until": clock_time(now + HOUR)}
+    set_pressure(system, marketing_per_week=1, **hours)
+    offers = {}
+    for number, (code, priority) in enumerate((("brief", 9), ("low", 0), ("high", 5))):
+        store = {"name": code, "latitude": 45.5 + number / 100, "longitude": 4}
+        system.api.ok("PUT", f"/stores/{code}", store)
+        document = {
+            "code": code, "title": {"fr": code}, "notify": True, "store_ids": [code], "priority": priority,
+            "starts_at": now.isoformat(), "ends_at": (now + (HOUR / 4 if code == "brief" else 9 * HOUR)).isoformat(),
+        }  # fmt: skip
+        offers[code] = system.api.ok("POST", "/offers", document)["id"]
+        system.api.ok("POST", f"/offers/{offers[code]}/publish")
+        if not together:
+            compose(system)
+    compose(system)
+    assert [decisions(system, offer)["M-1"] for offer in offers.values()] == ["held", "held", "held"]
+    system.clock.advance(HOUR / 2)
+    compose(system)
+    system.clock.advance(HOUR)
+    compose(system)
+    decided = {code: decisions(system, offer)["M-1"] for code, offer in offers.items()}
+    assert decided == {"brief": "expired", "low": "capped", "high": "sent"}
+
+
+def test_a_forecast_is_what_the_database_decides(system: System) -> None:
+    """The rules are written twice, in Python to foresee and in SQL to decide: they say the same of whomever."""
+    enrol(system, 3)
+    for number in (4, 5, 6):
+        system.iphone().open_link(system.enrol(f"M-{number}")["links"]["card"])
+    before = [publish(system, f"before{number}", target={"tiers": ["none"]}) for number in range(3)]
+    offer_id = publish(system, target={"tiers": ["none"]})
+    cards = [row["id"] for row in system.rows("SELECT id FROM cards ORDER BY id")]
+    recipients = st.builds(
+        Recipient, st.sampled_from(["Europe/Paris", "Indian/Reunion"]), st.booleans(), st.integers(0, 3), st.booleans()
+    )
+    now = system.clock()
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(recipients, min_size=6, max_size=6),
+        st.none() | st.integers(0, 3),
+        st.none() | st.times(),
+        st.none() | st.times(),
+        st.booleans(),
+    )
+    def agree(people: list[Recipient], most: int | None, begin: time | None, end: time | None, notify: bool) -> None:
+        rules = Pressure(most=most, quiet=quiet_hours(begin, end))
+        people = [replace(one, can_notify=one.can_notify or number < 3) for number, one in enumerate(people)]
+        arrivals = [
+            Arrival(
+                card_id=card,
+                offer_id=offer_id,
+                why_not="silent" if not notify else None if one.has_consented else "no_consent",
+                held_until=rules.quiet.until(one.zone, now),
+                on_iphone=one.can_notify,
+            )
+            for card, one in zip(cards, people, strict=True)
+        ]
+        with system.services.sessions() as db:
+            for card, one in zip(cards, people, strict=True):
+                for sent in before[: one.recently]:
+                    known = {"offer_id": sent, "card_id": card, "first_at": now, "decided_at": now}
+                    db.add(OfferShowing(**known, decision="sent", notified_at=now, version=0))
+            db.flush()
+            decided = decide(db, rules, arrivals, now=now)
+            db.rollback()
+        foreseen = forecast(rules, people, notify=notify, starts_at=now, ends_at=now + timedelta(days=2))
+        found = Counter(one.decision for one in decided.values())
+        if rules.quiet.is_always:
+            found["expired"] += found.pop("held", 0)
+        assert +found == foreseen
+
+    agree()
 
 
 def test_two_workers_at_once_never_count_for_one_member_together(open_system: OpenSystem) -> None:

@@ -71,7 +71,8 @@ NOW = datetime(2026, 11, 26, 19, tzinfo=UTC)
     [
         (Recipient(PARIS, has_consented=True), True, "sent"),
         (Recipient(REUNION, has_consented=True), True, "held"),
-        (Recipient(REUNION, has_consented=True, recently=2), True, "capped"),
+        (Recipient(PARIS, has_consented=True, recently=2), True, "capped"),
+        (Recipient(REUNION, has_consented=True, recently=2), True, "held"),
         (Recipient(PARIS, has_consented=True, recently=1), True, "sent"),
         (Recipient(PARIS, has_consented=False, recently=2), True, "no_consent"),
         (Recipient(PARIS, has_consented=True, can_notify=False), True, "silent"),

@@ -108,7 +108,8 @@ def _state_of(decided: Decided) -> str:
 
 
 def _arrivals(program: LoadedProgram, card: Card, one: ComposedCard, *, now: datetime) -> Iterator[Arrival]:
-    for place, offer in enumerate(one.offers):
+    """What is to be decided, in the order in which it may use up the cap."""
+    for place, offer in sorted(enumerate(one.offers), key=lambda placed: placed[1].rank):
         known = card.offers.get(str(offer.id))
         held = _held(known)
         if known is not None and (held is None or held > now):

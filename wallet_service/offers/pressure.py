@@ -107,15 +107,17 @@ class Recipient:
 def decision_for(
     rules: Pressure, recipient: Recipient, *, notify: bool, now: datetime
 ) -> tuple[Decision, datetime | None]:
-    """What becomes of an offer's notification for one recipient, and until when it is held."""
+    """What becomes of an offer's notification for one recipient, and until when it is held. The cap is asked about when
+    it would notify, so not of what is held.
+    """
     if not notify or not recipient.can_notify:
         return "silent", None
     if not recipient.has_consented:
         return "no_consent", None
-    if rules.most is not None and recipient.recently >= rules.most:
-        return "capped", None
     until = rules.quiet.until(recipient.zone, now)
-    return ("sent", None) if until is None else ("held", until)
+    if until is not None:
+        return "held", until
+    return ("capped" if rules.most is not None and recipient.recently >= rules.most else "sent"), None
 
 
 def forecast(

@@ -72,13 +72,13 @@ WITH asked AS (
 ), counted AS (
     SELECT judged.*,
         (SELECT count(*) FROM offer_showings s WHERE s.card_id = judged.card_id AND s.notified_at > :since)
-        + row_number() OVER (PARTITION BY card_id, refused IS NULL ORDER BY place) AS nth
+        + row_number() OVER (PARTITION BY card_id, refused IS NULL AND until IS NULL ORDER BY place) AS nth
     FROM judged
 ), decided AS (
     SELECT card_id, offer_id, until, CASE
         WHEN refused IS NOT NULL THEN refused
-        WHEN nth > CAST(:most AS bigint) THEN 'capped'
         WHEN until IS NOT NULL THEN 'held'
+        WHEN nth > CAST(:most AS bigint) THEN 'capped'
         ELSE 'sent' END AS decision
     FROM counted
 ), written AS (
@@ -99,7 +99,8 @@ UNION ALL SELECT card_id, offer_id, known, NULL, FALSE FROM asked WHERE known <>
 
 def decide(db: Session, rules: Pressure, arrivals: Sequence[Arrival], *, now: datetime) -> dict[Showing, Decided]:
     """Decide for each arrival whether phones may notify of it, and write that down. An offer that was on the card
-    before keeps what was decided then, unless it was held.
+    before keeps what was decided then, unless it was held. What is held uses up nothing of the cap, which is asked when
+    it is released.
 
     Args:
         arrivals: of one card in the order in which they may use up the cap.
