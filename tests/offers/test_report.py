@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from tests.offers.pressure_system import compose, decisions, enrol, publish, set_pressure
 from tests.system import System, eventually
-from wallet_service.delivery.ledger import claim, settle
+from wallet_service.delivery.ledger import claim, remind, settle
 from wallet_service.delivery.policy import Forget, Step, Told
 from wallet_service.offers.publishing import require_offer
 from wallet_service.offers.report import KEPT, OfferReport, count_offers, figures_of, forget_showings, report_of
@@ -82,7 +82,7 @@ def test_an_offer_is_proven_by_what_phones_fetch_and_google_accepts(system: Syst
     assert figures(system, offer_id) == {offer_id: (4, 2, 0)}
 
 
-@pytest.mark.parametrize("how", ["removed", "gone", "added again", "late at Google"])
+@pytest.mark.parametrize("how", ["removed", "gone", "added again", "reminded", "late at Google"])
 def test_what_was_announced_and_proven_stays_when_a_far_end_goes_or_begins_anew(system: System, how: str) -> None:
     cards = [system.enrol(f"M-{number}") for number in range(2)]
     iphone, android = system.iphone(), system.android()
@@ -98,14 +98,19 @@ def test_what_was_announced_and_proven_stays_when_a_far_end_goes_or_begins_anew(
     if how == "removed":
         iphone.remove()
         assert not system.rows("SELECT FROM registrations")
-    elif how == "added again":
+    elif how in ("added again", "reminded"):
         with system.services.sessions.begin() as db:
             # the phone has fetched nothing of late, and so is to be told anew
             db.execute(text("UPDATE registrations SET fetched_version = 0"))
             db.execute(text("UPDATE offer_showings SET proven = TRUE"))
-            card = db.scalars(select(Card).where(Card.serial_number == cards[0]["serial_number"])).one()
-            device = db.scalars(select(Device)).one()
-            register(db, card, device.device_library_id, device.push_token, now=system.clock())
+            if how == "reminded":
+                db.execute(text("UPDATE deliveries SET again_at = now() WHERE kind = 'apple'"))
+                remind(db, now=system.clock() + HOUR, most=3, per_day=3)
+            else:
+                card = db.scalars(select(Card).where(Card.serial_number == cards[0]["serial_number"])).one()
+                device = db.scalars(select(Device)).one()
+                register(db, card, device.device_library_id, device.push_token, now=system.clock())
+        assert system.rows("SELECT told_version FROM deliveries WHERE kind = 'apple'") == [{"told_version": 0}]
     else:
         with system.services.sessions.begin() as db:
             newer = "UPDATE deliveries SET wanted_version = wanted_version + 1 WHERE kind = :kind AND told_version > 0"

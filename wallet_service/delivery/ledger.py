@@ -353,6 +353,9 @@ SELECT DISTINCT program_id FROM (
     SELECT program_id FROM deliveries WHERE again_at <= :now AND claim IS NULL ORDER BY again_at LIMIT :batch
 ) AS due ORDER BY program_id
 """)
+_REMINDED_CARDS = text("""
+SELECT card_id FROM deliveries WHERE again_at <= :now AND claim IS NULL ORDER BY again_at LIMIT :batch
+""")
 _REMIND = paced(
     """
 WITH due AS (
@@ -421,6 +424,7 @@ def remind(
     if not due:
         return Reminded(frozenset(), 0, more=False)
     numbers = [next_change_numbers(db, program_id)[0] for program_id in due]
+    keep_reach(db, db.scalars(_REMINDED_CARDS, {"now": now, "batch": batch}).all())
     values = {"now": now, "most": most, "per_day": per_day, "batch": batch, "programs": list(due), "numbers": numbers}
     programs, stale, looked_at = db.execute(_REMIND, values | pacing.values()).one()
     return Reminded(frozenset(programs), stale, looked_at == batch)
