@@ -215,17 +215,22 @@ def test_eleven_places_and_a_foreign_language_are_refused() -> None:
         POINTS.compose(facts(), locale="de", now=NOW)
 
 
+def notifying(template: Template, old: CardContent | None, new: CardContent) -> str | None:
+    """The field of a content for which no offer's notification was decided."""
+    return notifying_field(template, old, new, announces_offer=False)
+
+
 def test_one_field_notifies_the_first_that_changed() -> None:
     template = POINTS.template
     old = composed(facts())
-    assert notifying_field(template, None, old) is None
+    assert notifying(template, None, old) is None
     points = composed(facts(balance={"points": 1300}))
-    assert notifying_field(template, old, points) == "points"
+    assert notifying(template, old, points) == "points"
     tier = composed(facts(balance={"tier": "Or"}))
-    assert notifying_field(template, old, tier) == "tier"
+    assert notifying(template, old, tier) == "tier"
     both = composed(facts(balance={"points": 1300, "tier": "Or"}))
-    assert notifying_field(template, old, both) == "points"
-    appeared = notifying_field(template, composed(facts(balance={"vouchers": ()})), old)
+    assert notifying(template, old, both) == "points"
+    appeared = notifying(template, composed(facts(balance={"vouchers": ()})), old)
     assert appeared == "voucher", "it was on the pass before, without a value"
 
 
@@ -239,22 +244,22 @@ def with_field(field_id: str, **changes: Any) -> Template:
 def test_a_field_that_was_not_on_the_pass_takes_no_other_fields_message() -> None:
     """C12: phones are silent about a field that appears, so the one that did change speaks."""
     before, after = composed(facts(balance={"vouchers": (), "points": 1300})), composed(facts())
-    assert notifying_field(POINTS.template, before, after) == "points"
+    assert notifying(POINTS.template, before, after) == "points"
     no_points = composed(facts(balance={"vouchers": (), "points": None}))
-    assert notifying_field(with_field("points", empty=""), no_points, after) == "voucher"
-    assert notifying_field(with_field("points", apple="none"), no_points, after) == "voucher"
+    assert notifying(with_field("points", empty=""), no_points, after) == "voucher"
+    assert notifying(with_field("points", apple="none"), no_points, after) == "voucher"
     no_voucher = composed(facts(balance={"vouchers": ()}))
-    assert notifying_field(with_field("voucher", empty=""), no_voucher, after) is None
+    assert notifying(with_field("voucher", empty=""), no_voucher, after) is None
     other_design = no_points.model_copy(update={"template_digest": "another"})
-    assert notifying_field(POINTS.template, other_design, after) is None, "nobody knows what stood there then"
+    assert notifying(POINTS.template, other_design, after) is None, "nobody knows what stood there then"
 
 
 def test_a_change_without_notification_keeps_the_last_notifying_field() -> None:
     template = POINTS.template
     old = composed(facts()).model_copy(update={"notify_field": "tier"})
-    assert notifying_field(template, old, composed(facts(offer=None))) == "tier"
+    assert notifying(template, old, composed(facts(offer=None))) == "tier"
     vanished = composed(facts(balance={"vouchers": ()}))
-    assert notifying_field(template, old, vanished) == "tier"
+    assert notifying(template, old, vanished) == "tier"
 
 
 @given(points=st.none() | st.integers(-(10**12), 10**12), title=st.none() | st.text(max_size=40), voided=st.booleans())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_service.documents.programs import PressureDocument
+from wallet_service.documents.programs import PressureDocument, ProgramDocument, read_program
+from wallet_service.errors import Invalid
 from wallet_service.offers.pressure import (
     DECISIONS,
     Pressure,
@@ -43,6 +46,8 @@ NIGHT = quiet_hours(time(21), time(8))
         (None, time(8), datetime(2026, 11, 26, 23, tzinfo=UTC), datetime(2026, 11, 27, 7, tzinfo=UTC)),
         (time(8), time(8), datetime(2026, 11, 26, 23, tzinfo=UTC), None),
         (None, None, datetime(2026, 11, 26, 23, tzinfo=UTC), None),
+        # the whole day, as older documents may have it: looked at again after a day
+        (time(0), None, datetime(2026, 11, 26, 23, tzinfo=UTC), datetime(2026, 11, 27, 23, tzinfo=UTC)),
     ],
 )
 def test_quiet_hours_end_by_the_clock_on_the_wall(
@@ -66,7 +71,8 @@ NOW = datetime(2026, 11, 26, 19, tzinfo=UTC)
     [
         (Recipient(PARIS, has_consented=True), True, "sent"),
         (Recipient(REUNION, has_consented=True), True, "held"),
-        (Recipient(REUNION, has_consented=True, recently=2), True, "capped"),
+        (Recipient(PARIS, has_consented=True, recently=2), True, "capped"),
+        (Recipient(REUNION, has_consented=True, recently=2), True, "held"),
         (Recipient(PARIS, has_consented=True, recently=1), True, "sent"),
         (Recipient(PARIS, has_consented=False, recently=2), True, "no_consent"),
         (Recipient(PARIS, has_consented=True, can_notify=False), True, "silent"),
@@ -95,6 +101,34 @@ def test_a_forecast_sums_to_the_recipients_and_says_what_would_be_decided(
         decision, until = decision_for(rules, one, notify=notify, now=NOW)
         expected["expired" if until is not None and ends_at <= until else decision] += 1
     assert counts == expected
+
+
+def test_hours_that_never_end_let_no_notification_out() -> None:
+    rules = Pressure(quiet=quiet_hours(time(0), None))
+    foreseen = forecast(rules, [Recipient(PARIS, True)], notify=True, starts_at=NOW, ends_at=NOW + timedelta(days=9))
+    assert foreseen == {"expired": 1}
+    assert not NIGHT.is_always
+    assert not quiet_hours(time(0), time(23, 59)).is_always
+
+
+def test_hours_that_cover_the_whole_day_are_refused_and_those_that_are_stored_still_load(tmp_path: Path) -> None:
+    shipped = """
+        id = "lumiere"
+        name = "Lumière"
+        brand = "Lumière"
+        locales = ["fr"]
+        time_zone = "Europe/Paris"
+        template = "points-card"
+    """
+    file = tmp_path / "program.toml"
+    file.write_text(f'{shipped}\n[pressure]\nquiet_from = "00:00"\n', encoding="utf-8")
+    with pytest.raises(Invalid) as refused:
+        read_program(file)
+    assert [(fault.path, fault.code) for fault in refused.value.faults] == [("pressure.quiet_until", "always_quiet")]
+    ProgramDocument.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    for hours in ('quiet_from = "00:00"\nquiet_until = "08:00"', 'quiet_from = "21:00"', 'quiet_until = "08:00"'):
+        file.write_text(f"{shipped}\n[pressure]\n{hours}\n", encoding="utf-8")
+        assert read_program(file).pressure.quiet_from in (time(0), time(21), None)
 
 
 def test_the_programme_s_document_says_the_rules() -> None:

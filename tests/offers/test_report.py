@@ -6,12 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from tests.offers.pressure_system import compose, decisions, enrol, publish, set_pressure
 from tests.system import System, eventually
+from wallet_service.delivery.ledger import claim, remind, settle
+from wallet_service.delivery.policy import Forget, Step, Told
 from wallet_service.offers.publishing import require_offer
 from wallet_service.offers.report import KEPT, OfferReport, count_offers, figures_of, forget_showings, report_of
+from wallet_service.storage.tables import Card, Device
 from wallet_service.values import Money
+from wallet_service.wallets.apple.devices import register
 from wallet_service.web.api.callers import create_key
 
 HOUR = timedelta(hours=1)
@@ -75,6 +80,53 @@ def test_an_offer_is_proven_by_what_phones_fetch_and_google_accepts(system: Syst
     assert after.state == "ended"
     assert (after.targeted, after.to_update, after.announced, after.proven) == (4, 3, 3, 2)
     assert figures(system, offer_id) == {offer_id: (4, 2, 0)}
+
+
+@pytest.mark.parametrize("how", ["removed", "gone", "added again", "reminded", "late at Google"])
+def test_what_was_announced_and_proven_stays_when_a_far_end_goes_or_begins_anew(system: System, how: str) -> None:
+    cards = [system.enrol(f"M-{number}") for number in range(2)]
+    iphone, android = system.iphone(), system.android()
+    with system.working():
+        iphone.open_link(cards[0]["links"]["card"])
+        android.open_link(cards[1]["links"]["card"])
+        eventually(lambda: system.rows("SELECT FROM google_objects WHERE saved_at IS NOT NULL"))
+        settled(system)
+        offer_id = publish(system)
+        eventually(lambda: report(system, offer_id).proven == 2)
+        settled(system)
+    kind = "google" if how == "late at Google" else "apple"
+    if how == "removed":
+        iphone.remove()
+        assert not system.rows("SELECT FROM registrations")
+    elif how in ("added again", "reminded"):
+        with system.services.sessions.begin() as db:
+            # the phone has fetched nothing of late, and so is to be told anew
+            db.execute(text("UPDATE registrations SET fetched_version = 0"))
+            db.execute(text("UPDATE offer_showings SET proven = TRUE"))
+            if how == "reminded":
+                db.execute(text("UPDATE deliveries SET again_at = now() WHERE kind = 'apple'"))
+                remind(db, now=system.clock() + HOUR, most=3, per_day=3)
+            else:
+                card = db.scalars(select(Card).where(Card.serial_number == cards[0]["serial_number"])).one()
+                device = db.scalars(select(Device)).one()
+                register(db, card, device.device_library_id, device.push_token, now=system.clock())
+        assert system.rows("SELECT told_version FROM deliveries WHERE kind = 'apple'") == [{"told_version": 0}]
+    else:
+        with system.services.sessions.begin() as db:
+            newer = "UPDATE deliveries SET wanted_version = wanted_version + 1 WHERE kind = :kind AND told_version > 0"
+            db.execute(text(newer), {"kind": kind})
+            names: dict[str, Any] = {"kind": kind, "program_id": "lumiere", "claim_id": "mine"}
+            (row,) = claim(db, **names, now=system.clock() + HOUR, lease=HOUR, batch=9)
+            step: Step = Forget(system.clock()) if how == "gone" else Told("ok")
+            settle(db, [(row, step)], claim_id="mine" if how == "gone" else "others", now=system.clock())
+        assert bool(system.rows("SELECT FROM registrations")) == (how != "gone")
+    found = report(system, offer_id)
+    assert (found.to_update, found.announced, found.proven) == (2, 2, 2)
+    assert figures(system, offer_id) == {offer_id: (2, 2, 0)}
+    system.api.ok("POST", f"/offers/{offer_id}/end")
+    compose(system)
+    found = report(system, offer_id)
+    assert (found.to_update, found.announced, found.proven) == (2, 2, 2)
 
 
 def test_an_offer_that_comes_back_is_proven_by_a_version_that_carries_it(system: System) -> None:

@@ -119,6 +119,18 @@ def test_an_overlay_that_ended_while_all_was_down_is_gone_at_the_next_fetch(syst
     assert worn(system, card["links"]["card"])[1] != "Points noirs"
 
 
+def test_an_erased_member_s_card_does_not_keep_the_overlay(system: System) -> None:
+    card = system.enrol()
+    system.set_points("M-1", 79, sequence=1)
+    published(system, starts_at=system.clock().isoformat())
+    with system.working():
+        eventually(lambda: system.card(card["serial_number"])["face"]["points"]["label"] == "Points noirs")
+    own = "SELECT c.template_version_id = p.template_version_id AS own FROM cards c JOIN programs p USING (program_id)"
+    assert system.rows(own) == [{"own": False}]
+    system.api.ok("DELETE", "/members/M-1")
+    assert system.rows(own) == [{"own": True}]
+
+
 def test_the_highest_priority_is_seen_then_what_began_last(system: System) -> None:
     card = system.enrol()
     system.set_points("M-1", 79, sequence=1)

@@ -174,22 +174,30 @@ def erased_content(template: Template, *, locale: str) -> CardContent:
     return CardContent(locale=locale, template_digest=template.digest, fields=(), voided=True, erased=True)
 
 
-def notifying_field(template: Template, old: CardContent | None, new: CardContent) -> str | None:
+def notifying_field(
+    template: Template, old: CardContent | None, new: CardContent, *, announces_offer: bool
+) -> str | None:
     """The one field whose change the phone puts into words: the first in the design with `notify` whose text changed
     and that was on the pass before, for phones compare fields and are silent about one that appears.
 
     Where none changed it stays the old one: what a phone that comes late still has to say. A first content has none.
+
+    Args:
+        announces_offer: whether an offer's notification was decided for this very content. In any other a field that
+            shows the news of an offer is silent, however its text changes, and does not stay: cap, quiet hours and
+            consent were asked about that one moment.
     """
     if old is None:
         return None
     same_design = old.template_digest == template.digest
     for spec in template.document.fields:
         before, after = old.field(spec.id), new.field(spec.id)
-        if spec.is_silent or after is None:
+        if spec.is_silent or after is None or (spec.shows_news and not announces_offer):
             continue
         if before.text != after.text if before is not None else same_design and spec.stays:
             return spec.id
-    return old.notify_field
+    is_news = any(spec.id == old.notify_field and spec.shows_news for spec in template.document.fields)
+    return None if is_news else old.notify_field
 
 
 def next_change_at(facts: Facts, now: datetime) -> datetime | None:

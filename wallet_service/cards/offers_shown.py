@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,8 @@ from wallet_service.offers.targets import has_consented
 from wallet_service.storage.tables import Card
 
 _SENT, _SETTLED = "sent", ""
+_NEWS = "news"
+"""An offer that was announced by the card's face has `{"news": title}`, with the title as it was then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,18 +28,19 @@ class ComposedCard:
     """What a card shows, until when that holds by itself, and the offers that it carries, the shown one first.
 
     Attributes:
-        shown: whether the first of them is the one that the face shows.
+        title: that of the first of them, in the card's language, if it is the one that the face shows.
     """
 
     content: CardContent
     valid_until: datetime | None
     offers: tuple[LiveOffer, ...] = ()
-    shown: bool = False
+    title: str | None = None
 
 
-def notified_offers(card: Card) -> frozenset[int]:
-    """The offers on a card of which its phones were notified."""
-    return frozenset(int(number) for number, state in card.offers.items() if state == _SENT)
+def news_of(card: Card, offer_id: int) -> str | None:
+    """The title under which a card's face has announced an offer that it carries since; None: it has not."""
+    state = card.offers.get(str(offer_id))
+    return str(state[_NEWS]) if isinstance(state, dict) else None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class OfferChanges:
     gone: list[Showing] = field(default_factory=list)
     notifying: set[int] = field(default_factory=set)
     """The cards whose phones are to notify of an offer now."""
+    announcing: set[int] = field(default_factory=set)
+    """Those of them whose face is what says so."""
 
     def settle(self, db: Session, *, now: datetime) -> None:
         """Write it down, once the cards have their versions."""
@@ -68,14 +74,17 @@ def decide_notifications(
         with db.no_autoflush:
             decided = decide(db, pressure_of(program.document.pressure), arrivals, now=now)
     for card, one in carrying:
-        states: dict[str, str] = {}
-        for offer in one.offers:
+        states: dict[str, Any] = {}
+        for place, offer in enumerate(one.offers):
             number, new = str(offer.id), decided.get((card.id, offer.id))
             if number not in card.offers:
                 changes.come.append((card.id, offer.id))
             states[number] = card.offers.get(number, _SETTLED) if new is None else _state_of(new)
             if new is not None and new.is_new and new.decision == "sent":
                 changes.notifying.add(card.id)
+                if place == 0 and one.title is not None and program.design_of(card, now).composer.shows_news:
+                    states[number] = {_NEWS: one.title}
+                    changes.announcing.add(card.id)
         changes.gone += [(card.id, int(number)) for number in card.offers if number not in states]
         if states != card.offers:
             card.offers = states
@@ -84,8 +93,12 @@ def decide_notifications(
 
 def held_until(card: Card) -> datetime | None:
     """When the next notification that is held on a card is due."""
-    ends = [datetime.fromisoformat(state) for state in card.offers.values() if state not in (_SENT, _SETTLED)]
-    return min(ends, default=None)
+    ends = (_held(state) for state in card.offers.values())
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _held(state: Any) -> datetime | None:
+    return datetime.fromisoformat(state) if isinstance(state, str) and state not in (_SENT, _SETTLED) else None
 
 
 def _state_of(decided: Decided) -> str:
@@ -95,9 +108,11 @@ def _state_of(decided: Decided) -> str:
 
 
 def _arrivals(program: LoadedProgram, card: Card, one: ComposedCard, *, now: datetime) -> Iterator[Arrival]:
-    for place, offer in enumerate(one.offers):
+    """What is to be decided, in the order in which it may use up the cap."""
+    for place, offer in sorted(enumerate(one.offers), key=lambda placed: placed[1].rank):
         known = card.offers.get(str(offer.id))
-        if known is not None and (known in (_SENT, _SETTLED) or datetime.fromisoformat(known) > now):
+        held = _held(known)
+        if known is not None and (held is None or held > now):
             continue
         why_not: Decision | None = None
         until = None
@@ -112,7 +127,7 @@ def _arrivals(program: LoadedProgram, card: Card, one: ComposedCard, *, now: dat
             offer_id=offer.id,
             why_not=why_not,
             held_until=until,
-            on_iphone=place == 0 and one.shown and program.design_of(card, now).composer.shows_news,
+            on_iphone=place == 0 and one.title is not None and program.design_of(card, now).composer.shows_news,
         )
 
 

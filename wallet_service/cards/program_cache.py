@@ -50,8 +50,11 @@ class LoadedProgram:
     overlaid: Mapping[int, Design] = field(default_factory=dict)
 
     def design_of(self, card: Card, now: datetime) -> Design:
-        """The design of a card, or of a pass linked to one, at `now`: its present version, or that under an overlay."""
-        return self._under_overlay(self._own_design(card), now)
+        """The design of a card, or of a pass linked to one, at `now`: its present version, or that under an overlay.
+        An erased member's card, which is never composed again, wears no overlay: it would keep it for good.
+        """
+        own = self._own_design(card)
+        return own if card.member.erased_at is not None else self._under_overlay(own, now)
 
     def design_changes_at(self, card: Card, now: datetime) -> datetime | None:
         """When `design_of` changes by itself next; None: never."""

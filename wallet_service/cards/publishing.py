@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 from wallet_service.cards.composing import erased_content, next_change_at, notifying_field
 from wallet_service.cards.content import CardContent
 from wallet_service.cards.google_rows import wake_beside_cards
-from wallet_service.cards.offers_shown import ComposedCard, decide_notifications, held_until, notified_offers
+from wallet_service.cards.offers_shown import ComposedCard, decide_notifications, held_until, news_of
 from wallet_service.cards.pacing import Pacing, paced
 from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
@@ -86,8 +86,8 @@ class Publisher:
     def _composed(self, card: Card, program: LoadedProgram, plan: Plan, locale: str, *, now: datetime) -> ComposedCard:
         offers = program.places.carried_by(plan) if card.state == "active" else ()
         shown = plan.offer
-        if shown is not None and offers and offers[0].id in notified_offers(card):
-            shown = shown.model_copy(update={"news": shown.title})
+        if shown is not None and offers:
+            shown = shown.model_copy(update={"news": news_of(card, offers[0].id)})
         facts = read_facts(
             card,
             program=program.document,
@@ -103,7 +103,8 @@ class Publisher:
             return ComposedCard(content=content, valid_until=_first(instants))
         content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
         instants = [plan.valid_until, next_change_at(facts, now), program.design_changes_at(card, now)]
-        return ComposedCard(content=content, valid_until=_first(instants), offers=offers, shown=shown is not None)
+        title = shown.title if shown is not None else None
+        return ComposedCard(content=content, valid_until=_first(instants), offers=offers, title=title)
 
     def publish_if_due(self, db: Session, card_id: int, *, now: datetime) -> None:
         """Compose a card whose time has come, if no worker has done so yet: whoever serves it calls this first, so that
@@ -134,7 +135,7 @@ class Publisher:
         offers = decide_notifications(db, program, composed, now=now)
         new_links: list[int] = []
         for card, one in composed:
-            if card.id in offers.notifying and program.design_of(card, now).composer.shows_news:
+            if card.id in offers.announcing:
                 one = self.compose(card, program, histories[card.member_pk], now=now)
             card.recompose_at = _first([one.valid_until, held_until(card)])
             card.template_version_id = program.design_of(card, now).template_version_id
@@ -142,7 +143,7 @@ class Publisher:
             if one.content.digest() != card.digest or card.id in offers.notifying:
                 if card.linked_to is not None and not card.digest:
                     new_links.append(card.id)
-                _put_into(card, one.content, program, now=now)
+                _put_into(card, one.content, program, announces_offer=card.id in offers.announcing, now=now)
                 changed.append(card)
         if changed:
             with db.no_autoflush:
@@ -203,9 +204,12 @@ def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
     return list(db.scalars(query))
 
 
-def _put_into(card: Card, content: CardContent, program: LoadedProgram, *, now: datetime) -> None:
+def _put_into(
+    card: Card, content: CardContent, program: LoadedProgram, *, announces_offer: bool, now: datetime
+) -> None:
     before = CardContent.model_validate(card.content) if card.content else None
-    notifying = notifying_field(program.design_of(card, now).composer.template, before, content)
+    template = program.design_of(card, now).composer.template
+    notifying = notifying_field(template, before, content, announces_offer=announces_offer)
     card.content = content.model_copy(update={"notify_field": notifying}).model_dump(mode="json")
     card.digest = content.digest()
     card.published_at = now

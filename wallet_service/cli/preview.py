@@ -125,7 +125,8 @@ def _sample_card(
     template: Template, facts: Facts, locale: str, now: datetime, *, before: CardContent | None = None
 ) -> CardView:
     content = Composer(template).compose(facts, locale=locale, places=SAMPLE_PLACES, now=now)
-    content = content.model_copy(update={"notify_field": notifying_field(template, before, content)})
+    notifying = notifying_field(template, before, content, announces_offer=True)
+    content = content.model_copy(update={"notify_field": notifying})
     return CardView(
         program=_PROGRAM,
         template=template,

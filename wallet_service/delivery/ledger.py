@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from wallet_service.cards.pacing import MOST_OF_HOUR, UNPACED, Pacing, paced
 from wallet_service.cards.publishing import CAMPAIGN, INTERACTIVE
 from wallet_service.delivery.policy import Forget, Halt, Park, Retry, Step, Told
+from wallet_service.offers.showings import keep_reach
 from wallet_service.storage.change_number import next_change_numbers
 
 
@@ -191,8 +192,9 @@ SELECT count(*) FROM (SELECT FROM deliveries WHERE id = ANY(:ids) ORDER BY id FO
 _LOCK_GONE = text("""
 SELECT device.id, r.id FROM deliveries d
 JOIN registrations r ON r.id = d.registration_id JOIN devices device ON device.id = r.device_id
+JOIN cards c ON c.id = d.card_id
 WHERE d.id = :id AND d.claim = :claim AND r.registered_at <= :since
-FOR UPDATE OF device, r SKIP LOCKED
+FOR UPDATE OF device, r SKIP LOCKED FOR NO KEY UPDATE OF c SKIP LOCKED
 """)
 _FORGET = text("""
 WITH remembered AS (
@@ -275,6 +277,7 @@ def settle(
         ours.update(db.scalars(_RETRY, parameters))
     late = [claimed.delivery_id for claimed, _ in results if claimed.delivery_id not in ours]
     if late:
+        keep_reach(db, [claimed.card_id for claimed, _ in results if claimed.delivery_id not in ours])
         db.execute(_REOPEN, {"ids": late, "now": now})
     return len(late)
 
@@ -315,12 +318,15 @@ def hurried(db: Session, delivery_ids: Sequence[int], *, claim_id: str) -> dict[
 
 
 def _forget(db: Session, claimed: Claimed, since: datetime, claim_id: str) -> bool:
-    """Move the registration to those that are gone, unless the phone has registered again since, or is at it."""
+    """Move the registration to those that are gone, unless the phone has registered again since, or is at it, or the
+    card is being published.
+    """
     names = {"id": claimed.delivery_id, "claim": claim_id, "since": since}
     locked = db.execute(_LOCK_GONE, names).one_or_none()
     if locked is None:
         return False
     device_id, registration_id = locked
+    keep_reach(db, [claimed.card_id])
     db.execute(_FORGET, {"registration": registration_id, "since": since})
     db.execute(_DROP_LONELY_DEVICE, {"id": device_id})
     return True
@@ -346,6 +352,9 @@ _REMINDED_OF = text("""
 SELECT DISTINCT program_id FROM (
     SELECT program_id FROM deliveries WHERE again_at <= :now AND claim IS NULL ORDER BY again_at LIMIT :batch
 ) AS due ORDER BY program_id
+""")
+_REMINDED_CARDS = text("""
+SELECT card_id FROM deliveries WHERE again_at <= :now AND claim IS NULL ORDER BY again_at LIMIT :batch
 """)
 _REMIND = paced(
     """
@@ -415,6 +424,7 @@ def remind(
     if not due:
         return Reminded(frozenset(), 0, more=False)
     numbers = [next_change_numbers(db, program_id)[0] for program_id in due]
+    keep_reach(db, db.scalars(_REMINDED_CARDS, {"now": now, "batch": batch}).all())
     values = {"now": now, "most": most, "per_day": per_day, "batch": batch, "programs": list(due), "numbers": numbers}
     programs, stale, looked_at = db.execute(_REMIND, values | pacing.values()).one()
     return Reminded(frozenset(programs), stale, looked_at == batch)

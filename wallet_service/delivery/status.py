@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from wallet_service.errors import Conflict, NotFound
+from wallet_service.offers.showings import keep_reach
 from wallet_service.storage.notify import wake_workers
 from wallet_service.values import Value
 
@@ -83,7 +84,7 @@ UPDATE deliveries SET parked = NULL, stale_at = NULL, again_at = NULL, repeats =
 WHERE id = :id AND program_id = :program AND parked IS DISTINCT FROM 'removed' AND (parked IS NOT NULL OR stale_at IS
 NOT NULL) RETURNING id
 """)
-_EXISTS = text("SELECT 1 FROM deliveries WHERE id = :id AND program_id = :program")
+_CARD_OF = text("SELECT card_id FROM deliveries WHERE id = :id AND program_id = :program")
 
 
 def retry_far_end(db: Session, program_id: str, delivery_id: int, *, now: datetime) -> None:
@@ -94,9 +95,12 @@ def retry_far_end(db: Session, program_id: str, delivery_id: int, *, now: dateti
         Conflict: it does not wait for anybody.
     """
     names = {"id": delivery_id, "program": program_id}
+    card_id = db.scalar(_CARD_OF, names)
+    if card_id is not None:
+        keep_reach(db, [card_id])
     if db.scalar(_RETRY, names | {"now": now}) is not None:
         wake_workers(db, program_id)
-    elif db.scalar(_EXISTS, names) is None:
+    elif card_id is None:
         raise NotFound(f"there is no far end {delivery_id}")
     else:
         raise Conflict("this far end is neither refused nor stale")

@@ -120,6 +120,12 @@ class PressureDocument(Value):
     quiet_from: TimeOfDay | None = None
     quiet_until: TimeOfDay | None = None
 
+    @property
+    def is_always_quiet(self) -> bool:
+        """Whether the quiet hours cover the whole day."""
+        begins = self.quiet_from
+        return begins is not None and (begins.hour, begins.minute) == (0, 0) and self.quiet_until is None
+
 
 class ProgramDocument(Value):
     """A programme file, whole."""
@@ -161,4 +167,6 @@ def read_program(path: Path) -> ProgramDocument:
     document = parse(ProgramDocument, raw)
     if document.id in RESERVED_IDS:  # asked here, so that a programme that has such an id already still loads
         raise Invalid.at("id", f"{document.id!r} is an address of the console itself; choose another", "reserved_id")
+    if document.pressure.is_always_quiet:  # here for the same reason
+        raise Invalid.at("pressure.quiet_until", "is missing: the whole day would be quiet", "always_quiet")
     return document

@@ -29,8 +29,8 @@ class Place(Value):
 
 
 class OfferFacts(Value):
-    """The offer that counts most for this member now. `news` is its title once the member may be notified of it, and
-    nothing before: a field that shows it, with `notify`, is how an iPhone notifies of an offer.
+    """The offer that counts most for this member now. `news` is the title under which the card has announced it, as it
+    was then, and nothing before: a field that shows it, with `notify`, is how an iPhone notifies of an offer.
     """
 
     code: str

@@ -29,11 +29,18 @@ class QuietHours:
 
     spans: tuple[WeeklySpan, ...] = ()
 
+    @property
+    def is_always(self) -> bool:
+        """Whether they never end. New documents are refused with such hours; older ones are as they were stored."""
+        return {span.day for span in self.spans if (span.begins, span.ends) == (0, _DAY_ENDS)} == set(range(7))
+
     def until(self, zone: str, now: datetime) -> datetime | None:
-        """When the quiet hours end that it is in now; None: it is in none."""
+        """When the quiet hours end that it is in now; None: it is in none. Hours that never end are looked at again
+        after a day, for the rules may be others by then.
+        """
         if not self.spans or not in_weekly_hours(self.spans, zone, now):
             return None
-        return weekly_hours_change_at(self.spans, zone, now)
+        return weekly_hours_change_at(self.spans, zone, now) or now + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +107,17 @@ class Recipient:
 def decision_for(
     rules: Pressure, recipient: Recipient, *, notify: bool, now: datetime
 ) -> tuple[Decision, datetime | None]:
-    """What becomes of an offer's notification for one recipient, and until when it is held."""
+    """What becomes of an offer's notification for one recipient, and until when it is held. The cap is asked about when
+    it would notify, so not of what is held.
+    """
     if not notify or not recipient.can_notify:
         return "silent", None
     if not recipient.has_consented:
         return "no_consent", None
-    if rules.most is not None and recipient.recently >= rules.most:
-        return "capped", None
     until = rules.quiet.until(recipient.zone, now)
-    return ("sent", None) if until is None else ("held", until)
+    if until is not None:
+        return "held", until
+    return ("capped" if rules.most is not None and recipient.recently >= rules.most else "sent"), None
 
 
 def forecast(
@@ -121,7 +130,8 @@ def forecast(
     counts: Counter[Decision] = Counter()
     for recipient in recipients:
         decision, until = decision_for(rules, recipient, notify=notify, now=starts_at)
-        counts["expired" if until is not None and until >= ends_at else decision] += 1
+        is_over = until is not None and (until >= ends_at or rules.quiet.is_always)
+        counts["expired" if is_over else decision] += 1
     return counts
 
 

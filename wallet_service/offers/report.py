@@ -17,6 +17,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from wallet_service.offers.pressure import DECISIONS, Decision
+from wallet_service.offers.showings import PROVEN
 from wallet_service.offers.states import OfferState, offer_state
 from wallet_service.storage.tables import Card, Member, Offer, OfferCount, OfferShowing
 from wallet_service.values import Money
@@ -149,19 +150,17 @@ def _report(db: Session, offer: Offer, counted: OfferCount, *, now: datetime) ->
     )
 
 
-_FIGURES = text("""
+_FIGURES = text(
+    """
 SELECT f.id,
     CASE WHEN c.offer_id IS NOT NULL THEN c.targeted
         ELSE (SELECT count(*) FROM offer_showings s WHERE s.offer_id = f.id) END,
     CASE WHEN c.offer_id IS NOT NULL THEN c.proven ELSE (SELECT count(*) FROM offer_showings s
-        WHERE s.offer_id = f.id AND s.decision <> 'not_installed' AND (s.proven OR s.gone_at IS NULL AND EXISTS (
-            SELECT FROM deliveries d LEFT JOIN registrations r ON r.id = d.registration_id
-            WHERE d.card_id = s.card_id
-              AND CASE WHEN d.kind = 'apple' THEN r.fetched_version ELSE d.told_version END >= s.version
-        ))) END,
+        WHERE s.offer_id = f.id AND s.decision <> 'not_installed' AND (s.proven OR s.gone_at IS NULL AND {proven})) END,
     (SELECT count(*) FROM offer_uses u WHERE u.offer_id = f.id)
 FROM offers f LEFT JOIN offer_counts c ON c.offer_id = f.id WHERE f.id = ANY(:offers)
-""")
+""".replace("{proven}", PROVEN)
+)
 
 
 def figures_of(db: Session, offer_ids: Collection[int]) -> dict[int, tuple[int, int, int]]:

@@ -72,13 +72,13 @@ WITH asked AS (
 ), counted AS (
     SELECT judged.*,
         (SELECT count(*) FROM offer_showings s WHERE s.card_id = judged.card_id AND s.notified_at > :since)
-        + row_number() OVER (PARTITION BY card_id, refused IS NULL ORDER BY place) AS nth
+        + row_number() OVER (PARTITION BY card_id, refused IS NULL AND until IS NULL ORDER BY place) AS nth
     FROM judged
 ), decided AS (
     SELECT card_id, offer_id, until, CASE
         WHEN refused IS NOT NULL THEN refused
-        WHEN nth > CAST(:most AS bigint) THEN 'capped'
         WHEN until IS NOT NULL THEN 'held'
+        WHEN nth > CAST(:most AS bigint) THEN 'capped'
         ELSE 'sent' END AS decision
     FROM counted
 ), written AS (
@@ -99,7 +99,8 @@ UNION ALL SELECT card_id, offer_id, known, NULL, FALSE FROM asked WHERE known <>
 
 def decide(db: Session, rules: Pressure, arrivals: Sequence[Arrival], *, now: datetime) -> dict[Showing, Decided]:
     """Decide for each arrival whether phones may notify of it, and write that down. An offer that was on the card
-    before keeps what was decided then, unless it was held.
+    before keeps what was decided then, unless it was held. What is held uses up nothing of the cap, which is asked when
+    it is released.
 
     Args:
         arrivals: of one card in the order in which they may use up the cap.
@@ -131,7 +132,15 @@ def notified_since(db: Session, card_ids: Sequence[int], since: datetime) -> dic
     return {row[0]: row[1] for row in db.execute(_NOTIFIED, {"cards": list(card_ids), "since": since})}
 
 
-_SETTLE = text("""
+_ANNOUNCED = "EXISTS (SELECT FROM deliveries d WHERE d.card_id = s.card_id AND d.told_version >= s.version)"
+PROVEN = """EXISTS (
+    SELECT FROM deliveries d LEFT JOIN registrations r ON r.id = d.registration_id
+    WHERE d.card_id = s.card_id
+      AND CASE WHEN d.kind = 'apple' THEN r.fetched_version ELSE d.told_version END >= s.version
+)"""
+"""Whether a far end has got a version that shows the offer of a showing `s`, as the deliveries of now say."""
+_SETTLE = text(
+    """
 WITH here AS (
     UPDATE offer_showings s SET version = c.version, gone_at = NULL
     FROM unnest(CAST(:cards AS bigint[]), CAST(:offers AS bigint[])) AS a(card_id, offer_id)
@@ -139,30 +148,33 @@ WITH here AS (
     WHERE s.offer_id = a.offer_id AND s.card_id = a.card_id
 ), gone AS (
     UPDATE offer_showings s SET gone_at = :now,
-        announced = s.announced
-            OR EXISTS (SELECT FROM deliveries d WHERE d.card_id = s.card_id AND d.told_version >= s.version),
-        proven = s.proven OR EXISTS (
-            SELECT FROM deliveries d LEFT JOIN registrations r ON r.id = d.registration_id
-            WHERE d.card_id = s.card_id
-              AND CASE WHEN d.kind = 'apple' THEN r.fetched_version ELSE d.told_version END >= s.version
-        ),
+        announced = s.announced OR {announced}, proven = s.proven OR {proven},
         decision = CASE WHEN s.decision = 'held' AND (o.state <> 'published' OR o.ends_at <= :now)
             THEN 'expired' ELSE s.decision END
     FROM unnest(CAST(:gone_cards AS bigint[]), CAST(:gone_offers AS bigint[])) AS g(card_id, offer_id)
     JOIN offers o ON o.id = g.offer_id
     WHERE s.offer_id = g.offer_id AND s.card_id = g.card_id
     RETURNING s.card_id, s.offer_id, s.notified_at
+), reopened AS (
+    UPDATE google_messages m SET ends_at = f.ends_at
+    FROM unnest(CAST(:cards AS bigint[]), CAST(:offers AS bigint[])) AS a(card_id, offer_id)
+    JOIN offers f ON f.id = a.offer_id
+    JOIN google_objects o ON o.card_id = a.card_id
+    WHERE m.google_object_id = o.id AND m.message_id = 'offer-' || a.offer_id
+      AND m.sent_at IS NULL AND m.removed_at IS NULL AND m.ends_at <= :now
 )
 UPDATE google_messages m SET ends_at = :now
 FROM gone JOIN google_objects o ON o.card_id = gone.card_id
 WHERE gone.notified_at IS NOT NULL AND m.google_object_id = o.id AND m.message_id = 'offer-' || gone.offer_id
   AND m.ends_at > :now
-""")
+""".replace("{announced}", _ANNOUNCED).replace("{proven}", PROVEN)
+)
 
 
 def settle(db: Session, come: Sequence[Showing], gone: Sequence[Showing], *, now: datetime) -> None:
     """Write down in which version offers came, and which have left their cards; call it when the cards have their
-    versions. What has left needs no message at Google any more, and what was held until the end has expired.
+    versions. What has left needs no message at Google any more, unless it comes back before that was sent: a
+    notification that counts goes out. What was held until the end has expired.
     """
     db.execute(
         _SETTLE,
@@ -174,3 +186,24 @@ def settle(db: Session, come: Sequence[Showing], gone: Sequence[Showing], *, now
             "now": now,
         },
     )
+
+
+_KEEP_REACH = text(
+    """
+UPDATE offer_showings s SET announced = s.announced OR {announced}, proven = s.proven OR {proven}
+FROM (
+    SELECT offer_id, card_id FROM offer_showings
+    WHERE card_id = ANY(:cards) AND gone_at IS NULL AND NOT (announced AND proven)
+    ORDER BY card_id, offer_id FOR NO KEY UPDATE SKIP LOCKED
+) AS mine
+WHERE s.offer_id = mine.offer_id AND s.card_id = mine.card_id
+""".replace("{announced}", _ANNOUNCED).replace("{proven}", PROVEN)
+)
+
+
+def keep_reach(db: Session, card_ids: Sequence[int]) -> None:
+    """Write down how far the offers on these cards have come, before a delivery of theirs is deleted or begins anew:
+    what was announced and proven once stays so. Who holds the cards' locks misses none; without them a card that is
+    being published is left out, for who publishes may wait for the deliveries.
+    """
+    db.execute(_KEEP_REACH, {"cards": list(card_ids)})

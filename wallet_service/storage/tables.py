@@ -207,8 +207,8 @@ class Card(Base):
     strictly. `held_version` is what the next phone to register is believed to hold; NULL: not known. `copied`: a phone
     that is not registered any more may still have it, and come for it (see `wallets.apple.devices`). A linked pass has
     `linked_to`, the caller's `linked_key`, the name of its design, and what was said of it (`LinkedFacts`). `offers`:
-    the numbers of the offers that the card carries, each with what became of its notification: `sent`, an instant until
-    which it is held, or nothing more to do (empty).
+    the numbers of the offers that the card carries, each with what became of its notification: `sent`, or the title
+    that the face announced (`news`), an instant until which it is held, or nothing more to do (empty).
     """
 
     __tablename__ = "cards"

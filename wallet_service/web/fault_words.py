@@ -169,6 +169,9 @@ _OF_CODE: Mapping[str, Lazy | Callable[[Values], Lazy]] = {
     "instant_without_offset": lazy("Say in which time zone this time is, for example 2026-11-27T14:30+01:00."),
     "integer_too_large": lazy("This number is too large."),
     "internal": lazy("Something failed on our side. Nothing of it was kept; send it again later."),
+    "always_quiet": lazy(
+        "These quiet hours cover the whole day, so that nothing would ever notify. Say when they end."
+    ),
     "language_tag": lazy("Enter a language such as fr, fr-FR or es-419."),
     "link_too_long": lazy("This is too long. Shorten it."),
     "linked_to_itself": lazy("Choose designs other than the card’s own."),

@@ -63,7 +63,7 @@ def test_c3_the_report_of_another_store_s_offer_does_not_exist(system: System) -
     enrol(system, 1)
     theirs, everywhere = publish(system, store_ids=["paris"]), publish(system, "soie")
     manager = sign_in(system, "store", stores=("lyon",))
-    for offer_id in (theirs, everywhere, 99):
+    for offer_id in (theirs, everywhere, 99, 2**70):
         for address in (f"/offers/{offer_id}/report", f"/offers/{offer_id}/report.csv"):
             manager.get(address, status=404)
     sign_in(system, "till", stores=("lyon",)).get(f"/offers/{theirs}/report", status=403)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from wallet_service.cards.pacing import UNPACED, Pacing, paced
 from wallet_service.offers.histories import wallets_changed
+from wallet_service.offers.showings import keep_reach
 from wallet_service.storage.change_number import next_change_numbers
 from wallet_service.storage.notify import wake_workers
 from wallet_service.storage.statements import Row, Statements
@@ -147,6 +148,7 @@ def _announce_again(
     Which version it holds now is not known: a copy that was downloaded may have gone to somebody else. It may have
     listed what it has not fetched, so that is listed again under a new number.
     """
+    keep_reach(db, [card.id])
     values: dict[str, object] = {"device": device_id, "registration": registration_id, "now": now}
     behind = db.scalar(_IS_BEHIND, values)
     values["number"] = next_change_numbers(db, card.program_id)[0] if behind else None
@@ -187,6 +189,7 @@ def unregister(db: Session, card: Card, device_library_id: str, *, now: datetime
     )
     if registration is None:
         return False
+    keep_reach(db, [card.id])
     db.delete(registration)
     card.copied = True
     db.flush()

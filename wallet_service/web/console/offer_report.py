@@ -13,12 +13,12 @@ from wallet_service.access.roles import STORE_ROLES, Permission
 from wallet_service.errors import NotFound
 from wallet_service.offers.places import text_in
 from wallet_service.offers.pressure import DECISIONS
-from wallet_service.offers.publishing import require_offer
 from wallet_service.offers.report import FEWEST, OfferReport, counts_of_people, report_of
 from wallet_service.storage.tables import Offer
 from wallet_service.web.console.gate import Console
 from wallet_service.web.console.navigation import frame
-from wallet_service.web.console.visit import actor, program, session
+from wallet_service.web.console.offers import is_mine, own_offer
+from wallet_service.web.console.visit import actor, session
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.locale import Lazy, lazy
@@ -111,10 +111,9 @@ def export(offer_id: int) -> AnyResponse:
 
 
 def _own_offer(offer_id: int) -> Offer:
-    """An offer of this programme and of this person; others do not exist here."""
-    offer = require_offer(session(), program().program_id, offer_id)
-    own = actor().store_ids
-    if own is not None and (offer.groups or not offer.store_ids or not own.issuperset(offer.store_ids)):
+    """An offer that the person may change; others do not exist here, for the figures are those of all its stores."""
+    offer = own_offer(offer_id)
+    if not is_mine(offer):
         raise NotFound("not one of this person's offers")
     return offer
 
