@@ -33,9 +33,9 @@ from wallet_service.stores.import_jobs import keep_file, start_import
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "images" / "console"
-WIDTHS: Mapping[str, tuple[int, int]] = {"desktop": (1280, 900), "phone": (390, 844)}
+WIDTHS: Mapping[str, int] = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
-TALLEST = 1100
+TALL = 1100
 """Pixels of the window; what is below is left out."""
 WIDEST = 960
 """Pixels of the picture: a wide window is kept smaller."""
@@ -43,6 +43,11 @@ QUALITY = 14
 SHOP = "lyon-presquile"
 CARD_NUMBER = str(MEMBERS[TOUR_MEMBER]["card_number"])
 _FILE = "code;nom;lat;lon\ndijon;Maison Lumière Dijon;47,322;5,041\nreims;Maison Lumière Reims;49,254;4,034\nx;;1;2\n"
+_OVERLAY = {
+    "title": "Black Friday",
+    "colours": {"background": "#101010", "text": "#FFFFFF", "label": "#FFD400"},
+    "words": {"fr": {"offer_label": "Black Friday"}, "en": {"offer_label": "Black Friday"}},
+}
 _PREFIX = f"/console/{POINTS.program_id}"
 
 
@@ -89,6 +94,12 @@ PICTURES = (
     Picture("console.offers_check_end", f"{_PREFIX}/offers/{{offer}}/end"),
     Picture("console.offers_check_drop", f"{_PREFIX}/offers/{{draft}}/drop"),
     Picture("console.offer_report_report", f"{_PREFIX}/offers/{{offer}}/report"),
+    Picture("console.overlays_overlays", f"{_PREFIX}/overlays"),
+    Picture("console.overlays_form_new", f"{_PREFIX}/overlays/new"),
+    Picture("console.overlays_form_edit", f"{_PREFIX}/overlays/{{overlay}}/edit"),
+    Picture("console.overlays_overlay", f"{_PREFIX}/overlays/{{overlay}}"),
+    Picture("console.overlays_withdraw", f"{_PREFIX}/overlays/{{overlay}}/withdraw"),
+    Picture("console.overlays_delete", f"{_PREFIX}/overlays/{{overlay}}/delete"),
     Picture("console.stores_stores", f"{_PREFIX}/stores"),
     Picture("console.store_form_store", f"{_PREFIX}/stores/{SHOP}"),
     Picture("console.store_form_new", f"{_PREFIX}/stores/new"),
@@ -149,6 +160,8 @@ def make_things(demo: DemoInstallation) -> dict[str, str]:
     draft = demo.api(
         "POST", "/offers", offer | {"code": "brouillon", "title": {"fr": "Soirée privée", "en": "An evening"}}
     )
+    demo.api("PUT", "/overlays/black-friday", _OVERLAY | {name: offer[name] for name in ("starts_at", "ends_at")})
+    demo.api("POST", "/overlays/black-friday/publish")
     card = demo.api("POST", f"/members/{TOUR_MEMBER}/card")
     demo.iphone.open_link(card["links"]["card"])
     services = build_services(settings_from(demo.environment))
@@ -179,6 +192,7 @@ def make_things(demo: DemoInstallation) -> dict[str, str]:
             return {
                 "offer": str(made["id"]),
                 "draft": str(draft["id"]),
+                "overlay": "black-friday",
                 "number": str(kept[0]),
                 "applied": str(kept[1]),
                 "person": str(people[0].user_id),
@@ -206,20 +220,20 @@ def _take(page: Page, url: str, picture: Picture, things: Mapping[str, str], fol
     if picture.act is not None:
         picture.act(page)
     page.wait_for_load_state("networkidle")
-    return _keep(page.screenshot(full_page=True), folder / f"{picture.name}.{look}.webp")
+    return _keep(page.screenshot(), folder / f"{picture.name}.{look}.webp")
 
 
 def _looks(browser: Browser) -> Iterator[tuple[str, Page]]:
-    for width, (across, down) in WIDTHS.items():
+    for width, across in WIDTHS.items():
         for scheme in SCHEMES:
-            with _window(browser, across, down, scheme) as page:
+            with _window(browser, across, scheme) as page:
                 yield f"{width}.{scheme}", page
 
 
 @contextmanager
-def _window(browser: Browser, across: int, down: int, scheme: str) -> Iterator[Page]:
+def _window(browser: Browser, across: int, scheme: str) -> Iterator[Page]:
     context = browser.new_context(
-        viewport={"width": across, "height": down},
+        viewport={"width": across, "height": TALL},
         color_scheme="dark" if scheme == "dark" else "light",
         locale="fr-FR",
         reduced_motion="reduce",
@@ -241,7 +255,6 @@ def _sign_in(page: Page, url: str, person: StaffMember) -> None:
 def _keep(png: bytes, path: Path) -> int:
     """Write it as WebP; returns its size."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
-    image = image.crop((0, 0, image.width, min(image.height, TALLEST)))
     if image.width > WIDEST:
         image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
     image.save(path, "WEBP", quality=QUALITY, method=6)
