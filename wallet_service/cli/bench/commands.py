@@ -90,7 +90,7 @@ def bench_places(members: int, stores: int) -> None:
 
 @bench.command("console")
 @click.option("--members", default=1_000_000, show_default=True)
-@click.option("--rounds", default=20, show_default=True, help="How often each page is opened.")
+@click.option("--rounds", default=40, show_default=True, help="How often each page is opened.")
 def bench_console(members: int, rounds: int) -> None:
     """The server's time for each page of the console, with very many members."""
     from wallet_service.cli.bench.console import measure_console
