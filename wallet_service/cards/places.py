@@ -67,7 +67,7 @@ def walk_with_profile(
     program: LoadedProgram, member: MemberPlace, path: Sequence[Stop], *, locale: str, has_location: bool = True
 ) -> tuple[Step, ...]:
     """What phones of somebody like that show along a path, with a card of the programme's present design."""
-    face = Face(reach_m=program.composer.template.document.reach_m)
+    face = Face(reach_m=program.reach_m)
     return walk(program.places, member, face, path, locale=locale, has_location=has_location)
 
 

@@ -83,6 +83,11 @@ class LoadedProgram:
         return self.overlaid[overlay.template_version_id] if overlay is not None else design
 
     @property
+    def reach_m(self) -> int:
+        """About how far from a store an iPhone brings the programme's cards forward."""
+        return self.composer.template.document.reach_m
+
+    @property
     def program_id(self) -> str:
         """The programme's own id."""
         return self.document.id

@@ -7,7 +7,16 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from wallet_service.documents.types import Identifier, Instant, Integer, LocalTime, PeopleText, ShortText, Truth
+from wallet_service.documents.types import (
+    Identifier,
+    Instant,
+    Integer,
+    LocalTime,
+    PeopleText,
+    ShortText,
+    Truth,
+    require_one_span,
+)
 from wallet_service.parsing import refusal
 from wallet_service.values import Value
 
@@ -108,12 +117,7 @@ class OfferDocument(Value):
 
     @model_validator(mode="after")
     def _has_one_span(self) -> Self:
-        for name in ("starts_at", "ends_at"):
-            instant, local = getattr(self, name), getattr(self, f"{name}_local")
-            if (instant is None) == (local is None):
-                raise refusal(
-                    "one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name
-                )
+        require_one_span(self)
         return self
 
 

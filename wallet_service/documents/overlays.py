@@ -9,8 +9,16 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from wallet_service.documents.types import Identifier, Instant, Integer, Locale, LocalTime, LongText, ShortText
-from wallet_service.parsing import refusal
+from wallet_service.documents.types import (
+    Identifier,
+    Instant,
+    Integer,
+    Locale,
+    LocalTime,
+    LongText,
+    ShortText,
+    require_one_span,
+)
 from wallet_service.values import Value
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$", examples=["#111111"])]
@@ -47,10 +55,5 @@ class OverlayDocument(Value):
 
     @model_validator(mode="after")
     def _has_one_span(self) -> Self:
-        for name in ("starts_at", "ends_at"):
-            instant, local = getattr(self, name), getattr(self, f"{name}_local")
-            if (instant is None) == (local is None):
-                raise refusal(
-                    "one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name
-                )
+        require_one_span(self)
         return self

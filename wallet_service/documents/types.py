@@ -102,6 +102,14 @@ PeopleText = Annotated[Annotated[Texts, OBJECT] | Annotated[LongText, PLAIN], OB
 """A text for people: `{locale: text}`, or one text in the programme's first locale."""
 
 
+def require_one_span(document: Any) -> None:
+    """Refuse a document that says its start or its end twice or not at all: with an offset or by the store's clock."""
+    for name in ("starts_at", "ends_at"):
+        instant, local = getattr(document, name), getattr(document, f"{name}_local")
+        if (instant is None) == (local is None):
+            raise refusal("one_instant", "give either {name} (with an offset) or {name}_local", path=name, name=name)
+
+
 def texts_of(text: PeopleText | None, locale: str) -> dict[str, str]:
     """A text for people as `{locale: text}`; one bare string is in the programme's first locale."""
     if text is None:

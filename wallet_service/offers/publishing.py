@@ -14,7 +14,7 @@ from wallet_service.documents.programs import ProgramDocument
 from wallet_service.documents.types import texts_of
 from wallet_service.errors import Conflict, Fault, Invalid, NotFound
 from wallet_service.offers.lock_screen import require_lock_screen_texts
-from wallet_service.offers.windows import instant_at
+from wallet_service.offers.windows import span_said
 from wallet_service.storage.tables import Offer, Store
 
 
@@ -144,10 +144,4 @@ def _span(document: OfferDocument, zones: set[str]) -> tuple[datetime, datetime]
         names = ", ".join(sorted(zones))
         message = f"the stores lie in {names}: use {local[0]}, with an offset"
         raise Invalid.at(f"{local[0]}_local", message, "several_zones", zones=names, name=local[0])
-    zone = next(iter(zones))
-    starts_at = document.starts_at or instant_at("starts_at_local", document.starts_at_local, zone)
-    ends_at = document.ends_at or instant_at("ends_at_local", document.ends_at_local, zone, occurrence="last")
-    if starts_at >= ends_at:
-        name = "ends_at_local" if "ends_at" in local else "ends_at"
-        raise Invalid.at(name, "is not after the start", "ends_before_start")
-    return starts_at, ends_at
+    return span_said(document, next(iter(zones)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
-from typing import Literal
+from typing import Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wallet_service.errors import Invalid
@@ -61,6 +61,40 @@ def span_of(starts_local: datetime, ends_local: datetime, zone: str) -> tuple[da
     ends_at = instant_at("ends_at_local", ends_local, zone, occurrence="last")
     if ends_at <= starts_at:
         raise Invalid.at("ends_at_local", f"{ends_local.isoformat()} is not after {starts_local.isoformat()} in {zone}")
+    return starts_at, ends_at
+
+
+class SaysSpan(Protocol):
+    """A document that says its span by instants or by local times, each end in one of the two ways."""
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """With an offset."""
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """With an offset."""
+
+    @property
+    def starts_at_local(self) -> datetime | None:
+        """By the clock there."""
+
+    @property
+    def ends_at_local(self) -> datetime | None:
+        """By the clock there."""
+
+
+def span_said(document: SaysSpan, zone: str) -> tuple[datetime, datetime]:
+    """The half-open span that a document says, in UTC; local times are those of `zone`.
+
+    Raises:
+        Invalid: as `instant_of`, or the end is not after the start.
+    """
+    starts_at = document.starts_at or instant_at("starts_at_local", document.starts_at_local, zone)
+    ends_at = document.ends_at or instant_at("ends_at_local", document.ends_at_local, zone, occurrence="last")
+    if starts_at >= ends_at:
+        name = "ends_at_local" if document.ends_at is None else "ends_at"
+        raise Invalid.at(name, "is not after the start", "ends_before_start")
     return starts_at, ends_at
 
 

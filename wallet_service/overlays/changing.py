@@ -20,7 +20,7 @@ from wallet_service.documents.overlays import OverlayDocument
 from wallet_service.errors import Conflict, Invalid, NotFound
 from wallet_service.offers.campaigns import start_campaign
 from wallet_service.offers.changing import changed_fields
-from wallet_service.offers.windows import instant_at
+from wallet_service.offers.windows import span_said
 from wallet_service.programs.overlays import (
     document_of,
     images_of,
@@ -86,7 +86,7 @@ def save_overlay(
     row = db.scalar(select(Overlay).where(Overlay.program_id == program_id, Overlay.code == code).with_for_update())
     if version is not None and version != (row.version if row is not None else 0):
         raise Conflict(f"the overlay has version {row.version if row else 0} now, your change was made from {version}")
-    starts_at, ends_at = _span(document, str(program.document["time_zone"]))
+    starts_at, ends_at = span_said(document, str(program.document["time_zone"]))
     beneath = version_beneath(program, document.template)
     images = images_of(db, row.id) if row is not None else {}
     values: dict[str, Any] = {
@@ -218,15 +218,6 @@ def _require_whole(name: str, png: bytes) -> None:
 def _locked_program(db: Session, program_id: str) -> Program:
     """Overlays of one programme are written one after the other: its row shows them all."""
     return db.get_one(Program, program_id, with_for_update={"key_share": True}, populate_existing=True)
-
-
-def _span(document: OverlayDocument, zone: str) -> tuple[datetime, datetime]:
-    starts_at = document.starts_at or instant_at("starts_at_local", document.starts_at_local, zone)
-    ends_at = document.ends_at or instant_at("ends_at_local", document.ends_at_local, zone, occurrence="last")
-    if starts_at >= ends_at:
-        name = "ends_at_local" if document.ends_at is None else "ends_at"
-        raise Invalid.at(name, "is not after the start", "ends_before_start")
-    return starts_at, ends_at
 
 
 def _set_state(db: Session, program: Program, row: Overlay, state: str, author: Author, *, now: datetime) -> None:

@@ -26,6 +26,8 @@ Raw = Mapping[str, Sequence[str]]
 
 TICKED = "on"
 _DEEPEST = 8
+_LONGEST_NUMBER = 18
+"""Digits; whatever is shorter is one that PostgreSQL can hold."""
 _SPACES = str.maketrans("", "", " \u00a0\u202f\u2009'’")
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _ENGLISH_GROUPS = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
@@ -83,6 +85,17 @@ def compact(raw: Raw) -> dict[str, Sequence[str]]:
         else:
             renamed[".".join(parts)] = values
     return renamed
+
+
+def last_in(raw: Raw, name: str) -> str:
+    """The last value that was typed under a name, without space around it; empty where there is none."""
+    values = [value.strip().replace("\r\n", "\n") for value in raw.get(name, ()) if value.strip()]
+    return values[-1] if values else ""
+
+
+def number_in(text: str) -> int | None:
+    """A version or a number of a row, as a page or an address of ours writes it; None where it is neither."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
 
 def rows_in(name: str) -> list[tuple[str, int]]:

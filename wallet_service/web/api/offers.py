@@ -140,7 +140,7 @@ def post_offer_route(body: OfferDocument) -> tuple[dict[str, Any], int]:
     caller().require_store(body.store_ids, body.groups)
     db = session()
     program = program_of_caller(db)
-    reach_m = program.composer.template.document.reach_m
+    reach_m = program.reach_m
     return _answer(_drafted(draft_offer(db, program.document, body, reach_m=reach_m))), 201
 
 
@@ -171,7 +171,7 @@ def _audience(offer: Offer | OfferDocument, query: AudienceQuery) -> dict[str, A
         program.document,
         program.places,
         offer,
-        reach_m=program.composer.template.document.reach_m,
+        reach_m=program.reach_m,
         after=query.after,
         most=query.limit,
         iphones_notify=program.composer.shows_news,
@@ -195,7 +195,7 @@ def patch_offer_route(path: OfferPath, body: OfferPatch) -> dict[str, Any]:
     """
     db, _ = session(), _own_offer(path, looks_at_version=False)
     program = program_of_caller(db)
-    reach_m = program.composer.template.document.reach_m
+    reach_m = program.reach_m
     change = change_offer(
         db, program.document, path.offer_id, body, reach_m=reach_m, version=version_wanted(), now=now()
     )

@@ -23,6 +23,7 @@ from wallet_service.web.api.members import program_of_caller
 from wallet_service.web.api.pages import page_of
 from wallet_service.web.api.unit_of_work import session
 from wallet_service.web.context import now
+from wallet_service.web.form_values import number_in
 from wallet_service.web.refused_rows import reasons_of
 
 _TAG = Tag(name="stores", description="The brand's shops.")
@@ -177,9 +178,9 @@ def version_wanted() -> int | None:
     wanted = request.headers.get("If-Match", "").strip().strip('"')
     if not wanted or wanted == "*":
         return None
-    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < 18):
+    if (version := number_in(wanted)) is None:
         raise Invalid.at("If-Match", "should be the version, a whole number")
-    return int(wanted)
+    return version
 
 
 def _answer(store: Store) -> dict[str, Any]:

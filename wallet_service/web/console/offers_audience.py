@@ -60,7 +60,7 @@ def counted(offer: Offer | OfferDocument, known: Offer | None, *, now: datetime)
     places = program().places
     if known is not None:
         places = replace(places, offers=tuple(each for each in places.offers if each.id != known.id))
-    reach_m = program().composer.template.document.reach_m
+    reach_m = program().reach_m
     found = audience_of(
         session(),
         program().document,

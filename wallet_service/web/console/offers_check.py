@@ -44,7 +44,7 @@ from wallet_service.web.console.offers import (
 from wallet_service.web.console.offers_audience import Counted, counted, people
 from wallet_service.web.console.offers_form import record_offer
 from wallet_service.web.console.offers_words import facts_of, warnings_of
-from wallet_service.web.console.visit import actor, has_many_members, may, program, session
+from wallet_service.web.console.visit import actor, has_changed, has_many_members, may, program, session
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.locale import Lazy, lazy, nlazy
@@ -120,7 +120,7 @@ def end(offer_id: int) -> AnyResponse:
 def drop(offer_id: int) -> AnyResponse:
     """Drop a draft."""
     known = _mine(offer_id, lock=request.method == "POST")
-    if request.method == "POST" and _has_changed(known):
+    if request.method == "POST" and has_changed(known.version):
         return _offer_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
     if offer_state(known, now()) != "draft":
         return _offer_page(known, status=HTTPStatus.CONFLICT, done="state_meanwhile")
@@ -153,7 +153,7 @@ def copy(offer_id: int) -> AnyResponse:
 def _acted(offer_id: int, act: Callable[..., OfferChange], action: str, done: str) -> AnyResponse:
     """Do what was asked if the offer is still as the page has shown it."""
     known = _mine(offer_id, lock=True)
-    if _has_changed(known):
+    if has_changed(known.version):
         return _offer_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
     try:
         _record(act(session(), known.program_id, known.id, now=now()), action)
@@ -161,12 +161,6 @@ def _acted(offer_id: int, act: Callable[..., OfferChange], action: str, done: st
         session().rollback()
         return _offer_page(own_offer(offer_id), status=HTTPStatus.CONFLICT, done="state_meanwhile")
     return redirect(url_for("console.offers_check_offer", offer_id=offer_id, done=done), code=HTTPStatus.SEE_OTHER)
-
-
-def _has_changed(known: Offer) -> bool:
-    """Whether a locked offer is another than the page that was sent has shown."""
-    wanted = request.form.get("_version")
-    return wanted is not None and wanted != str(known.version)
 
 
 def _record(change: OfferChange, action: str) -> None:

@@ -50,7 +50,7 @@ from wallet_service.web.console.offers_words import notify_hint
 from wallet_service.web.console.store_map import map_values_of
 from wallet_service.web.console.visit import actor, program, session, typed, visit
 from wallet_service.web.context import now
-from wallet_service.web.form_values import Raw
+from wallet_service.web.form_values import Raw, number_in
 from wallet_service.web.forms import Form
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, fragment, page
@@ -141,7 +141,7 @@ def _save(known: Offer | None, raw: Raw) -> int:
     actor().require_stores(document.store_ids, document.groups)
     if known is None:
         return _draft(document, raw)
-    reach_m, version = program().composer.template.document.reach_m, _version(raw)
+    reach_m, version = program().reach_m, number_in(_first(raw, "_version"))
     if document.code != known.code and _with_code(document.code) is not None:
         raise Invalid.at("code", "is another offer's", "code_taken")
     if known.state == "published" and document.ends_at is not None and document.ends_at <= now():
@@ -157,7 +157,7 @@ def _save(known: Offer | None, raw: Raw) -> int:
 def _draft(document: OfferDocument, raw: Raw) -> int:
     """A new draft; the same form once more gives the same draft."""
     db, programme = session(), program()
-    reach_m = programme.composer.template.document.reach_m
+    reach_m = programme.reach_m
     values = values_of(db, programme.document, document, reach_m=reach_m)
     for _again in range(2):
         if (there := _with_code(document.code)) is not None:
@@ -221,7 +221,7 @@ def _form_page(
     own = own_stores()
     chosen = [each for each in raw.get("store_ids", ()) if each in places.stores]
     zone = _zone(raw, known)
-    reach = (known.radius_m if known is not None else None) or program().composer.template.document.reach_m
+    reach = (known.radius_m if known is not None else None) or program().reach_m
     return page(
         _TEMPLATE,
         Audience.EDITOR_MAP,
@@ -310,8 +310,3 @@ def _first(raw: Raw, name: str) -> str:
 
 def _all(raw: Raw, name: str) -> str:
     return ", ".join(value.strip().replace("\r\n", "\n") for value in raw.get(name, ()) if value.strip())
-
-
-def _version(raw: Raw) -> int | None:
-    text = _first(raw, "_version")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None

@@ -97,7 +97,7 @@ def _where(offer: Offer) -> Iterator[str]:
     yield _(
         "%(stores)s.", stores=", ".join(names) if names and not offer.groups else stores_in_words(names, offer.groups)
     )
-    metres = offer.radius_m or program().composer.template.document.reach_m
+    metres = offer.radius_m or program().reach_m
     yield _("iPhone shows the card within about %(metres)s m; Android decides the distance by itself.", metres=metres)
 
 

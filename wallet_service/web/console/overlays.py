@@ -22,7 +22,7 @@ from wallet_service.web.console.navigation import frame
 from wallet_service.web.console.offers import BADGES, span_in_words
 from wallet_service.web.console.offers_fields import LANGUAGE_NAMES
 from wallet_service.web.console.overlays_previews import stored_pictures
-from wallet_service.web.console.visit import may, program, session, visit
+from wallet_service.web.console.visit import has_changed, may, program, session, version_shown, visit
 from wallet_service.web.context import now
 from wallet_service.web.headers import Audience
 from wallet_service.web.locale import Lazy, lazy
@@ -115,7 +115,14 @@ def delete(code: str) -> AnyResponse:
     known, reader = own_overlay(code), current_reader()
     if request.method == "POST":
         try:
-            delete_overlay(session(), known.program_id, code, visit().author, version=_version_shown(), now=now())
+            delete_overlay(
+                session(),
+                known.program_id,
+                code,
+                visit().author,
+                version=version_shown(),
+                now=now(),
+            )
         except Conflict:
             session().rollback()
             return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="changed_meanwhile")
@@ -174,10 +181,17 @@ def _acted(code: str, act: Callable[..., Overlay], *, is_done: Callable[[Overlay
     """Do what was asked if the overlay is still as the page has shown it; asked twice, it is done once."""
     known = own_overlay(code)
     if not is_done(known):
-        if _is_changed(known):
+        if has_changed(known.version):
             return _overlay_page(known, status=HTTPStatus.CONFLICT, done="changed_meanwhile")
         try:
-            act(session(), known.program_id, code, visit().author, version=_version_shown(), now=now())
+            act(
+                session(),
+                known.program_id,
+                code,
+                visit().author,
+                version=version_shown(),
+                now=now(),
+            )
         except Invalid:
             session().rollback()
             return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="does_not_fit")
@@ -185,17 +199,6 @@ def _acted(code: str, act: Callable[..., Overlay], *, is_done: Callable[[Overlay
             session().rollback()
             return _overlay_page(own_overlay(code), status=HTTPStatus.CONFLICT, done="state_meanwhile")
     return redirect(url_for("console.overlays_overlay", code=code, done=done), code=HTTPStatus.SEE_OTHER)
-
-
-def _version_shown() -> int | None:
-    """The version that the page has shown."""
-    shown = request.form.get("_version", "")
-    return int(shown) if shown.isascii() and shown.isdecimal() and len(shown) < 18 else None
-
-
-def _is_changed(known: Overlay) -> bool:
-    wanted = request.form.get("_version")
-    return wanted is not None and wanted != str(known.version)
 
 
 def _overlay_page(known: Overlay, *, status: HTTPStatus = HTTPStatus.OK, done: str | None = None) -> AnyResponse:

@@ -46,7 +46,7 @@ from wallet_service.web.console.overlays_fields import (
 from wallet_service.web.console.overlays_previews import empty_document, pictures_with
 from wallet_service.web.console.visit import program, session, typed, visit
 from wallet_service.web.context import now
-from wallet_service.web.form_values import Raw
+from wallet_service.web.form_values import Raw, last_in, number_in
 from wallet_service.web.forms import Form
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, fragment, page
@@ -80,17 +80,17 @@ def edit(code: str) -> AnyResponse:
 def previews() -> AnyResponse:
     """The pictures of what is typed; asked for by the page's script."""
     raw = typed()
-    known = own_overlay(code) if (code := _first(raw, "_overlay")) else None
+    known = own_overlay(code) if (code := last_in(raw, "_overlay")) else None
     return fragment(_TEMPLATE, "previews", Audience.EDITOR, pictures=_drawn(raw, known))
 
 
 def _answer(known: Overlay | None) -> AnyResponse:
     raw = dict(typed())
-    if _first(raw, "_act") == "previews":
+    if last_in(raw, "_act") == "previews":
         return _form_page(known, raw, (), pictures=_drawn(raw, known))
     design = _design(raw, known)
     labels = labels_of(design, is_new=known is None)
-    version = _version(raw)
+    version = number_in(last_in(raw, "_version"))
     try:
         code = _save(known, raw, design, version)
     except Conflict:
@@ -134,7 +134,7 @@ def _new_code(raw: Raw, document: OverlayDocument) -> str:
     there = _with_code(code)
     if there is None or (there.state == "draft" and _is_same(there, document)):
         return code
-    if _first(raw, "code"):
+    if last_in(raw, "code"):
         raise Invalid.at("code", "is another overlay's", "overlay_code_taken")
     codes = session().scalars(select(Overlay.code).where(Overlay.program_id == program().program_id))
     return free_code(code, codes)
@@ -178,7 +178,7 @@ def _drawn(raw: Raw, known: Overlay | None) -> Pictures:
     at, design = now(), _design(raw, known)
     fields = fields_of(raw, known, design)
     images = images_of(session(), known.id) if known is not None else {}
-    language = _first(raw, "_language") or language_names(design)[0][0]
+    language = last_in(raw, "_language") or language_names(design)[0][0]
     document = empty_document(at)
     looks = {name: fields[name] for name in ("colours", "words") if name in fields}
     try:
@@ -210,14 +210,14 @@ def _form_page(
         overlay=known,
         design=design.template_id,
         designs=list(designs()) if known is None else [],
-        version=_first(raw, "_version"),
+        version=last_in(raw, "_version"),
         zone=program().document.time_zone,
         city=clock_city((), program().document.time_zone),
         colours=[(name, before[name]) for name in colour_names()],
         images=[(name, *least_size(cast("ImageName", name)), name in kept) for name in picture_names()],
         locales=language_names(design),
         words=design.words,
-        language=_first(raw, "_language"),
+        language=last_in(raw, "_language"),
         conflict=conflict,
         pictures=pictures,
     )
@@ -233,9 +233,9 @@ def _conflict_page(raw: Raw, current: Overlay) -> AnyResponse:
         "who": latest[0].actor_name if latest else "",
         "at": latest[0].at if latest else now(),
         "fields": [
-            (label, _first(raw, name), _first(theirs, name))
+            (label, last_in(raw, name), last_in(theirs, name))
             for name, label in labels_of(design_of(current), is_new=False).items()
-            if _first(raw, name) != _first(theirs, name)
+            if last_in(raw, name) != last_in(theirs, name)
         ],
     }
     raw = {**raw, "_version": [str(current.version)]}
@@ -245,18 +245,8 @@ def _conflict_page(raw: Raw, current: Overlay) -> AnyResponse:
 def _design(raw: Raw, known: Overlay | None) -> Template:
     if known is not None:
         return design_of(known)
-    return designs().get(_first(raw, "template"), program().composer.template)
+    return designs().get(last_in(raw, "template"), program().composer.template)
 
 
 def _with_code(code: str) -> Overlay | None:
     return session().scalar(select(Overlay).where(Overlay.program_id == program().program_id, Overlay.code == code))
-
-
-def _first(raw: Raw, name: str) -> str:
-    values = [value.strip().replace("\r\n", "\n") for value in raw.get(name, ()) if value.strip()]
-    return values[-1] if values else ""
-
-
-def _version(raw: Raw) -> int | None:
-    text = _first(raw, "_version")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None

@@ -32,7 +32,7 @@ from wallet_service.web.console.store_map import map_values
 from wallet_service.web.console.stores import HERE, opening_of, own_store, trail
 from wallet_service.web.console.visit import may, program, session, typed, visit
 from wallet_service.web.context import now
-from wallet_service.web.form_values import Raw, flatten, nest
+from wallet_service.web.form_values import Raw, flatten, last_in, nest, number_in
 from wallet_service.web.forms import Form
 from wallet_service.web.headers import Audience
 from wallet_service.web.pages import current_reader, page
@@ -106,7 +106,7 @@ def _written_by(known: Store | None, raw: Raw) -> str:
         ChangedMeanwhile: somebody else was faster.
     """
     db, document, author = session(), program().document, visit().author
-    version = _version(raw)
+    version = number_in(last_in(raw, "_version"))
     if not may(Permission.STORES_WRITE):
         if known is None:
             raise Forbidden("this role adds no stores")
@@ -246,9 +246,9 @@ def _conflict_page(known: Store | None, raw: Raw) -> AnyResponse:
         session(), program().program_id, object_kind="store", object_id=known.store_id, limit=1
     ).entries
     differing = [
-        (labels[name], _one(raw, name), _one(theirs, name))
+        (labels[name], last_in(raw, name), last_in(theirs, name))
         for name in labels
-        if name in raw and _one(raw, name) != _one(theirs, name)
+        if name in raw and last_in(raw, name) != last_in(theirs, name)
     ]
     conflict = {
         "who": found[0].actor_name if found else "",
@@ -257,11 +257,6 @@ def _conflict_page(known: Store | None, raw: Raw) -> AnyResponse:
     }
     raw = {**raw, "_version": [str(current.version)]}
     return _form_page(current, raw, (), status=HTTPStatus.CONFLICT, conflict=conflict)
-
-
-def _one(raw: Raw, name: str) -> str:
-    values = [value.strip().replace("\r\n", "\n") for value in raw.get(name, ()) if value.strip()]
-    return values[-1] if values else ""
 
 
 def _labels(full: bool, *, is_new: bool, is_text: bool) -> dict[str, str]:
@@ -316,11 +311,6 @@ def _at_fields(faults: Sequence[Fault]) -> tuple[Fault, ...]:
         code = "beacons" if top == "beacons" else fault.code
         moved.append(Fault(path, fault.message, code, fault.values))
     return tuple(moved)
-
-
-def _version(raw: Raw) -> int | None:
-    text = _one(raw, "_version")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
 
 
 def _there(store_id: str) -> Store | None:

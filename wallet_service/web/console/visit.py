@@ -15,6 +15,7 @@ from wallet_service.access.sessions import SignedIn
 from wallet_service.cards.program_cache import LoadedProgram
 from wallet_service.storage.tables import Member
 from wallet_service.web.context import services
+from wallet_service.web.form_values import number_in
 from wallet_service.web.locale import Reader
 
 _FEW = 300
@@ -76,8 +77,18 @@ def session() -> Session:
 
 def number_asked(name: str) -> int | None:
     """A whole number of the address's query; None where there is none that a row can have."""
-    text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 18 else None
+    return number_in(request.args.get(name, ""))
+
+
+def version_shown() -> int | None:
+    """The version that the page that was sent has shown."""
+    return number_in(request.form.get("_version", ""))
+
+
+def has_changed(version: int) -> bool:
+    """Whether something has another version than the page that was sent has shown."""
+    shown = request.form.get("_version")
+    return shown is not None and shown != str(version)
 
 
 def typed() -> Mapping[str, Sequence[str]]:
