@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from wallet_service.cards.content import CardContent
-from wallet_service.cards.program_cache import LoadedProgram
+from wallet_service.cards.program_cache import Design, LoadedProgram
 from wallet_service.offers.live import LiveOffer
 from wallet_service.offers.places import ProgramPlaces
-from wallet_service.offers.pressure import Decision, pressure_of, zone_of_member
+from wallet_service.offers.pressure import Decision, zone_of_member
 from wallet_service.offers.showings import Arrival, Decided, Showing, decide, settle
 from wallet_service.offers.targets import has_consented
 from wallet_service.storage.tables import Card
@@ -25,12 +25,14 @@ _NEWS = "news"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedCard:
-    """What a card shows, until when that holds by itself, and the offers that it carries, the shown one first.
+    """What a card shows in which design, until when that holds by itself, and the offers that it carries, the shown one
+    first.
 
     Attributes:
         title: that of the first of them, in the card's language, if it is the one that the face shows.
     """
 
+    design: Design
     content: CardContent
     valid_until: datetime | None
     offers: tuple[LiveOffer, ...] = ()
@@ -72,7 +74,7 @@ def decide_notifications(
     decided: dict[Showing, Decided] = {}
     if arrivals:
         with db.no_autoflush:
-            decided = decide(db, pressure_of(program.document.pressure), arrivals, now=now)
+            decided = decide(db, program.pressure, arrivals, now=now)
     for card, one in carrying:
         states: dict[str, Any] = {}
         for place, offer in enumerate(one.offers):
@@ -82,7 +84,7 @@ def decide_notifications(
             states[number] = card.offers.get(number, _SETTLED) if new is None else _state_of(new)
             if new is not None and new.is_new and new.decision == "sent":
                 changes.notifying.add(card.id)
-                if place == 0 and one.title is not None and program.design_of(card, now).composer.shows_news:
+                if place == 0 and one.title is not None and one.design.composer.shows_news:
                     states[number] = {_NEWS: one.title}
                     changes.announcing.add(card.id)
         changes.gone += [(card.id, int(number)) for number in card.offers if number not in states]
@@ -127,12 +129,12 @@ def _arrivals(program: LoadedProgram, card: Card, one: ComposedCard, *, now: dat
             offer_id=offer.id,
             why_not=why_not,
             held_until=until,
-            on_iphone=place == 0 and one.title is not None and program.design_of(card, now).composer.shows_news,
+            on_iphone=place == 0 and one.title is not None and one.design.composer.shows_news,
         )
 
 
 def _quiet_until(program: LoadedProgram, card: Card, now: datetime) -> datetime | None:
-    quiet = pressure_of(program.document.pressure).quiet
+    quiet = program.pressure.quiet
     if not quiet.spans:
         return None
     zone = zone_of_member(card.member.attributes, _favourite_zone(program.places, card), program.document.time_zone)

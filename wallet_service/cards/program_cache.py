@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -21,6 +22,7 @@ from wallet_service.cards.template_folder import template_from_archive
 from wallet_service.documents.programs import ProgramDocument
 from wallet_service.errors import NotFound
 from wallet_service.offers.places import ProgramPlaces, load_places
+from wallet_service.offers.pressure import Pressure, pressure_of
 from wallet_service.storage.tables import Card, Program, TemplateVersion
 
 
@@ -34,7 +36,8 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProgram:
-    """A loaded programme: document, composer and places. `stored` is its document as the database has it.
+    """A loaded programme: document, composer and places. `stored` is its document as the database has it, and so are
+    `stored_overlays`.
 
     `linked`: the designs of the passes linked to its cards, by name. `overlays`: over any of these designs, each with
     its own in `overlaid`, by template version.
@@ -46,6 +49,7 @@ class LoadedProgram:
     composer: Composer
     places: ProgramPlaces
     linked: Mapping[str, Design]
+    stored_overlays: list[dict[str, Any]] = field(default_factory=list)
     overlays: tuple[Overlay, ...] = ()
     overlaid: Mapping[int, Design] = field(default_factory=dict)
 
@@ -81,6 +85,11 @@ class LoadedProgram:
             return design
         overlay = overlay_at(self.overlays, design.composer.template.template_id, now)
         return self.overlaid[overlay.template_version_id] if overlay is not None else design
+
+    @cached_property
+    def pressure(self) -> Pressure:
+        """Its rules on marketing notifications."""
+        return pressure_of(self.document.pressure)
 
     @property
     def reach_m(self) -> int:
@@ -122,7 +131,7 @@ class ProgramCache:
             and places
             and known.stored == row.document
             and known.template_version_id == row.template_version_id
-            and [one.as_json() for one in known.overlays] == row.overlays
+            and known.stored_overlays == row.overlays
             and {name: design.template_version_id for name, design in known.linked.items()} == row.linked_versions
         ):
             return known
@@ -137,6 +146,7 @@ class ProgramCache:
             composer=self.composer(db, row.template_version_id),
             places=places or load_places(db, program_id, row.places_revision, time_zone=document.time_zone),
             linked={name: Design(one, self.composer(db, one)) for name, one in row.linked_versions.items()},
+            stored_overlays=row.overlays,
             overlays=overlays,
             overlaid={
                 one.template_version_id: Design(one.template_version_id, self.composer(db, one.template_version_id))

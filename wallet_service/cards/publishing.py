@@ -15,7 +15,7 @@ from wallet_service.cards.content import CardContent
 from wallet_service.cards.google_rows import wake_beside_cards
 from wallet_service.cards.offers_shown import ComposedCard, decide_notifications, held_until, news_of
 from wallet_service.cards.pacing import Pacing, paced
-from wallet_service.cards.program_cache import LoadedProgram, ProgramCache
+from wallet_service.cards.program_cache import Design, LoadedProgram, ProgramCache
 from wallet_service.cards.reading_facts import read_facts
 from wallet_service.metrics import OFFERS_NOT_COMPOSED
 from wallet_service.offers.histories import histories_of
@@ -62,11 +62,12 @@ class Publisher:
         self, card: Card, program: LoadedProgram, history: History = NO_HISTORY, *, now: datetime
     ) -> ComposedCard:
         """What the card shows at `now`, and until when that holds by itself (None: until its state changes)."""
-        member, template = card.member, program.design_of(card, now).composer.template
+        member, design = card.member, program.design_of(card, now)
+        template = design.composer.template
         if member.erased_at is not None:
             wore = CardContent.model_validate(card.content).locale
             content = erased_content(template, locale=template.locale_for(wore, program.document.locales[0]))
-            return ComposedCard(content=content, valid_until=None)
+            return ComposedCard(design=design, content=content, valid_until=None)
         locale = template.locale_for(member.locale, program.document.locales[0])
         place, without = MemberPlace.of(member, card.content, history), set[str]()
         while True:
@@ -74,7 +75,7 @@ class Publisher:
                 place, locale=locale, now=now, without=without, hours=program.composer.shows_hours
             )
             try:
-                return self._composed(card, program, plan, locale, now=now)
+                return self._composed(card, program, design, plan, locale, now=now)
             except Exception:
                 if plan.offer is None:
                     raise
@@ -83,7 +84,9 @@ class Publisher:
                 log.exception("offer_left_out", card_id=card.id, offer=plan.offer.code, program_id=program.program_id)
                 without.add(plan.offer.code)
 
-    def _composed(self, card: Card, program: LoadedProgram, plan: Plan, locale: str, *, now: datetime) -> ComposedCard:
+    def _composed(
+        self, card: Card, program: LoadedProgram, design: Design, plan: Plan, locale: str, *, now: datetime
+    ) -> ComposedCard:
         offers = program.places.carried_by(plan) if card.state == "active" else ()
         shown = plan.offer
         if shown is not None and offers:
@@ -95,16 +98,15 @@ class Publisher:
             offer=shown,
             store=plan.favourite_store,
         )
-        composer = program.design_of(card, now).composer
         if card.linked_to is not None:  # where stores and offers bring the card forward is the card's own affair
             facts = facts.model_copy(update={"offer": None})
-            content = composer.compose(facts, locale=locale, now=now)
+            content = design.composer.compose(facts, locale=locale, now=now)
             instants = [next_change_at(facts, now), program.design_changes_at(card, now)]
-            return ComposedCard(content=content, valid_until=_first(instants))
-        content = composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
+            return ComposedCard(design=design, content=content, valid_until=_first(instants))
+        content = design.composer.compose(facts, locale=locale, places=plan.places, radius_m=plan.radius_m, now=now)
         instants = [plan.valid_until, next_change_at(facts, now), program.design_changes_at(card, now)]
         title = shown.title if shown is not None else None
-        return ComposedCard(content=content, valid_until=_first(instants), offers=offers, title=title)
+        return ComposedCard(design=design, content=content, valid_until=_first(instants), offers=offers, title=title)
 
     def publish_if_due(self, db: Session, card_id: int, *, now: datetime) -> None:
         """Compose a card whose time has come, if no worker has done so yet: whoever serves it calls this first, so that
@@ -138,12 +140,12 @@ class Publisher:
             if card.id in offers.announcing:
                 one = self.compose(card, program, histories[card.member_pk], now=now)
             card.recompose_at = _first([one.valid_until, held_until(card)])
-            card.template_version_id = program.design_of(card, now).template_version_id
+            card.template_version_id = one.design.template_version_id
             # a notification that was held may have nothing to show but itself
             if one.content.digest() != card.digest or card.id in offers.notifying:
                 if card.linked_to is not None and not card.digest:
                     new_links.append(card.id)
-                _put_into(card, one.content, program, announces_offer=card.id in offers.announcing, now=now)
+                _put_into(card, one, announces_offer=card.id in offers.announcing, now=now)
                 changed.append(card)
         if changed:
             with db.no_autoflush:
@@ -204,11 +206,9 @@ def _loaded(db: Session, card_ids: Sequence[int]) -> list[Card]:
     return list(db.scalars(query))
 
 
-def _put_into(
-    card: Card, content: CardContent, program: LoadedProgram, *, announces_offer: bool, now: datetime
-) -> None:
-    before = CardContent.model_validate(card.content) if card.content else None
-    template = program.design_of(card, now).composer.template
+def _put_into(card: Card, composed: ComposedCard, *, announces_offer: bool, now: datetime) -> None:
+    before, content = CardContent.model_validate(card.content) if card.content else None, composed.content
+    template = composed.design.composer.template
     notifying = notifying_field(template, before, content, announces_offer=announces_offer)
     card.content = content.model_copy(update={"notify_field": notifying}).model_dump(mode="json")
     card.digest = content.digest()

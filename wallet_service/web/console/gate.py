@@ -85,15 +85,11 @@ class Console:
             return refusal_page(
                 HTTPStatus.FORBIDDEN, lazy("This form was sent from another site. Open the page again.")
             )
-        if _holds_what_no_field_holds():
-            return refusal_page(
-                HTTPStatus.UNPROCESSABLE_ENTITY, lazy("This was not accepted. Go back and look at what you typed.")
-            )
         rule = self._rules.get(request.endpoint or "")
         if rule is None:
             raise NotFound("no such page")
         if rule.kind == "public":
-            return None
+            return _refuse_what_no_field_holds()
         with services().sessions.begin() as db:
             signed_in = look_at_session(db, token, now=now(), prolong="poll" not in request.args) if token else None
             if signed_in is None:
@@ -116,7 +112,7 @@ class Console:
             return _to_password()
         if request.method == "GET":
             _give_typed_back()
-        return None
+        return _refuse_what_no_field_holds()
 
 
 def _into_program(rule: _Rule, visit: Visit) -> AnyResponse | None:
@@ -204,11 +200,17 @@ def _take_program(_endpoint: str | None, values: dict[str, Any] | None) -> None:
         raise NotFound("no row has such a number")
 
 
-def _holds_what_no_field_holds() -> bool:
-    """NUL and halves of letters can be typed into no page, and PostgreSQL keeps neither."""
+def _refuse_what_no_field_holds() -> AnyResponse | None:
+    """NUL and halves of letters can be typed into no page, and PostgreSQL keeps neither. Looked at last: what somebody
+    sends who may not is not even read.
+    """
     values = (value for held in (request.args, request.form) for pair in held.items(multi=True) for value in pair)
     names = (brought.filename or "" for brought in request.files.values())
-    return any(_UNKEPT.search(text) for text in (request.path, *values, *names))
+    if not any(_UNKEPT.search(text) for text in (request.path, *values, *names)):
+        return None
+    return refusal_page(
+        HTTPStatus.UNPROCESSABLE_ENTITY, lazy("This was not accepted. Go back and look at what you typed.")
+    )
 
 
 def _name_program(endpoint: str, values: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from wallet_service.offers.choosing_places import MOST_PLACES
 from wallet_service.offers.opening_hours import Opening
 from wallet_service.offers.places import LiveOffer, LiveStore, live_offer
-from wallet_service.offers.pressure import pressure_of
 from wallet_service.storage.tables import Offer
 from wallet_service.web.console.offers import span_in_words, stores_in_words, title_of, zone_of
 from wallet_service.web.console.offers_fields import LANGUAGE_NAMES, stores_in
@@ -57,7 +56,7 @@ def warnings_of(offer: Offer, now: datetime) -> Iterator[str]:
         for texts, missing in ((offer.text, _("the text")), (offer.proximity_text, _("the lock-screen text"))):
             if texts and locale not in texts:
                 yield _("In %(language)s %(what)s is missing.", language=language, what=missing)
-    rules = pressure_of(program().document.pressure)
+    rules = program().pressure
     if offer.notify and rules.quiet.until(zone_of(offer.store_ids, offer.groups), begins) is not None:
         yield _("It begins in quiet hours: whoever is to be notified hears of it when these are over.")
     if len(stores) > MOST_PLACES:
@@ -81,7 +80,7 @@ def notify_hint() -> str:
                 days=pressure.marketing_days,
             )
         )
-    if pressure_of(pressure).quiet.spans:
+    if program().pressure.quiet.spans:
         begins = f"{pressure.quiet_from:%H:%M}" if pressure.quiet_from else "00:00"
         ends = f"{pressure.quiet_until:%H:%M}" if pressure.quiet_until else "24:00"
         told.append(_("From %(begins)s to %(ends)s it waits: these are quiet hours.", begins=begins, ends=ends))
