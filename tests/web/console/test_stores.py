@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.system import System
+from tests.system import System, eventually
 from tests.web.console.staff import Staff, sign_in
 from tests.web.page_reader import Page
 
@@ -226,7 +226,7 @@ def test_c36_a_file_is_rehearsed_matched_and_applied_by_the_worker(system: Syste
     page = admin.follow(f"{location}/apply")
     assert "0 magasins sur 1" in page.text
     with system.working():
-        _until(lambda: system.rows("SELECT state FROM store_imports") == [{"state": "applied"}])
+        eventually(lambda: system.rows("SELECT state FROM store_imports") == [{"state": "applied"}])
     assert "1 magasin est importé" in admin.get(f"{location}/progress").text
     assert system.api.ok("GET", "/stores/lyon")["longitude"] == 4.832
     entries = system.rows("SELECT action, actor_name FROM journal WHERE object_kind = 'store'")
@@ -258,12 +258,3 @@ def test_an_import_that_was_lost_with_its_worker_is_begun_anew(system: System) -
     assert system.rows("SELECT count(*) AS n FROM stores") == [{"n": 250}]
     assert len(system.rows("SELECT id FROM campaigns WHERE reason = 'stores imported'")) == 1
     assert run_import(services.sessions, services.program_cache, number, now=system.clock) is None
-
-
-def _until(done: Any) -> None:
-    import time
-
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end, "the job did not run"
-        time.sleep(0.05)

@@ -196,9 +196,13 @@ def _row(offer: Offer, figures: tuple[int, int, int]) -> dict[str, Any]:
     }
 
 
+def is_hidden(count: int) -> bool:
+    """Whether a count is not for this person: store roles are not told of very few people, who could be known by it."""
+    return 0 < count < FEWEST and actor().role in STORE_ROLES
+
+
 def _people(count: int) -> str:
-    """A count of people; store roles are not told of very few."""
-    if 0 < count < FEWEST and actor().role in STORE_ROLES:
+    if is_hidden(count):
         return f"< {FEWEST}"
     return current_reader().number(count)
 

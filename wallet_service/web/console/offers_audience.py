@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from wallet_service.access.roles import STORE_ROLES
 from wallet_service.documents.offers import OfferDocument
 from wallet_service.errors import Invalid
 from wallet_service.offers.audience import Audience, Verdict, audience_of
@@ -15,7 +14,8 @@ from wallet_service.offers.pressure import Decision
 from wallet_service.offers.report import FEWEST
 from wallet_service.parsing import parse
 from wallet_service.storage.tables import Offer
-from wallet_service.web.console.visit import actor, program, session
+from wallet_service.web.console.offers import is_hidden
+from wallet_service.web.console.visit import program, session
 from wallet_service.web.locale import Lazy, nlazy
 from wallet_service.web.pages import current_reader
 
@@ -91,9 +91,9 @@ def _in_words(found: Audience, *, notifies: bool) -> Counted:
 
 
 def people(words: Callable[[int], Lazy], count: int) -> str:
-    """A sentence about so many people; store roles are not told of very few, who could be known by their number."""
+    """A sentence about so many people, or about fewer than a number that tells of nobody."""
     reader = current_reader()
-    if not 0 < count < FEWEST or actor().role not in STORE_ROLES:
+    if not is_hidden(count):
         return words(count).to(reader)
     return words(FEWEST).to(reader).replace(str(FEWEST), f"<\u00a0{FEWEST}", 1)
 
