@@ -24,7 +24,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from wallet_service import create_app
 from wallet_service.access.passwords import Passwords
 from wallet_service.delivery.worker import Worker
-from wallet_service.programs.apply import apply_program
+from wallet_service.programs.apply import Applied, apply_program
 from wallet_service.services import Services, build_services
 from wallet_service.settings import settings_from
 from wallet_service.simulators.apns import ApnsSimulator
@@ -138,6 +138,22 @@ class System:
     def set_points(self, member_id: str, points: int, sequence: int) -> None:
         """The CRM's absolute word on the points."""
         self.api.ok("PUT", f"/members/{member_id}/balances", {"sequence": sequence, "points": points})
+
+    def apply(
+        self, file: Path | None = None, *, templates_dir: Path | None = None, although_issued: bool = False
+    ) -> Applied:
+        """Apply the programme's file, or another, as `programs apply` does."""
+        services = self.services
+        with services.sessions.begin() as db:
+            return apply_program(
+                db,
+                file or self.folder / "program.toml",
+                templates_dir=templates_dir or services.settings.templates_dir,
+                keys=services.keys,
+                trust=services.trust,
+                now=self.clock(),
+                although_issued=although_issued,
+            )
 
     def card(self, serial_number: str) -> dict[str, Any]:
         """The card as the API tells it."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from tests.conftest import OpenSystem
 from tests.system import System
-from wallet_service.programs.apply import apply_program
-from wallet_service.wallets.apple.certificates import development_trust
 
 SHIPPED = Path(__file__).parents[2] / "pass_templates"
 _SEAT = """
@@ -53,14 +51,4 @@ def apply_linked(system: System, *names: str, although_issued: bool = False) -> 
     at = next(number for number, line in enumerate(lines) if line.startswith("template ="))
     lines.insert(at, f"linked_templates = {list(names)}".replace("'", '"'))
     file.write_text("\n".join(lines), encoding="utf-8")
-    with system.services.sessions.begin() as db:
-        applied = apply_program(
-            db,
-            file,
-            templates_dir=system.services.settings.templates_dir,
-            keys=system.services.keys,
-            trust=development_trust(system.chain.root_pem),
-            now=system.clock(),
-            although_issued=although_issued,
-        )
-    return applied.changes
+    return system.apply(although_issued=although_issued).changes

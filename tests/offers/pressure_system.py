@@ -13,8 +13,6 @@ from sqlalchemy import text
 
 from tests.conftest import OpenSystem
 from tests.system import System
-from wallet_service.programs.apply import apply_program
-from wallet_service.wallets.apple.certificates import development_trust
 
 SHIPPED = Path(__file__).parents[2] / "pass_templates"
 PARIS = ZoneInfo("Europe/Paris")
@@ -38,15 +36,7 @@ def set_pressure(system: System, **rules: Any) -> None:
     document = file.read_text(encoding="utf-8").partition("\n[pressure]")[0]
     lines = "\n".join(f"{name} = {orjson.dumps(value).decode()}" for name, value in rules.items())
     file.write_text(f"{document}\n[pressure]\n{lines}\n", encoding="utf-8")
-    with system.services.sessions.begin() as db:
-        apply_program(
-            db,
-            file,
-            templates_dir=system.services.settings.templates_dir,
-            keys=system.services.keys,
-            trust=development_trust(system.chain.root_pem),
-            now=system.clock(),
-        )
+    system.apply()
     compose(system)
 
 

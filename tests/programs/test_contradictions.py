@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tests.system import ISSUER, TEAM, System, eventually
 from wallet_service.errors import Conflict
-from wallet_service.programs.apply import Applied, apply_program
+from wallet_service.programs.apply import Applied
 
 Change = Callable[[str], str]
 
@@ -20,17 +20,7 @@ def apply(system: System, change: Change, *, although_issued: bool = False) -> A
     before = (system.folder / "program.toml").read_text(encoding="utf-8")
     other = system.folder / "changed.toml"
     other.write_text(change(before), encoding="utf-8")
-    services = system.services
-    with services.sessions.begin() as db:
-        return apply_program(
-            db,
-            other,
-            templates_dir=services.settings.templates_dir,
-            keys=services.keys,
-            trust=services.trust,
-            now=system.clock(),
-            although_issued=although_issued,
-        )
+    return system.apply(other, although_issued=although_issued)
 
 
 def without_files(document: str) -> str:

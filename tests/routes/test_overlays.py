@@ -18,8 +18,6 @@ from PIL import Image
 from tests.cards.linked_designs import SHIPPED
 from tests.system import System, eventually
 from wallet_service.cards.overlays import Overlay, overlay_at, overlays_change_at
-from wallet_service.programs.apply import apply_program
-from wallet_service.wallets.apple.certificates import development_trust
 
 BLACK = {"background": "#101010", "text": "#FFFFFF", "label": "#FFD400"}
 START = datetime(2026, 11, 27, tzinfo=UTC)
@@ -216,15 +214,7 @@ def test_a_new_version_of_the_design_carries_the_overlay(system: System) -> None
         shutil.rmtree(designs, ignore_errors=True)
         shutil.copytree(SHIPPED, designs)
         change(designs / "points-card")
-        with system.services.sessions.begin() as db:
-            return apply_program(
-                db,
-                system.folder / "program.toml",
-                templates_dir=designs,
-                keys=system.services.keys,
-                trust=development_trust(system.chain.root_pem),
-                now=system.clock(),
-            ).changes
+        return system.apply(templates_dir=designs).changes
 
     def other_tier_label(folder: Any) -> None:
         for file in (folder / "words").iterdir():

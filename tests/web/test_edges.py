@@ -13,7 +13,6 @@ import requests
 
 from tests.system import System
 from tests.web.test_api import EVENT, STORE, faults
-from wallet_service.programs.apply import apply_program
 from wallet_service.web.apple_service import MOST_DEVICES
 
 BATCH = {"Content_Type": "application/cloudevents-batch+json"}
@@ -271,15 +270,7 @@ def test_a_design_that_is_rolled_back_is_said(system: System) -> None:
     first = design.read_text("utf-8")
 
     def apply() -> tuple[str, ...]:
-        with system.services.sessions.begin() as db:
-            return apply_program(
-                db,
-                system.folder / "program.toml",
-                templates_dir=designs,
-                keys=system.services.keys,
-                trust=system.services.trust,
-                now=system.clock(),
-            ).changes
+        return system.apply(templates_dir=designs).changes
 
     assert apply() == ()
     design.write_text(first + "\n# another edition\n", "utf-8")

@@ -16,9 +16,7 @@ from PIL import Image
 from tests.conftest import OpenSystem
 from tests.system import PASS_TYPE, System
 from tests.web.phone_calls import Caller, Pass
-from wallet_service.programs.apply import apply_program
 from wallet_service.simulators.phones.cms import verify_signature
-from wallet_service.wallets.apple.certificates import development_trust
 from wallet_service.wallets.apple.device_logs import MOST_FOR_A_CARD, read_report, troubled_cards
 from wallet_service.wallets.apple.new_keys import make_reader_key
 
@@ -46,11 +44,7 @@ def signing_up(open_system: OpenSystem, tmp_path: Path) -> System:
     program = system.folder / "program.toml"
     granted = f'intermediate_file = "intermediate.pem"\nsign_up = true\nnfc_encryption_public_key = "{_key()}"'
     program.write_text(program.read_text().replace('intermediate_file = "intermediate.pem"', granted))
-    with system.services.sessions.begin() as db:
-        apply_program(
-            db, program, templates_dir=designs, keys=system.services.keys,
-            trust=development_trust(system.chain.root_pem), now=system.clock(),
-        )  # fmt: skip
+    system.apply()
     return system
 
 

@@ -19,7 +19,6 @@ from tests.web.phone_calls import Caller, Pass
 from wallet_service.cli.certs import certs
 from wallet_service.errors import Invalid, NotFound, SettingsError
 from wallet_service.offers.campaigns import walk_one_page
-from wallet_service.programs.apply import apply_program
 from wallet_service.programs.certificates import certificate_states
 from wallet_service.programs.reissuing import reissue, reissue_where_renewed
 from wallet_service.simulators.apple_pki import DevelopmentAuthority
@@ -36,12 +35,7 @@ def apply(system: System) -> Apply:
 
     def with_lines(lines: str) -> tuple[str, ...]:
         file.write_text(before.replace("[apple]\n", f"[apple]\n{lines}\n"), encoding="utf-8")
-        services = system.services
-        with services.sessions.begin() as db:
-            return apply_program(
-                db, file, templates_dir=services.settings.templates_dir, keys=services.keys, trust=services.trust,
-                now=system.clock(),
-            ).changes  # fmt: skip
+        return system.apply().changes
 
     return with_lines
 
@@ -159,17 +153,10 @@ pkcs11_key = "brand-key"
     file.write_text(document.replace("[apple]\n", f"[apple]\n{lines}"), encoding="utf-8")
     services = system.services
 
-    def applied() -> tuple[str, ...]:
-        with services.sessions.begin() as db:
-            return apply_program(
-                db, file, templates_dir=services.settings.templates_dir, keys=services.keys, trust=services.trust,
-                now=system.clock(),
-            ).changes  # fmt: skip
-
     with pytest.raises(Invalid, match=r"apple\.pkcs11_pin_file: is missing"):
-        applied()
+        system.apply()
     file.write_text(file.read_text(encoding="utf-8").replace("[apple]\n", '[apple]\npkcs11_pin_file = "pin"\n'))
-    assert "Apple certificate imported" in applied()
+    assert "Apple certificate imported" in system.apply().changes
     leaf = x509.load_pem_x509_certificate(in_token.leaf_pem)
     assert signer_of(system, requests.get(link, timeout=30).content) == leaf.serial_number
     with services.sessions() as db:
@@ -181,5 +168,5 @@ pkcs11_key = "brand-key"
     renewed(system, authority)
     assert signer_of(system, requests.get(link, timeout=30).content) == leaf.serial_number, "the token goes before"
     file.write_text(document, encoding="utf-8")
-    assert "passes are signed by a key of our own again" in applied()
+    assert "passes are signed by a key of our own again" in system.apply().changes
     assert signer_of(system, requests.get(link, timeout=30).content) != leaf.serial_number

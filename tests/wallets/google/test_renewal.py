@@ -9,9 +9,7 @@ from tests.system import ISSUER, System, eventually
 from tests.wallets.google.conftest import Unpaced
 from tests.wallets.google.test_quota import at_rest, saved_card
 from wallet_service.errors import SettingsError
-from wallet_service.programs.apply import apply_program
 from wallet_service.simulators.google import GoogleSimulator
-from wallet_service.wallets.apple.certificates import development_trust
 from wallet_service.wallets.google.channel import GoogleChannel
 from wallet_service.wallets.google.renewing_channel import RenewingGoogleChannel
 from wallet_service.wallets.protocol import ChannelDown, Notice
@@ -24,16 +22,7 @@ def apply(system: System, **changes: str) -> tuple[str, ...]:
     for old, new in changes.items():
         document = document.replace(old, new)
     path.write_text(document, encoding="utf-8")
-    with system.services.sessions.begin() as db:
-        applied = apply_program(
-            db,
-            path,
-            templates_dir=system.services.settings.templates_dir,
-            keys=system.services.keys,
-            trust=development_trust(system.chain.root_pem),
-            now=system.clock(),
-        )
-    return applied.changes
+    return system.apply().changes
 
 
 def replace_account(system: System) -> None:
