@@ -8,7 +8,7 @@ that cards show is written in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -126,16 +126,16 @@ class Book:
         if not self._whole:
             lots = read_lots(self._db, self.account_id, open_only=True) | dict(self.account.lots)
             reservations = read_reservations(self._db, self.account_id, open_only=True)
-            self.account = _with(self.account, lots, reservations)
+            self.account = replace(self.account, lots=lots, reservations=reservations)
             self._whole = True
         if lot is not None and lot not in self.account.lots:
             row = self._db.get_one(LedgerLot, (self.account_id, lot), populate_existing=True)
-            self.account = _with(self.account, {**self.account.lots, lot: lot_of(row)}, self.account.reservations)
+            self.account = replace(self.account, lots={**self.account.lots, lot: lot_of(row)})
         if reservation is not None and reservation not in self.account.reservations:
             held = self._db.get(LedgerReservation, (self.account_id, reservation), populate_existing=True)
             if held is not None:
                 reservations = {**self.account.reservations, reservation: _reservation_of(held)}
-                self.account = _with(self.account, self.account.lots, reservations)
+                self.account = replace(self.account, reservations=reservations)
 
     def _known(self, key: str, content: bytes) -> Posted | None:
         row = self._db.execute(
@@ -317,19 +317,6 @@ def _reservation_of(row: LedgerReservation) -> Reservation:
         until=row.until,
         holds=tuple((lot, amount) for lot, amount in row.holds),
         state=row.state,  # type: ignore[arg-type]
-    )
-
-
-def _with(account: Account, lots: Mapping[int, Lot], reservations: Mapping[str, Reservation]) -> Account:
-    return Account(
-        available=account.available,
-        pending=account.pending,
-        locked=account.locked,
-        debt=account.debt,
-        earned=account.earned,
-        last_lot=account.last_lot,
-        lots=lots,
-        reservations=reservations,
     )
 
 

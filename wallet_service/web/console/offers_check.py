@@ -254,7 +254,7 @@ def _at_least_cards(count: int) -> Lazy:
 def _confirm_page(known: Offer, **values: Any) -> AnyResponse:
     offers = (*trail(), (title_of(known.title, known.code), _address(known)))
     return page(
-        "console/offers/act.html",
+        "console/act.html",
         Audience.CONSOLE,
         frame=frame(HERE, trail=offers),
         back=_address(known),

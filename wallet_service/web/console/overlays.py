@@ -355,7 +355,7 @@ def _beneath(known: Overlay) -> int | None:
 def _confirm_page(known: Overlay, **values: Any) -> AnyResponse:
     address = url_for("console.overlays_overlay", code=known.code)
     return page(
-        "console/overlays/act.html",
+        "console/act.html",
         Audience.CONSOLE,
         frame=frame(HERE, trail=(*trail(), (known.title, address))),
         back=address,
