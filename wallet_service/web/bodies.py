@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Literal
 
 from flask import abort, request
 
 KIB, MIB = 1024, 1024 * 1024
-LARGEST: tuple[tuple[str, int], ...] = (
-    ("/api/v1/events", 16 * MIB),  # a thousand events
-    ("/api/", 2 * MIB),
-    ("/apple/", 64 * KIB),
-    ("/google/", 64 * KIB),
+LARGEST: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"/apple/"), 64 * KIB),
+    (re.compile(r"/google/"), 64 * KIB),
+    (re.compile(r"/api/v1/events"), 16 * MIB),  # a thousand events
+    (re.compile(r"/api/"), 2 * MIB),
+    (re.compile(r"(?s)/console/(.*/)?import\Z"), 40 * MIB),  # a file that staff bring; its page says how much it takes
+    (re.compile(r"(?s)/console/(.*/)?overlays/"), 8 * MIB),  # a form with its pictures
 )
-"""The first prefix that fits counts."""
-LARGEST_FILES = 40 * MIB
-"""What staff bring to the console as files; the pages that read them say how much of it they take."""
-LARGEST_PICTURES = 8 * MIB
-"""The form of an overlay, with its pictures."""
+"""The first that the path begins with counts."""
 LARGEST_ELSEWHERE = 1 * MIB
 FLAW = "wallet_service.body_flaw"
 """In the WSGI environment: why the server gives no body, though there is one."""
@@ -33,11 +32,7 @@ _STATUS: dict[Flaw, HTTPStatus] = {
 
 def largest_body(path: str) -> int:
     """Bytes."""
-    if path.startswith("/console/") and path.endswith("/import"):
-        return LARGEST_FILES
-    if path.startswith("/console/") and "/overlays/" in path:
-        return LARGEST_PICTURES
-    return next((limit for prefix, limit in LARGEST if path.startswith(prefix)), LARGEST_ELSEWHERE)
+    return next((limit for begins, limit in LARGEST if begins.match(path)), LARGEST_ELSEWHERE)
 
 
 def refuse_flawed_body() -> None:
